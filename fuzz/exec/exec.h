@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a program on a target and records the trace; runs two targets in step and compares. */
+#ifndef IOMMUZZ_FUZZ_EXEC_EXEC_H
+#define IOMMUZZ_FUZZ_EXEC_EXEC_H
+
+#include "fuzz/exec/target.h"
+#include "fuzz/exec/trace.h"
+#include "fuzz/prog/prog.h"
+
+struct exec;
+
+/*
+ * An executor on one target, reusable for many programs. kernel is the profile for programs that name none
+ * (LINUX(..), 0: newest). NULL and *reason when the target cannot be had.
+ */
+struct exec *exec_open(const struct target_class *class, uint16_t kernel, const char **reason);
+void exec_close(struct exec *exec);
+struct target *exec_target(struct exec *exec);
+
+/* Makes the machine fresh for this program (options applied) and forgets the last trace. False: not to be had. */
+bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason);
+/*
+ * Runs top-level call i (with repeats, its callbacks' bodies and its injected failure) and appends to the
+ * trace. Calls in bodies are skipped here. Returns the result of the (last) run.
+ */
+int64_t exec_step(struct exec *exec, uint32_t i);
+/* Ends the program: processes exit, descriptors close. The machine can still be audited until the next begin. */
+void exec_finish(struct exec *exec);
+const struct trace *exec_trace(const struct exec *exec);
+/* Value of output `output` of call i as the program sees it (id, descriptor, IOVA); 0 or -1 if it failed. */
+uint64_t exec_output(const struct exec *exec, uint32_t i, unsigned output);
+/* Whether a fault injected into the last step was reached, and how many fault points it passed. */
+bool exec_injected(const struct exec *exec, uint32_t *faults_passed);
+
+/* begin, all steps, finish. */
+bool exec_run(struct exec *exec, const struct prog *prog, const char **reason);
+
+#endif
