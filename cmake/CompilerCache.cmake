@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+find_program(IOMMUZZ_CCACHE ccache)
+if(IOMMUZZ_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+	set(CMAKE_C_COMPILER_LAUNCHER ${IOMMUZZ_CCACHE})
+endif()

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# Flags of every object, and `iommuzz_warnings`, those of our own sources only.
+
+add_compile_options(-fno-omit-frame-pointer)
+# The same source gives the same binary in every checkout.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+add_library(iommuzz_warnings INTERFACE)
+target_compile_options(iommuzz_warnings INTERFACE -Wall -Wextra -Wconversion -Werror)
+target_include_directories(iommuzz_warnings INTERFACE ${CMAKE_SOURCE_DIR})
+
+if(IOMMUZZ_SANITIZE)
+	add_compile_options(-fsanitize=${IOMMUZZ_SANITIZE} -fno-sanitize-recover=all)
+	add_link_options(-fsanitize=${IOMMUZZ_SANITIZE})
+	if(IOMMUZZ_SANITIZE MATCHES memory)
+		add_compile_options(-fsanitize-memory-track-origins)
+	endif()
+endif()
+
+if(IOMMUZZ_ENGINE STREQUAL libfuzzer)
+	add_compile_options(-fsanitize=fuzzer-no-link)
+	add_link_options(-fsanitize=fuzzer-no-link)
+elseif(NOT IOMMUZZ_ENGINE MATCHES "^(none|afl)$")
+	message(FATAL_ERROR "IOMMUZZ_ENGINE: none, libfuzzer or afl, not ${IOMMUZZ_ENGINE}")
+endif()
+
+if(IOMMUZZ_COVERAGE)
+	add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
+	add_link_options(-fprofile-instr-generate)
+endif()
+
+if(IOMMUZZ_BUGS)
+	add_compile_definitions(IOMMUZZ_BUGS=1)
+endif()
