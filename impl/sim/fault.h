@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Named fault points: every step that can fail passes one. Specification 14. */
+#ifndef IOMMUZZ_SIM_FAULT_H
+#define IOMMUZZ_SIM_FAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "impl/abi/points.h"
+
+struct task;
+
+/* True when the armed failure is reached here: the caller fails with the point's errno. Counts the pass. */
+bool fault_here(struct task *task, enum fault_point point);
+
+/* Arms one failure for the next calls of this task: the nth pass (from 1) of point, or of any point when any. */
+void fault_arm(struct task *task, enum fault_point point, bool any, uint32_t nth);
+/* Disarms; returns whether it was reached and, if passed is not NULL, how many points were passed since arming. */
+bool fault_disarm(struct task *task, uint32_t *passed);
+
+const char *fault_point_name(enum fault_point point);
+/* The errno (positive) that goes with a point. */
+int fault_point_error(enum fault_point point);
+/* The point of that name, or FAULT_POINT_COUNT. */
+enum fault_point fault_point_find(const char *name, unsigned length);
+
+#endif

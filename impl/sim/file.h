@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Open files. A file holds a kind, not function pointers: what a kind does on ioctl, release, ... is in the const table
+ * of file_kinds.def, bound at build time (impl/sim/syscall.c calls NAME_ioctl, NAME_release, ...).
+ */
+#ifndef IOMMUZZ_SIM_FILE_H
+#define IOMMUZZ_SIM_FILE_H
+
+#include <stdint.h>
+
+struct task;
+
+enum file_kind {
+	FILE_IOMMUFD,
+	FILE_TEST_ACCESS, /* [iommufd_test_staccess] */
+	FILE_MEMFD,
+	FILE_KIND_COUNT
+};
+
+struct file {
+	uint32_t references;
+	uint8_t kind; /* enum file_kind */
+	uint32_t flags; /* O_* */
+	uint64_t position;
+	void *object; /* struct iommufd_context *, struct test_access *, struct memfd * */
+};
+
+/* A new file with one reference, or NULL (fault point ALLOC). */
+struct file *file_open(struct task *task, enum file_kind kind, void *object, uint32_t flags);
+struct file *file_get(struct file *file);
+/* Drops a reference; the last one releases the object (in the caller's context, at once). */
+void file_put(struct task *task, struct file *file);
+
+/* Lowest free descriptor >= 3 of the running task's process, not installed yet; -EMFILE at 1024. */
+int file_reserve_fd(struct task *task);
+/* Installs (takes over the caller's reference) or gives the number back. */
+void file_install_fd(struct task *task, int fd, struct file *file);
+void file_release_fd(struct task *task, int fd);
+/* The file behind fd with a reference, NULL when fd is not open. */
+struct file *file_from_fd(struct task *task, int fd);
+
+/* Bodies per kind, in the module of the object. */
+int64_t iommufd_file_ioctl(struct task *task, struct file *file, uint32_t command, uint64_t argument);
+int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot,
+	uint32_t flags, uint64_t offset);
+void iommufd_file_release(struct task *task, struct file *file);
+void test_access_file_release(struct task *task, struct file *file);
+/* Makes a fresh context and its file; -ENOMEM. */
+struct file *iommufd_file_open(struct task *task);
+
+#endif
