@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes programs from a seed. Same seed and options, same program, on every machine. */
+#ifndef IOMMUZZ_FUZZ_PROG_GENERATE_H
+#define IOMMUZZ_FUZZ_PROG_GENERATE_H
+
+#include "fuzz/prog/prog.h"
+#include "fuzz/prog/random.h"
+
+struct generate_options {
+	uint16_t kernel; /* profile: calls newer than it are rare; 0 newest */
+	uint32_t call_max; /* calls at most; 0: 40 */
+	uint32_t exclude_needs; /* enum call_needs that must not be used (live kernels: NEEDS_INPROC) */
+	bool failures; /* inject failures in a share of the programs */
+};
+
+/* A whole program into an initialised one (cleared first). */
+void prog_generate(struct prog *prog, struct random *random, const struct generate_options *options);
+/*
+ * Inserts one call, or a short idiom of several (a device with its IOAS, a pin with its unpin, a copy with both
+ * sides), before index at (<= call_count). Used by the mutator too. Number of calls inserted.
+ */
+uint32_t prog_generate_insert(struct prog *prog, uint32_t at, struct random *random,
+	const struct generate_options *options);
+/* A value for one field, sensible in the state before call `at`. */
+void prog_generate_value(struct prog *prog, uint32_t at, unsigned field, struct random *random,
+	const struct generate_options *options);
+
+#endif
