@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a campaign shows: live lines, the table at the end, findings as programs. */
+#define _GNU_SOURCE
+#include "fuzz/engines/campaign_private.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FINDING_SHOWN_MAX 10 /* for each target; the others are counted */
+#define FINDING_LINES_MAX 60
+#define REPLAY_SECONDS	  "30"
+#define DUMP_BYTES_MAX	  256
+
+void report_line(const struct campaign *campaign, const struct job *job, FILE *out)
+{
+	static const char *const states[] = {"waiting", "running", "done"};
+	double end = job->state == JOB_DONE ? job->ended : campaign_now();
+	unsigned elapsed = job->state == JOB_WAITING ? 0 : (unsigned)(end - job->started);
+	fprintf(out, "%-14s %-7s %4u/%us %8ju exec/s %6ju corpus %6ju cov %3u findings",
+		job->target, job->broken ? "broken" : states[job->state], elapsed,
+		campaign->seconds, (uintmax_t)job->rate, (uintmax_t)job->corpus,
+		(uintmax_t)job->coverage, job->findings);
+}
+
+void report_live(const struct campaign *campaign, bool first)
+{
+	if (campaign->terminal && !first)
+		printf("\033[%uA", campaign->count);
+	for (unsigned i = 0; i < campaign->count; i++) {
+		const struct job *job = &campaign->list[i];
+		if (!campaign->terminal && job->state != JOB_RUNNING)
+			continue;
+		report_line(campaign, job, stdout);
+		fputs(campaign->terminal ? "\033[K\n" : "\n", stdout);
+	}
+	fflush(stdout);
+}
+
+static void print_table(const struct campaign *campaign)
+{
+	printf("\n%-16s %7s %12s %9s %8s %8s %9s %9s\n", "target", "seconds", "executions",
+		"exec/s", "corpus", "coverage", "stability", "findings");
+	for (unsigned i = 0; i < campaign->count; i++) {
+		const struct job *job = &campaign->list[i];
+		double seconds = job->state == JOB_WAITING ? 0 : job->ended - job->started;
+		char stability[16] = "-";
+		if (job->stability >= 0)
+			snprintf(stability, sizeof(stability), "%.2f%%", job->stability);
+		printf("%-16s %7.0f %12ju %9.0f %8ju %8ju %9s %9u\n", job->target, seconds,
+			(uintmax_t)job->executions,
+			seconds >= 1 ? (double)job->executions / seconds : 0.0,
+			(uintmax_t)job->corpus, (uintmax_t)job->coverage, stability, job->findings);
+	}
+}
+
+/* Runs a command and shows its output, indented, at most so many lines. */
+static void show_output(const char *const *argv)
+{
+	int ends[2];
+	fflush(NULL);
+	if (pipe(ends))
+		return;
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		execvp(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	close(ends[1]);
+	FILE *output = fdopen(ends[0], "r");
+	char line[CAMPAIGN_LINE_MAX];
+	unsigned lines = 0;
+	while (output && fgets(line, sizeof(line), output)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (lines++ < FINDING_LINES_MAX)
+			printf("    %s\n", line);
+	}
+	if (lines > FINDING_LINES_MAX)
+		printf("    (%u more lines)\n", lines - FINDING_LINES_MAX);
+	if (output)
+		fclose(output);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+/* Raw inputs: text where they are text, else a dump. */
+static void show_bytes(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	if (!file)
+		return;
+	unsigned char bytes[DUMP_BYTES_MAX];
+	size_t size = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	for (size_t at = 0; at < size; at += 16) {
+		printf("    %04zx ", at);
+		for (size_t i = at; i < at + 16; i++)
+			if (i < size)
+				printf(" %02x", bytes[i]);
+			else
+				printf("   ");
+		printf("  ");
+		for (size_t i = at; i < at + 16 && i < size; i++)
+			putchar(isprint(bytes[i]) ? bytes[i] : '.');
+		putchar('\n');
+	}
+}
+
+static void show_finding(const struct campaign *campaign, const struct job *job, const char *path)
+{
+	printf("\nfinding of %s: %s\n", job->target, path);
+	if (job->raw) {
+		show_bytes(path);
+	} else {
+		printf("  the program (min makes it shorter: %s min %s)\n", campaign->self, path);
+		show_output(
+			(const char *const[]){campaign->self, "fmt", "--from-binary", path, NULL});
+	}
+	char *replay = campaign_text("%s/asan/%s_replay", campaign->build, job->target);
+	if (access(replay, X_OK)) {
+		free(replay);
+		replay = campaign_text("%s/afl/%s_replay", campaign->build, job->target);
+	}
+	printf("  what is wrong (again: %s %s)\n", replay, path);
+	show_output(
+		(const char *const[]){"timeout", REPLAY_SECONDS, replay, "--quiet", path, NULL});
+	free(replay);
+}
+
+void report_summary(const struct campaign *campaign)
+{
+	print_table(campaign);
+	for (unsigned i = 0; i < campaign->count; i++) {
+		const struct job *job = &campaign->list[i];
+		char *paths[FINDING_SHOWN_MAX];
+		if (job->broken)
+			printf("\n%s could not run: %s\n", job->target, job->reason);
+		if (job->state == JOB_WAITING)
+			continue;
+		unsigned found = engine_list_findings(campaign, job, paths, FINDING_SHOWN_MAX);
+		for (unsigned k = 0; k < found && k < FINDING_SHOWN_MAX; k++) {
+			show_finding(campaign, job, paths[k]);
+			free(paths[k]);
+		}
+		if (found > FINDING_SHOWN_MAX)
+			printf("\n%s: %u more findings\n", job->target, found - FINDING_SHOWN_MAX);
+	}
+	fflush(stdout);
+}
