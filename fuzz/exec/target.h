@@ -39,12 +39,16 @@ struct resolved_call {
 	uint8_t fail; /* enum fail_kind POINT or NTH, or NONE */
 	uint8_t fail_point; /* enum fault_point */
 	uint16_t fail_nth;
+	uint64_t name; /* FIELD_NAME argument: the process of fork, pass and process (0..7) */
 	uint64_t subject; /* descriptor number, object id or access handle; (uint64_t)-1 for a failed producer */
 	uint64_t at; /* user address of the struct. The target writes image[0..image_size) there, in the caller's
 			memory, before the call, and leaves out pages that are not there or not writable, so that a
-			bad address faults inside the call itself. This write is not reported as a change */
+			bad address faults inside the call itself. This write is not reported as a change. For
+			ioctls only. The raw `ioctl` has struct call_ioctl in image and writes image[4..image_size):
+			the size word, then the tail */
 	uint32_t image_size; /* bytes of the struct plus tail; 0 for calls without struct in user memory */
-	uint32_t struct_size; /* bytes of image that the row's struct takes; kernel calls read their arguments here */
+	uint32_t struct_size; /* bytes of image that the row's struct takes; kernel and system calls read their arguments
+			here (kernel_calls.h) */
 	const uint8_t *image;
 	const uint8_t *bytes; /* FIELD_BYTES argument (put, expect), or NULL */
 	uint32_t byte_count;
