@@ -17,6 +17,7 @@
 /* A single input that runs longer is a finding; ample for a shared machine under a sanitizer. */
 #define INPUT_SECONDS	       25
 #define AFL_INPUT_MILLISECONDS 5000
+#define AFL_RUNS_IN_ONE_PROCESS 10000
 #define INPUT_BYTES_MAX	       4096
 #define MEMORY_MEGABYTES       2560
 
@@ -141,6 +142,7 @@ static void afl_arguments(const struct campaign *campaign, const struct job *job
 	argv[n++] = campaign_text("%d", INPUT_BYTES_MAX);
 	argv[n++] = campaign_text("--");
 	argv[n++] = engine_binary(campaign, job->target);
+	argv[n++] = campaign_text("-%d", AFL_RUNS_IN_ONE_PROCESS);
 	argv[n] = NULL;
 }
 
