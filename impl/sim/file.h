@@ -45,7 +45,12 @@ int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length,
 	uint32_t flags, uint64_t offset);
 void iommufd_file_release(struct task *task, struct file *file);
 void test_access_file_release(struct task *task, struct file *file);
-/* Makes a fresh context and its file; -ENOMEM. */
+/* Makes a fresh context and its file; NULL: no memory. */
 struct file *iommufd_file_open(struct task *task);
+/*
+ * The in-kernel drivers unload: every access that access_create made and nobody destroyed goes, with its pins (it holds
+ * the iommufd's file). sim_finish calls it before the processes exit.
+ */
+void iommufd_finish(struct task *task);
 
 #endif

@@ -87,6 +87,13 @@ struct process *task_process(const struct task *task);
 struct mm *task_mm(const struct task *task);
 bool task_capable(const struct task *task, uint32_t capability);
 uint16_t sim_kernel(const struct sim *sim);
+enum lock_mode sim_lock_mode(const struct sim *sim);
+/*
+ * Room inside the machine for the state of impl/iommufd (struct iommufd_machine): SIM_IOMMUFD_STATE bytes, aligned
+ * to 16, all zero after sim_create and sim_reset. Never moves.
+ */
+#define SIM_IOMMUFD_STATE 256
+void *sim_iommufd_state(const struct sim *sim);
 /* Whether the profile is that release or newer. */
 bool sim_since(const struct sim *sim, uint16_t release);
 
