@@ -17,6 +17,9 @@ struct exec *exec_open(const struct target_class *class, uint16_t kernel, const 
 void exec_close(struct exec *exec);
 struct target *exec_target(struct exec *exec);
 
+/* A defect (enum sim_bug) for all following programs that name none; 0: none. */
+void exec_set_bug(struct exec *exec, uint16_t bug);
+
 /* Executed calls of one program at most (repeats count); exec_begin refuses longer ones. */
 #define EXEC_CALL_LIMIT (1u << 18)
 
@@ -30,6 +33,8 @@ int64_t exec_step(struct exec *exec, uint32_t i);
 /* How often call i runs (1 for calls without repeat, 0 for calls in bodies), and one such run. */
 uint32_t exec_repeats(const struct exec *exec, uint32_t i);
 int64_t exec_step_once(struct exec *exec, uint32_t i);
+/* The same without the failure that the program asks for. */
+int64_t exec_step_plain(struct exec *exec, uint32_t i);
 /* The same with the nth pass of any fault point failing instead of what the program says: sweeps. */
 int64_t exec_step_failing(struct exec *exec, uint32_t i, uint16_t nth);
 /*

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The executor: one program on one target, call by call. */
+#include "fuzz/exec/exec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/exec/exec_private.h"
+#include "impl/abi/kernel_calls.h"
+
+#define DEFAULT_PAGES 16384u
+#define DEFAULT_MEMLOCK (UINT64_C(8) << 20)
+
+static void plan_row(struct row_plan *plan, const struct call_row *row)
+{
+	*plan = (struct row_plan){ .tail = -1, .at = -1, .bytes = -1, .name = -1 };
+	plan->output_count = (uint8_t)call_outputs(row, plan->outputs);
+	for (unsigned f = 0; f < row->field_count; f++) {
+		const struct field *field = &row->fields[f];
+		bool descriptor = resource_is_descriptor((enum resource)field->resource);
+
+		switch (field->kind) {
+		case FIELD_TAIL: plan->tail = (int8_t)f; break;
+		case FIELD_AT: plan->at = (int8_t)f; break;
+		case FIELD_BYTES: plan->bytes = (int8_t)f; break;
+		case FIELD_NAME: plan->name = (int8_t)f; break;
+		default: break;
+		}
+		if (field->width && descriptor)
+			plan->has_descriptors = true;
+	}
+	for (unsigned o = 0; o < plan->output_count; o++) {
+		const struct field *field = &row->fields[plan->outputs[o]];
+
+		if (!field->width && resource_is_descriptor((enum resource)field->resource))
+			plan->result_is_descriptor = true;
+	}
+}
+
+static struct target_config config_of(const struct exec *exec, const struct prog_options *options)
+{
+	struct target_config config = {
+		.kernel = options && options->kernel ? options->kernel : exec->kernel,
+		.mem_pages = options && options->pages ? options->pages : DEFAULT_PAGES,
+		.memlock = DEFAULT_MEMLOCK,
+	};
+
+	if (options) {
+		config.bug = options->bug ? options->bug : exec->bug;
+		config.seed = options->seed;
+		config.compat = options->compat;
+		config.caps_none = options->flags & PROG_OPTION_CAPS_NONE;
+		if (options->memlock || (options->flags & PROG_OPTION_MEMLOCK_SET))
+			config.memlock = options->memlock;
+	}
+	if (!config.kernel)
+		config.kernel = LINUX_NEWEST;
+	return config;
+}
+
+struct exec *exec_open(const struct target_class *class, uint16_t kernel, const char **reason)
+{
+	struct exec *exec = calloc(1, sizeof(*exec));
+	struct row_plan *plans = calloc(CALL_ID_COUNT, sizeof(*plans));
+
+	if (!exec || !plans) {
+		free(exec);
+		free(plans);
+		*reason = "out of memory";
+		return NULL;
+	}
+	for (unsigned r = 0; r < CALL_ID_COUNT; r++)
+		plan_row(&plans[r], &call_rows[r]);
+	exec->class = class;
+	exec->kernel = kernel;
+	exec->plans = plans;
+	exec->events = (struct target_events){
+		.context = exec,
+		.unmap = exec_unmap_event,
+		.memory = exec_memory_event,
+	};
+	exec->config = config_of(exec, NULL);
+	exec->target = class->open(&exec->config, &exec->events, reason);
+	if (!exec->target) {
+		exec_close(exec);
+		return NULL;
+	}
+	return exec;
+}
+
+void exec_close(struct exec *exec)
+{
+	if (!exec)
+		return;
+	if (exec->target)
+		exec->class->close(exec->target);
+	for (unsigned f = 0; f < EXEC_FRAMES; f++) {
+		free(exec->frames[f].image.bytes);
+		free(exec->frames[f].literal_bytes.bytes);
+		free(exec->frames[f].written.bytes);
+		free(exec->frames[f].literals);
+		free(exec->frames[f].writes);
+	}
+	trace_free(&exec->trace);
+	free(exec->states);
+	free(exec->pins);
+	free(exec->plans);
+	free(exec);
+}
+
+struct target *exec_target(struct exec *exec)
+{
+	return exec->target;
+}
+
+void exec_set_bug(struct exec *exec, uint16_t bug)
+{
+	exec->bug = bug;
+}
+
+const struct trace *exec_trace(const struct exec *exec)
+{
+	return &exec->trace;
+}
+
+const struct resolved_call *exec_resolved(const struct exec *exec)
+{
+	return exec->has_resolved ? &exec->frames[0].call : NULL;
+}
+
+bool exec_injected(const struct exec *exec, uint32_t *faults_passed)
+{
+	if (faults_passed)
+		*faults_passed = exec->faults_passed;
+	return exec->injected;
+}
+
+/* Why a program cannot be run by this executor, or NULL. */
+static const char *unsupported(const struct prog *prog)
+{
+	uint64_t runs = 0;
+
+	if (prog->switch_count)
+		return "not yet: schedules run with the fiber scheduler";
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+
+		if (call->thread || call->row == CALL_ID_barrier || call->row == CALL_ID_wait)
+			return "not yet: threads run with the fiber scheduler";
+		if (call->row == CALL_ID_on && prog_value(prog, call, 1)->kind == VALUE_NUMBER &&
+			prog_value(prog, call, 1)->number == CALL_ON_NOTIFY)
+			return "not yet: notifications (on notify)";
+		runs += call->repeat ? call->repeat : 1;
+	}
+	return runs > EXEC_CALL_LIMIT ? "the program makes more than 262144 calls" : NULL;
+}
+
+static bool fresh_target(struct exec *exec, const struct target_config *config, const char **reason)
+{
+	if (exec->target && exec->class->reset(exec->target, config)) {
+		exec->config = *config;
+		return true;
+	}
+	if (exec->target)
+		exec->class->close(exec->target);
+	exec->target = exec->class->open(config, &exec->events, reason);
+	exec->config = *config;
+	return exec->target != NULL;
+}
+
+static bool fresh_states(struct exec *exec, uint32_t count)
+{
+	if (count > exec->state_room) {
+		void *larger = realloc(exec->states, count * sizeof(*exec->states));
+
+		if (!larger)
+			return false;
+		exec->states = larger;
+		exec->state_room = count;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		exec->states[i].valid = false;
+	return true;
+}
+
+bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
+{
+	struct target_config config = config_of(exec, &prog->options);
+
+	*reason = unsupported(prog);
+	if (*reason)
+		return false;
+	exec->running = false;
+	exec->depth = 0;
+	exec->prog = prog;
+	exec->has_resolved = false;
+	exec->injected = false;
+	exec->faults_passed = 0;
+	exec->fd_count = 0;
+	exec->access_count = 0;
+	exec->pin_count = 0;
+	for (unsigned p = 0; p < PROG_PROCESS_MAX; p++) {
+		memset(exec->fd_names[p], 0, exec->fd_highest[p] * sizeof(exec->fd_names[p][0]));
+		exec->fd_highest[p] = 0;
+	}
+	trace_clear(&exec->trace);
+	if (!fresh_states(exec, prog->call_count)) {
+		*reason = "out of memory";
+		return false;
+	}
+	return fresh_target(exec, &config, reason);
+}
+
+/* Gives a new descriptor the next name; the name of the file behind it does not matter. */
+static int64_t name_descriptor(struct exec *exec, unsigned process, int64_t fd)
+{
+	if (fd < 0 || fd >= EXEC_FD_MAX || process >= PROG_PROCESS_MAX)
+		return fd;
+	if (fd >= exec->fd_highest[process])
+		exec->fd_highest[process] = (uint32_t)fd + 1;
+	exec->fd_names[process][fd] = (uint16_t)++exec->fd_count;
+	return exec->fd_names[process][fd];
+}
+
+static uint64_t descriptor_name(const struct exec *exec, unsigned process, uint64_t fd)
+{
+	if (fd >= EXEC_FD_MAX || process >= PROG_PROCESS_MAX || !exec->fd_names[process][fd])
+		return fd;
+	return exec->fd_names[process][fd];
+}
+
+/* Descriptors differ between targets, so the trace tells which of the run they are. */
+static void trace_image(struct exec *exec, struct trace_entry *entry, const struct row_plan *plan,
+	const struct call_row *row, const struct call_outcome *outcome, unsigned process)
+{
+	uint8_t image[CALL_STRUCT_MAX];
+
+	if (!plan->has_descriptors || outcome->image_size > sizeof(image)) {
+		trace_set_image(&exec->trace, entry, outcome->image, outcome->image_size);
+		return;
+	}
+	memcpy(image, outcome->image, outcome->image_size);
+	for (unsigned f = 0; f < row->field_count; f++) {
+		const struct field *field = &row->fields[f];
+
+		if (!field->width || !resource_is_descriptor((enum resource)field->resource) ||
+			field->offset + field->width > outcome->image_size)
+			continue;
+		uint64_t fd = field_get(field, image);
+		if (field->direction == FIELD_OUT && outcome->result >= 0)
+			fd = (uint64_t)name_descriptor(exec, process, (int64_t)fd);
+		else
+			fd = descriptor_name(exec, process, fd);
+		field_set(field, image, fd);
+	}
+	trace_set_image(&exec->trace, entry, image, outcome->image_size);
+}
+
+static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *plan, const struct call_row *row,
+	const struct call_outcome *outcome)
+{
+	struct call_state *state = &exec->states[i];
+
+	state->valid = outcome->result >= 0;
+	for (unsigned o = 0; state->valid && o < plan->output_count; o++) {
+		const struct field *field = &row->fields[plan->outputs[o]];
+
+		if (!field->width)
+			state->outputs[o] = (uint64_t)outcome->result;
+		else if (field->offset + field->width <= outcome->image_size)
+			state->outputs[o] = field_get(field, outcome->image);
+		else
+			state->outputs[o] = 0;
+	}
+}
+
+static void record(struct exec *exec, uint32_t i, const struct call_outcome *outcome)
+{
+	const struct call *call = &exec->prog->calls[i];
+	const struct call_row *row = prog_row(call);
+	const struct row_plan *plan = &exec->plans[call->row];
+	struct frame *frame = &exec->frames[exec->depth];
+	unsigned process = call->row == CALL_ID_pass ? (unsigned)frame->call.name : call->process;
+	struct trace_entry *entry = trace_add(&exec->trace, TRACE_CALL);
+
+	keep_outputs(exec, i, plan, row, outcome);
+	exec_note_access(exec, i, &frame->call, outcome);
+	if (call->row == CALL_ID_fork && outcome->result >= 0 && frame->call.name < PROG_PROCESS_MAX) {
+		memcpy(exec->fd_names[frame->call.name], exec->fd_names[call->process],
+			sizeof(exec->fd_names[0]));
+		exec->fd_highest[frame->call.name] = exec->fd_highest[call->process];
+	}
+	if (!entry)
+		return;
+	entry->depth = (uint8_t)exec->depth;
+	entry->thread = call->thread;
+	entry->injected = outcome->injected;
+	entry->call = (uint16_t)i;
+	entry->result = plan->result_is_descriptor ? name_descriptor(exec, process, outcome->result) :
+						     outcome->result;
+	if (outcome->image_size)
+		trace_image(exec, entry, plan, row, outcome, call->process);
+	if (frame->write_count)
+		exec_memory_record(exec, frame);
+}
+
+/* The failure that a sweep asks for instead of the program's. */
+static void override_failure(const struct exec *exec, struct resolved_call *call)
+{
+	if (exec->depth || exec->fail == FAIL_SWEEP)
+		return;
+	call->fail = exec->fail;
+	call->fail_nth = exec->fail_nth;
+}
+
+static void call_target(struct exec *exec, struct frame *frame, struct call_outcome *outcome)
+{
+	exec->running = true;
+	if (exec->use_injected && !exec->depth)
+		exec->injected_allowed = exec->class->injected &&
+			exec->class->injected(exec->target, &frame->call, exec->injected_error, outcome);
+	else
+		exec->class->call(exec->target, &frame->call, outcome);
+	exec->running = exec->depth != 0;
+}
+
+int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range *range)
+{
+	struct frame *frame = &exec->frames[exec->depth];
+	struct call_outcome outcome = { 0 };
+	bool control = prog_row(&exec->prog->calls[i])->kind == CALL_CONTROL;
+
+	frame->write_count = 0;
+	frame->written.used = 0;
+	if (control) {
+		memset(&frame->call, 0, sizeof(frame->call));
+		frame->own_from = frame->own_to = 0;
+		outcome.result = exec_control(exec, i, range);
+	} else if (exec_resolve(exec, i, frame)) {
+		override_failure(exec, &frame->call);
+		call_target(exec, frame, &outcome);
+	} else {
+		outcome.result = -12; /* the host's own ENOMEM */
+	}
+	if (!exec->depth) {
+		exec->has_resolved = !control;
+		exec->injected = outcome.injected;
+		exec->faults_passed = outcome.faults_passed;
+		if (exec->use_injected && !exec->injected_allowed)
+			return outcome.result;
+	}
+	record(exec, i, &outcome);
+	return outcome.result;
+}
+
+int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject, const void *image,
+	uint32_t size)
+{
+	const struct call *call = &exec->prog->calls[i];
+	struct resolved_call quiet = {
+		.row = &call_rows[row],
+		.call = (uint16_t)i,
+		.thread = call->thread,
+		.process = call->process,
+		.depth = (uint8_t)exec->depth,
+		.subject = subject,
+		.image = image,
+		.image_size = size,
+		.struct_size = size,
+	};
+	struct call_outcome outcome = { 0 };
+
+	exec->running = false;
+	exec->class->call(exec->target, &quiet, &outcome);
+	return outcome.result;
+}
+
+uint32_t exec_repeats(const struct exec *exec, uint32_t i)
+{
+	const struct call *call = &exec->prog->calls[i];
+
+	return call->body ? 0 : call->repeat ? call->repeat : 1;
+}
+
+static int64_t step(struct exec *exec, uint32_t i, uint8_t fail, uint16_t nth)
+{
+	exec->callback_count = 0;
+	exec->use_injected = false;
+	exec->fail = fail;
+	exec->fail_nth = nth;
+	return exec_run_call(exec, i, NULL);
+}
+
+int64_t exec_step_once(struct exec *exec, uint32_t i)
+{
+	return step(exec, i, FAIL_SWEEP, 0);
+}
+
+int64_t exec_step_plain(struct exec *exec, uint32_t i)
+{
+	return step(exec, i, FAIL_NONE, 0);
+}
+
+int64_t exec_step_failing(struct exec *exec, uint32_t i, uint16_t nth)
+{
+	return step(exec, i, FAIL_NTH, nth);
+}
+
+bool exec_step_injected(struct exec *exec, uint32_t i, int64_t error)
+{
+	exec->callback_count = 0;
+	exec->fail = FAIL_SWEEP;
+	exec->use_injected = true;
+	exec->injected_error = error;
+	exec_run_call(exec, i, NULL);
+	exec->use_injected = false;
+	if (exec->injected_allowed && exec->trace.entry_count)
+		exec->trace.entries[exec->trace.entry_count - 1].injected = 1;
+	return exec->injected_allowed;
+}
+
+int64_t exec_step(struct exec *exec, uint32_t i)
+{
+	int64_t result = 0;
+
+	for (uint32_t times = exec_repeats(exec, i); times; times--)
+		result = exec_step_once(exec, i);
+	return result;
+}
+
+void exec_finish(struct exec *exec)
+{
+	exec->running = false;
+	exec->class->finish(exec->target);
+}
+
+bool exec_run(struct exec *exec, const struct prog *prog, const char **reason)
+{
+	if (!exec_begin(exec, prog, reason))
+		return false;
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		exec_step(exec, i);
+	exec_finish(exec);
+	return true;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The executor's own structures, shared by exec*.c only. */
+#ifndef IOMMUZZ_FUZZ_EXEC_EXEC_PRIVATE_H
+#define IOMMUZZ_FUZZ_EXEC_EXEC_PRIVATE_H
+
+#include "fuzz/exec/exec.h"
+
+#define EXEC_DEPTH_MAX 4 /* callbacks around a call at most */
+#define EXEC_FRAMES (EXEC_DEPTH_MAX + 1)
+#define EXEC_FD_MAX 1024 /* descriptors of a process that are renamed; the machine allows no more */
+#define EXEC_ACCESS_MAX 256 /* in-kernel accesses that can have a body at a time */
+
+/* What the executor needs to know of a row, computed once. */
+struct row_plan {
+	uint8_t output_count;
+	uint8_t outputs[CALL_OUTPUT_MAX]; /* field indices */
+	int8_t tail, at, bytes, name; /* field indices or -1 */
+	bool has_descriptors; /* some field in the struct is a descriptor: rename it in traces */
+	bool result_is_descriptor;
+};
+
+/* What an executed call yielded. */
+struct call_state {
+	uint64_t outputs[CALL_OUTPUT_MAX];
+	bool valid; /* ran and succeeded */
+};
+
+/* User memory that a call changed: count bytes before it, then count bytes after it, at start. */
+struct memory_write {
+	uint64_t address;
+	uint32_t start, count;
+};
+
+struct buffer {
+	uint8_t *bytes;
+	uint32_t used, room;
+};
+
+/* One call under way; callbacks nest. */
+struct frame {
+	struct resolved_call call;
+	struct buffer image, literal_bytes, written;
+	struct resolved_literal *literals;
+	struct memory_write *writes;
+	uint32_t literal_count, literal_room, write_count, write_room;
+	uint64_t window, window_used; /* argument area of this frame */
+	uint64_t own_from, own_to; /* user addresses of the struct itself: in the image, not among the changes */
+};
+
+struct pin {
+	uint64_t handle, iova, length;
+};
+
+/* An in-kernel access and the `on unmap` call in force for it. */
+struct access_slot {
+	uint64_t handle;
+	uint16_t creator; /* call that made it */
+	uint16_t on; /* 1 + index of the `on` call, 0: none */
+};
+
+struct callback_range {
+	uint64_t handle, iova, length;
+};
+
+struct exec {
+	const struct target_class *class;
+	struct target *target;
+	struct target_events events;
+	struct target_config config; /* of the machine that target is */
+	uint16_t kernel, bug;
+	const struct prog *prog;
+	struct trace trace;
+	struct row_plan *plans;
+	struct call_state *states;
+	uint32_t state_room;
+
+	unsigned depth; /* callbacks around the running call */
+	bool running; /* a target call is under way in frames[depth] */
+	struct frame frames[EXEC_FRAMES];
+	bool has_resolved;
+
+	uint8_t fail; /* overrides the program's failure for this step unless FAIL_SWEEP */
+	uint16_t fail_nth;
+	bool use_injected; /* the step is class->injected with injected_error */
+	bool injected_allowed;
+	int64_t injected_error;
+	bool injected;
+	uint32_t faults_passed;
+
+	uint32_t fd_count; /* descriptors of the run so far */
+	uint32_t fd_highest[PROG_PROCESS_MAX]; /* above it fd_names is 0 */
+	uint16_t fd_names[PROG_PROCESS_MAX][EXEC_FD_MAX]; /* what a descriptor is called in the trace, 0: as is */
+
+	struct access_slot accesses[EXEC_ACCESS_MAX];
+	uint32_t access_count;
+	struct pin *pins;
+	uint32_t pin_count, pin_room;
+	uint32_t callback_count; /* of the running top-level call */
+};
+
+/* exec_resolve.c: the call with handles, image and literals, in frames[depth]. False when memory is short. */
+bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame);
+uint64_t exec_value(const struct exec *exec, const struct value *value);
+bool buffer_reserve(struct buffer *buffer, uint32_t room);
+
+/* exec_memory.c: changes of user memory. */
+void exec_memory_event(void *context, uint64_t address, const void *old, const void *bytes, uint32_t count);
+void exec_memory_record(struct exec *exec, struct frame *frame);
+
+/* exec_callback.c: accesses, their pins and callbacks. */
+bool exec_unmap_event(void *context, uint64_t handle, uint64_t iova, uint64_t length);
+/* Keeps the books after a call: accesses made and ended, pins taken and given back. */
+void exec_note_access(struct exec *exec, uint32_t i, const struct resolved_call *call,
+	const struct call_outcome *outcome);
+/* Runs a call of kind CALL_CONTROL; range is that of the callback around it, or NULL. */
+int64_t exec_control(struct exec *exec, uint32_t i, const struct callback_range *range);
+
+/* exec.c */
+int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range *range);
+/* A target call that the program does not name (the unpins of unpin-all); not traced. */
+int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject, const void *image,
+	uint32_t size);
+
+#endif
