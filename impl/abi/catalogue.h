@@ -61,7 +61,11 @@ static inline bool resource_is_descriptor(enum resource r)
 	return r >= RESOURCE_IOMMUFD && r <= RESOURCE_ANY_FD;
 }
 
-/* Whether a handle of type have may stand where want is expected (PAGE_TABLE, ANY_ID and ANY_FD are sets). */
+/*
+ * Whether a handle of type have may stand where want is expected. PAGE_TABLE, ANY_ID and ANY_FD are sets; a
+ * call that yields one of a set may have yielded any member (dup, MOCK_DOMAIN_REPLACE), and whether an HWPT is
+ * paging or nested is not known from the call that made it.
+ */
 bool resource_matches(enum resource want, enum resource have);
 /* "IOAS", "iommufd", ... never NULL. */
 const char *resource_name(enum resource r);
@@ -107,14 +111,16 @@ struct field {
 	uint8_t kind; /* enum field_kind */
 	uint8_t direction; /* enum field_direction */
 	uint8_t resource; /* enum resource, for SUBJECT and RESOURCE (also of outputs) */
-	uint8_t width; /* bytes in the struct: 1, 2, 4 or 8; 0 when not in the struct */
+	uint8_t width; /* bytes in the struct: 1, 2, 4 or 8; 0 when not in the struct; an OUT
+			  field of width 0 is the result of the call (a new descriptor) */
 	uint16_t offset; /* bytes from the start of the struct */
 	bool positional; /* may be given as a bare word, in order */
 	bool is_signed;
 	const struct named_value *names; /* FLAGS and ENUM; ended by name == NULL */
 	const struct layout *pointee; /* USER_POINTER */
 	const char *count_field; /* USER_POINTER: field of the same struct that holds the number of
-				    elements (or bytes when pointee is NULL); NULL if fixed */
+				    elements if its kind is NUMBER, of bytes if it is LENGTH (always
+				    when pointee is NULL); NULL if fixed */
 };
 
 enum call_kind {
@@ -181,6 +187,8 @@ extern const struct call_row call_rows[CALL_ID_COUNT];
 
 /* The row of that name, or -1. Constant time. */
 int call_find(const char *name, size_t length);
+/* The hash by which call_find places names; public for the tool that writes its table. */
+uint32_t call_name_hash(const char *name, size_t length);
 /*
  * The row for an ioctl number on a kind of descriptor; argument is the struct, used to pick among rows that
  * share the number by their selector (NULL or shorter than the selector: the first of them). -1 if none.
