@@ -15,11 +15,11 @@
 
 #define ARGUMENT_MAX 24
 /* A single input that runs longer is a finding; ample for a shared machine under a sanitizer. */
-#define INPUT_SECONDS	       25
-#define AFL_INPUT_MILLISECONDS 5000
+#define INPUT_SECONDS		25
+#define AFL_INPUT_MILLISECONDS	5000
 #define AFL_RUNS_IN_ONE_PROCESS 10000
-#define INPUT_BYTES_MAX	       4096
-#define MEMORY_MEGABYTES       2560
+#define INPUT_BYTES_MAX		4096
+#define MEMORY_MEGABYTES	2560
 
 static const char *preset(const struct campaign *campaign)
 {
