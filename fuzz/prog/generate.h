@@ -7,17 +7,20 @@
 #include "fuzz/prog/random.h"
 
 struct generate_options {
-	uint16_t kernel; /* profile: calls newer than it are rare; 0 newest */
-	uint32_t call_max; /* calls at most; 0: 40 */
-	uint32_t exclude_needs; /* enum call_needs that must not be used (live kernels: NEEDS_INPROC) */
-	bool failures; /* inject failures in a share of the programs */
+	uint16_t kernel;	/* profile: calls newer than it are rare; 0 newest */
+	uint32_t call_max;	/* calls at most; 0: 40 */
+	uint32_t exclude_needs; /* enum call_needs that must not be used (live kernels:
+				   NEEDS_INPROC) */
+	bool failures;		/* inject failures in a share of the programs */
 };
 
 /* A whole program into an initialised one (cleared first). */
-void prog_generate(struct prog *prog, struct random *random, const struct generate_options *options);
+void prog_generate(
+	struct prog *prog, struct random *random, const struct generate_options *options);
 /*
- * Inserts one call, or a short idiom of several (a device with its IOAS, a pin with its unpin, a copy with both
- * sides), before index at (<= call_count). Used by the mutator too. Number of calls inserted.
+ * Inserts one call, or a short idiom of several (a device with its IOAS, a pin with its unpin, a
+ * copy with both sides), before index at (<= call_count). Used by the mutator too. Number of calls
+ * inserted.
  */
 uint32_t prog_generate_insert(struct prog *prog, uint32_t at, struct random *random,
 	const struct generate_options *options);

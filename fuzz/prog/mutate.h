@@ -11,10 +11,10 @@ enum mutation {
 	MUTATE_DELETE,
 	MUTATE_DUPLICATE,
 	MUTATE_SWAP,
-	MUTATE_SPLICE, /* a run of calls of another program, handles remapped */
+	MUTATE_SPLICE,	 /* a run of calls of another program, handles remapped */
 	MUTATE_ARGUMENT, /* one argument to a boundary value or another handle */
-	MUTATE_FAILURE, /* toggles or moves an injected failure */
-	MUTATE_FRAMING, /* size, tail, at */
+	MUTATE_FAILURE,	 /* toggles or moves an injected failure */
+	MUTATE_FRAMING,	 /* size, tail, at */
 	MUTATE_CALLBACK, /* adds, changes or drops an `on` body */
 	MUTATION_COUNT
 };
@@ -25,13 +25,13 @@ enum mutation prog_mutate(struct prog *prog, const struct prog *other, struct ra
 const char *mutation_name(enum mutation mutation);
 
 /*
- * For engines: decodes, mutates once or several times, encodes into data (room max_size). A program that does not fit is
- * cut at a call's end. Returns the new size, at least 1.
+ * For engines: decodes, mutates once or several times, encodes into data (room max_size). A program
+ * that does not fit is cut at a call's end. Returns the new size, at least 1.
  */
 size_t prog_mutate_bytes(uint8_t *data, size_t size, size_t max_size, uint64_t seed);
 /* Splices two inputs into out; returns the size. */
-size_t prog_splice_bytes(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,
-	size_t max_size, uint64_t seed);
+size_t prog_splice_bytes(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
+	uint8_t *out, size_t max_size, uint64_t seed);
 /* Names of the mutations of the last prog_mutate_bytes with that seed, for AFL++'s describe. */
 void prog_mutate_describe(uint64_t seed, char *text, size_t room);
 

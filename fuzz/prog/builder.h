@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the idioms of the generator share: a program that grows at its end, and the scene there. */
+#ifndef IOMMUZZ_FUZZ_PROG_BUILDER_H
+#define IOMMUZZ_FUZZ_PROG_BUILDER_H
+
+#include "fuzz/prog/generate.h"
+#include "fuzz/prog/scene.h"
+
+struct builder {
+	struct prog *prog;
+	struct random *random;
+	const struct generate_options *options;
+	struct scene scene;
+	uint8_t processes; /* declared besides P1 */
+	bool full;	   /* the program can take no more */
+};
+
+/* Appends a call; UINT32_MAX when the program is full (all others accept that). */
+uint32_t builder_call(struct builder *b, enum call_id row);
+void builder_set(struct builder *b, uint32_t call, const char *field, struct value value);
+/* Makes the producer's first output the subject. */
+void builder_subject(struct builder *b, uint32_t call, uint32_t producer);
+/* The call's fields are set: bends it now and then and takes it into the scene. */
+void builder_done(struct builder *b, uint32_t call);
+
+/* One idiom by weight. */
+void builder_idiom(struct builder *b);
+/* How programs begin: a context, an IOAS, often a device. */
+void builder_prelude(struct builder *b);
+/* Adds an `on unmap` with a body for an in-kernel access. */
+void builder_callback(struct builder *b, uint32_t access);
+
+/* A value for one field by its kind, sensible in the scene. */
+void builder_value(struct builder *b, uint32_t call, unsigned field);
+/* Changes one field to a boundary value, a wrong handle, or breaks the framing. */
+void builder_bend(struct builder *b, uint32_t call);
+
+#endif
