@@ -85,6 +85,8 @@ static int usage(const char *name, FILE *to, int code)
 		"  --work DIR       corpora, findings and logs; a later campaign goes on from "
 		"them\n"
 		"                   (default: BUILD/campaign)\n"
+		"  --seeds DIR      first inputs of every target (default: "
+		"BUILD/release/seeds/TARGET)\n"
 		"  --require-stability  afl: less than 100 %% stability is a failure\n"
 		"  --help           this text\n\n"
 		"Ctrl-C ends the campaign with its summary and keeps what was found.\n"
@@ -143,6 +145,7 @@ static int parse_options(struct campaign *campaign, int argc, char **argv)
 		{"jobs", required_argument, NULL, 'j'},
 		{"build", required_argument, NULL, 'b'},
 		{"work", required_argument, NULL, 'w'},
+		{"seeds", required_argument, NULL, 'S'},
 		{"require-stability", no_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -160,6 +163,7 @@ static int parse_options(struct campaign *campaign, int argc, char **argv)
 		case 'j': good = parse_count(name, "jobs", optarg, &campaign->jobs); break;
 		case 'b': campaign->build = optarg; break;
 		case 'w': campaign->work = optarg; break;
+		case 'S': campaign->seeds = optarg; break;
 		case 'r': campaign->require_stability = true; break;
 		case 'h': return usage(name, stdout, EXIT_CLEAN);
 		default: return EXIT_BROKEN;

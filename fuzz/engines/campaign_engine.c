@@ -63,6 +63,8 @@ static bool folder_has_files(const char *path)
 /* Compiled seeds, or for a target that has none a folder with one short input. */
 static char *seed_folder(const struct campaign *campaign, const struct job *job)
 {
+	if (campaign->seeds)
+		return campaign_text("%s", campaign->seeds);
 	char *seeds = campaign_text("%s/release/seeds/%s", campaign->build, job->target);
 	if (folder_has_files(seeds))
 		return seeds;

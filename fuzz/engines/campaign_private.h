@@ -22,6 +22,7 @@ struct campaign {
 	unsigned jobs;		/* targets at a time */
 	const char *build;	/* folder of the build directories, one a preset */
 	const char *work;	/* corpora, findings and logs, a folder a target */
+	const char *seeds;	/* first inputs of every target; NULL: the compiled seeds */
 	const char *self;	/* the iommuzz command, to print programs */
 	bool require_stability; /* AFL++: less than 100 % is a failure */
 	bool terminal;
