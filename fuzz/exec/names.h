@@ -6,10 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "EINVAL" of 22 (positive), or NULL when the number has no name here. The list is the same on every host. */
-const char *errno_name(int error);
-/* The errno (positive) of a name, or 0. */
-int errno_find(const char *name, size_t length);
 /* A result as text: "0", "3", "EINVAL", "-4095". Writes to buffer and returns it. */
 char *result_text(char *buffer, size_t size, int64_t result);
 /* An address as text: "mem+0x1000" inside mem, "arguments+0x20" inside the argument area, else hexadecimal. */

@@ -2,7 +2,6 @@
 /* What a run showed: recording, comparing, digest. */
 #include "fuzz/exec/trace.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

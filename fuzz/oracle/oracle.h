@@ -37,6 +37,15 @@ void oracle_close(struct oracle_run *run);
 bool oracle_run_program(struct oracle_run *run, const struct prog *prog, struct finding *finding);
 const struct trace *oracle_trace(const struct oracle_run *run);
 const struct trace *oracle_model_trace(const struct oracle_run *run);
+/* Why the last program could not be run (then nothing was found), or NULL. */
+const char *oracle_skipped(const struct oracle_run *run);
+/* The executor of the implementation, for outputs of the last run. */
+struct exec *oracle_exec(struct oracle_run *run);
+/* Defect (enum sim_bug) for programs that name none; 0: none. Only the implementation has it. */
+void oracle_set_bug(struct oracle_run *run, uint16_t bug);
+/* "model", "audit", ... of one bit of enum oracle_kind; and the bits of "model,audit" or "none", false if wrong. */
+const char *oracle_name(uint32_t oracle);
+bool oracle_parse(const char *list, uint32_t *oracles);
 /* The text of a finding as several lines: oracle, rule, call as text, expected and got. */
 void oracle_print(const struct finding *finding, const struct prog *prog, FILE *out);
 

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The in-process implementation as a target: resolved calls become system calls of a simulated machine. */
+#include "fuzz/exec/target_inproc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/prog/prog.h"
+#include "impl/abi/kernel_calls.h"
+#include "impl/iommufd/access.h"
+#include "impl/sim/fault.h"
+#include "impl/sim/mm/mm.h"
+#include "impl/sim/sim.h"
+#include "impl/sim/syscall.h"
+
+#define DEPTHS 8 /* images that are in use at a time: one a callback depth */
+#define USER_UID 1000
+
+struct target {
+	struct sim *sim;
+	struct target_events events;
+	struct inproc_report report;
+	uint32_t reports, warnings_seen;
+	uint8_t images[DEPTHS][CALL_STRUCT_MAX];
+};
+
+/* A task, its call, and a copy of the arguments in which outputs are set. */
+struct running {
+	struct target *target;
+	struct task *task;
+	const struct resolved_call *call;
+	uint8_t *image;
+};
+
+static bool on_unmap(void *context, struct task *task, uint64_t handle, uint64_t iova, uint64_t length)
+{
+	struct target *target = context;
+
+	(void)task;
+	return target->events.unmap && target->events.unmap(target->events.context, handle, iova, length);
+}
+
+static void on_memory(void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
+{
+	struct target *target = context;
+
+	if (target->events.memory)
+		target->events.memory(target->events.context, address, old, bytes, count);
+}
+
+static void on_report(void *context, const char *rule, const char *message)
+{
+	struct target *target = context;
+
+	if (target->reports++)
+		return;
+	snprintf(target->report.rule, sizeof(target->report.rule), "%s", rule);
+	snprintf(target->report.message, sizeof(target->report.message), "%s", message);
+	target->report.is_warning = target->sim && sim_warnings(target->sim) > target->warnings_seen;
+}
+
+static struct sim_config sim_config_of(struct target *target, const struct target_config *config)
+{
+	return (struct sim_config){
+		.locks = LOCKS_SINGLE,
+		.kernel = config->kernel,
+		.bug = config->bug,
+		.mem_pages = config->mem_pages,
+		.seed = config->seed,
+		.memlock = config->memlock,
+		.capabilities = config->caps_none ? 0 : SIM_CAP_ALL,
+		.uid = config->caps_none ? USER_UID : 0,
+		.events = {
+			.context = target,
+			.memory = on_memory,
+			.unmap = on_unmap,
+			.report = on_report,
+		},
+	};
+}
+
+static struct target *inproc_open(const struct target_config *config, const struct target_events *events,
+	const char **reason)
+{
+	struct target *target = calloc(1, sizeof(*target));
+
+	if (target) {
+		struct sim_config sim_config = sim_config_of(target, config);
+
+		target->events = *events;
+		target->sim = sim_create(&sim_config);
+	}
+	if (!target || !target->sim) {
+		*reason = "out of memory";
+		free(target);
+		return NULL;
+	}
+	return target;
+}
+
+static void inproc_close(struct target *target)
+{
+	sim_destroy(target->sim);
+	free(target);
+}
+
+static bool inproc_reset(struct target *target, const struct target_config *config)
+{
+	struct sim_config sim_config = sim_config_of(target, config);
+
+	target->reports = 0;
+	target->warnings_seen = 0;
+	sim_reset(target->sim, &sim_config);
+	return true;
+}
+
+static void inproc_finish(struct target *target)
+{
+	sim_finish(target->sim);
+}
+
+static bool inproc_has(struct target *target, uint32_t needs, const char **reason)
+{
+	static const struct {
+		uint32_t need;
+		const char *reason;
+	} missing[] = {
+		{ NEEDS_GROUP, "needs group: VFIO groups are not implemented yet" },
+		{ NEEDS_CDEV, "needs cdev: VFIO device files are not implemented yet" },
+		{ NEEDS_CONTAINER, "needs container: VFIO containers are not implemented yet" },
+		{ NEEDS_SPAPR, "needs spapr: TCE windows are not implemented yet" },
+		{ NEEDS_KVM, "needs kvm: KVM devices are not implemented yet" },
+		{ PROG_NEEDS_HUGETLB, "needs hugetlb: huge page files are not implemented yet" },
+	};
+
+	(void)target;
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
+		if (needs & missing[i].need) {
+			*reason = missing[i].reason;
+			return false;
+		}
+	return true;
+}
+
+struct sim *target_inproc_sim(struct target *target)
+{
+	return target->sim;
+}
+
+bool target_inproc_report(struct target *target, struct inproc_report *report, uint32_t *all)
+{
+	*all = target->reports;
+	if (!target->reports)
+		return false;
+	*report = target->report;
+	target->reports = 0;
+	target->warnings_seen = sim_warnings(target->sim);
+	return true;
+}
+
+/* -- system calls -- */
+
+static int64_t call_open_node(const struct running *run)
+{
+	struct call_open arguments;
+	char path[48];
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	uint32_t number = arguments.path & 0xff;
+	switch (arguments.path & ~UINT32_C(0xff)) {
+	case 0:
+		snprintf(path, sizeof(path), "%s",
+			number == CALL_OPEN_IOMMU     ? "/dev/iommu" :
+			number == CALL_OPEN_CONTAINER ? "/dev/vfio/vfio" :
+							"/dev/none");
+		break;
+	case CALL_OPEN_GROUP: snprintf(path, sizeof(path), "/dev/vfio/%u", number); break;
+	case CALL_OPEN_NOIOMMU_GROUP: snprintf(path, sizeof(path), "/dev/vfio/noiommu-%u", number); break;
+	case CALL_OPEN_CDEV: snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", number); break;
+	default: snprintf(path, sizeof(path), "/dev/none"); break;
+	}
+	return sim_open(run->task, path);
+}
+
+static uint32_t capabilities_of(uint32_t caps)
+{
+	return (caps & CALL_CAP_IPC_LOCK ? (uint32_t)SIM_CAP_IPC_LOCK : 0) |
+		(caps & CALL_CAP_SYS_RESOURCE ? (uint32_t)SIM_CAP_SYS_RESOURCE : 0) |
+		(caps & CALL_CAP_SYS_RAWIO ? (uint32_t)SIM_CAP_SYS_RAWIO : 0);
+}
+
+static int64_t call_spawn(const struct running *run)
+{
+	struct call_process arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	return sim_spawn(run->task, (unsigned)run->call->name, arguments.uid, capabilities_of(arguments.caps),
+		arguments.memlock);
+}
+
+static int64_t call_map_memory(const struct running *run)
+{
+	struct call_mmap arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	return sim_mmap(run->task, arguments.addr, arguments.length, arguments.prot, arguments.flags, arguments.fd,
+		arguments.offset);
+}
+
+/* Descriptors are int: what does not fit is no descriptor. */
+static int descriptor(const struct running *run)
+{
+	return run->call->subject > INT32_MAX ? -1 : (int)run->call->subject;
+}
+
+static int64_t call_memory_of_program(const struct running *run)
+{
+	const struct resolved_call *call = run->call;
+	struct call_fill fill;
+	struct call_memory place;
+
+	if (call->row == &call_rows[CALL_ID_fill]) {
+		memcpy(&fill, run->image, sizeof(fill));
+		return sim_fill(run->task, fill.addr, fill.value, fill.length);
+	}
+	memcpy(&place, run->image, sizeof(place));
+	return call->row == &call_rows[CALL_ID_put] ?
+		sim_put(run->task, place.addr, call->bytes, call->byte_count) :
+		sim_expect(run->task, place.addr, call->bytes, call->byte_count);
+}
+
+static int64_t call_address_space(const struct running *run)
+{
+	struct call_munmap range;
+	struct call_mprotect protect;
+
+	if (run->call->row == &call_rows[CALL_ID_munmap]) {
+		memcpy(&range, run->image, sizeof(range));
+		return sim_munmap(run->task, range.addr, range.length);
+	}
+	memcpy(&protect, run->image, sizeof(protect));
+	return sim_mprotect(run->task, protect.addr, protect.length, protect.prot);
+}
+
+static int64_t call_transfer(const struct running *run, bool write)
+{
+	struct call_transfer arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	return write ? sim_write(run->task, descriptor(run), arguments.at, arguments.length) :
+		       sim_read(run->task, descriptor(run), arguments.at, arguments.length);
+}
+
+static int64_t call_raw_ioctl(const struct running *run)
+{
+	const struct resolved_call *call = run->call;
+	struct call_ioctl arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	mm_poke(task_mm(run->task), call->at, call->image + offsetof(struct call_ioctl, size),
+		call->image_size - (uint32_t)offsetof(struct call_ioctl, size));
+	return sim_ioctl(run->task, descriptor(run), arguments.number, call->at);
+}
+
+static uint64_t first_number(const struct running *run)
+{
+	uint64_t number = 0;
+
+	memcpy(&number, run->image, run->call->struct_size < 8 ? run->call->struct_size : 8);
+	return number;
+}
+
+static int64_t run_system(const struct running *run)
+{
+	struct task *task = run->task;
+	struct call_memfd memfd;
+
+	switch ((enum call_id)(run->call->row - call_rows)) {
+	case CALL_ID_open: return call_open_node(run);
+	case CALL_ID_close: return sim_close(task, descriptor(run));
+	case CALL_ID_dup: return sim_dup(task, descriptor(run));
+	case CALL_ID_pass: return sim_pass(task, descriptor(run), (unsigned)run->call->name);
+	case CALL_ID_read: return call_transfer(run, false);
+	case CALL_ID_write: return call_transfer(run, true);
+	case CALL_ID_poll: return sim_poll(task, descriptor(run), (uint32_t)first_number(run));
+	case CALL_ID_mmap: return call_map_memory(run);
+	case CALL_ID_munmap:
+	case CALL_ID_mprotect: return call_address_space(run);
+	case CALL_ID_memfd:
+		memcpy(&memfd, run->image, sizeof(memfd));
+		return sim_memfd(task, memfd.size, memfd.flags);
+	case CALL_ID_ftruncate: return sim_ftruncate(task, descriptor(run), first_number(run));
+	case CALL_ID_put:
+	case CALL_ID_expect:
+	case CALL_ID_fill: return call_memory_of_program(run);
+	case CALL_ID_ioctl: return call_raw_ioctl(run);
+	case CALL_ID_fork: return sim_fork(task, (unsigned)run->call->name);
+	case CALL_ID_exec: return sim_exec(task);
+	case CALL_ID_exit: return sim_exit(task);
+	case CALL_ID_process: return call_spawn(run);
+	case CALL_ID_setrlimit: return sim_setrlimit_memlock(task, first_number(run));
+	case CALL_ID_setcaps: return sim_setcaps(task, capabilities_of((uint32_t)first_number(run)));
+	default: return -ENOSYS;
+	}
+}
+
+/* -- in-kernel interfaces -- */
+
+static int64_t call_create(const struct running *run)
+{
+	struct call_access_create arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	int64_t handle = kernel_access_create(run->task, descriptor(run), arguments.flags, &arguments.out_access_id);
+	if (handle < 0)
+		return handle;
+	arguments.out_access = (uint32_t)handle;
+	memcpy(run->image, &arguments, sizeof(arguments));
+	return 0;
+}
+
+static int64_t call_pin(const struct running *run, bool pin)
+{
+	struct call_access_pin arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	return pin ? kernel_access_pin(run->task, run->call->subject, arguments.iova, arguments.length,
+			     arguments.flags) :
+		     kernel_access_unpin(run->task, run->call->subject, arguments.iova, arguments.length);
+}
+
+static int64_t call_rw(const struct running *run)
+{
+	struct call_access_rw arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	return kernel_access_rw(run->task, run->call->subject, arguments.iova, arguments.length, arguments.buffer,
+		arguments.flags);
+}
+
+/* The program names a device by its id alone: that of the first descriptor whose context knows it. */
+static int64_t call_dma(const struct running *run, int write)
+{
+	struct call_dma arguments;
+
+	memcpy(&arguments, run->image, sizeof(arguments));
+	if (run->call->subject > UINT32_MAX)
+		return -ENOENT;
+	for (int fd = 3; fd < 1024; fd++) {
+		int64_t result = kernel_dma(run->task, fd, (uint32_t)run->call->subject, arguments.pasid,
+			arguments.iova, arguments.length, arguments.buffer, write);
+
+		if (result != -EBADF && result != -EBADFD && result != -ENOENT)
+			return result;
+	}
+	return -ENOENT;
+}
+
+static int64_t run_kernel(const struct running *run)
+{
+	struct task *task = run->task;
+	uint64_t subject = run->call->subject;
+
+	switch ((enum call_id)(run->call->row - call_rows)) {
+	case CALL_ID_access_create: return call_create(run);
+	case CALL_ID_access_attach: return kernel_access_attach(task, subject, (uint32_t)first_number(run));
+	case CALL_ID_access_replace: return kernel_access_replace(task, subject, (uint32_t)first_number(run));
+	case CALL_ID_access_detach: return kernel_access_detach(task, subject);
+	case CALL_ID_access_destroy: return kernel_access_destroy(task, subject);
+	case CALL_ID_access_pin: return call_pin(run, true);
+	case CALL_ID_access_unpin: return call_pin(run, false);
+	case CALL_ID_access_rw: return call_rw(run);
+	case CALL_ID_dma_read: return call_dma(run, 0);
+	case CALL_ID_dma_write: return call_dma(run, 1);
+	default: return -ENOSYS;
+	}
+}
+
+/* -- all calls -- */
+
+static void write_literals(const struct running *run)
+{
+	for (uint32_t i = 0; i < run->call->literal_count; i++) {
+		const struct resolved_literal *literal = &run->call->literals[i];
+
+		mm_poke(task_mm(run->task), literal->address, literal->bytes, literal->count);
+	}
+}
+
+static void run_ioctl(const struct running *run, struct call_outcome *outcome)
+{
+	const struct resolved_call *call = run->call;
+
+	mm_poke(task_mm(run->task), call->at, call->image, call->image_size);
+	outcome->result = sim_ioctl(run->task, descriptor(run), call->row->number, call->at);
+	/* A callback may have ended or replaced the process. */
+	if (!sim_process(run->target->sim, call->process))
+		return;
+	outcome->image_size = (uint32_t)mm_peek(task_mm(run->task), call->at, run->image, call->struct_size);
+	outcome->image = run->image;
+}
+
+/* Calls in callbacks count towards the failure that the call around them asked for. */
+static void arm(const struct running *run)
+{
+	const struct resolved_call *call = run->call;
+
+	if (call->fail == FAIL_POINT)
+		fault_arm(run->task, (enum fault_point)call->fail_point, false, call->fail_nth);
+	else if (call->fail == FAIL_NTH)
+		fault_arm(run->task, FAULT_ALLOC, true, call->fail_nth);
+}
+
+static void inproc_call(struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+{
+	struct running run = {
+		.target = target,
+		.task = sim_task(target->sim, call->process, 0),
+		.call = call,
+		.image = target->images[call->depth % DEPTHS],
+	};
+
+	*outcome = (struct call_outcome){ 0 };
+	if (!run.task || !sim_process(target->sim, call->process)) {
+		outcome->result = -ESRCH;
+		return;
+	}
+	if (call->literal_count)
+		write_literals(&run);
+	if (call->fail != FAIL_NONE)
+		arm(&run);
+	if (call->row->kind == CALL_IOCTL) {
+		run_ioctl(&run, outcome);
+	} else {
+		memcpy(run.image, call->image, call->struct_size);
+		outcome->result = call->row->kind == CALL_KERNEL ? run_kernel(&run) : run_system(&run);
+		outcome->image_size = call->struct_size;
+		outcome->image = run.image;
+	}
+	if (call->fail != FAIL_NONE)
+		outcome->injected = fault_disarm(run.task, &outcome->faults_passed);
+}
+
+const struct target_class target_inproc = {
+	.name = "inproc",
+	.open = inproc_open,
+	.close = inproc_close,
+	.reset = inproc_reset,
+	.call = inproc_call,
+	.has = inproc_has,
+	.finish = inproc_finish,
+};
