@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/prog/binary.h"
 #include "fuzz/prog/mutate.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -32,6 +33,9 @@ EXPORT size_t afl_custom_fuzz(struct mutator *mutator, uint8_t *data, size_t siz
 	const uint8_t *partner, size_t partner_size, size_t max_size);
 EXPORT uint32_t afl_custom_fuzz_count(struct mutator *mutator, const uint8_t *data, size_t size);
 EXPORT const char *afl_custom_describe(struct mutator *mutator, size_t max_length);
+EXPORT int32_t afl_custom_init_trim(struct mutator *mutator, uint8_t *data, size_t size);
+EXPORT size_t afl_custom_trim(struct mutator *mutator, uint8_t **out);
+EXPORT int32_t afl_custom_post_trim(struct mutator *mutator, unsigned char success);
 
 /* IOMMUZZ_MUTATOR=bytes: how far an engine comes that knows nothing of programs (the benchmark
  * compares). */
@@ -65,6 +69,11 @@ struct mutator {
 	bool spliced;
 	uint64_t seed; /* of the last mutation */
 	char description[64];
+	struct prog kept, candidate; /* trimming: the shortest program so far, and the one tried */
+	uint8_t *kept_bytes, *candidate_bytes;
+	size_t kept_size, candidate_size, trim_room;
+	uint32_t step, steps;
+	bool changed; /* the candidate differs from what is kept */
 };
 
 /* splitmix64: every seed gives a full-period sequence, no state but one word. */
@@ -80,13 +89,20 @@ struct mutator *afl_custom_init(void *afl, unsigned seed)
 {
 	(void)afl;
 	struct mutator *mutator = calloc(1, sizeof(*mutator));
-	if (mutator)
-		mutator->random = seed;
+	if (!mutator)
+		return NULL;
+	mutator->random = seed;
+	prog_init(&mutator->kept);
+	prog_init(&mutator->candidate);
 	return mutator;
 }
 
 void afl_custom_deinit(struct mutator *mutator)
 {
+	prog_free(&mutator->kept);
+	prog_free(&mutator->candidate);
+	free(mutator->kept_bytes);
+	free(mutator->candidate_bytes);
 	free(mutator->out);
 	free(mutator);
 }
@@ -135,4 +151,55 @@ const char *afl_custom_describe(struct mutator *mutator, size_t max_length)
 		if (!isalnum((unsigned char)*c))
 			*c = '-';
 	return mutator->description;
+}
+
+/* Trimming drops one call a step, from the back, and keeps what leaves the coverage as it was. */
+int32_t afl_custom_init_trim(struct mutator *mutator, uint8_t *data, size_t size)
+{
+	if (mutator->trim_room < size) {
+		uint8_t *kept = realloc(mutator->kept_bytes, size);
+		if (kept)
+			mutator->kept_bytes = kept;
+		uint8_t *candidate = realloc(mutator->candidate_bytes, size);
+		if (candidate)
+			mutator->candidate_bytes = candidate;
+		if (!kept || !candidate)
+			return 0;
+		mutator->trim_room = size;
+	}
+	prog_decode(&mutator->kept, data, size);
+	memcpy(mutator->kept_bytes, data, size);
+	mutator->kept_size = size;
+	mutator->step = 0;
+	mutator->steps = mutator->kept.call_count;
+	return (int32_t)mutator->steps;
+}
+
+/* afl-fuzz wants something to run that is no longer than the entry: if need be, what is kept. */
+size_t afl_custom_trim(struct mutator *mutator, uint8_t **out)
+{
+	uint32_t count = mutator->kept.call_count, from_back = mutator->steps - mutator->step;
+	uint8_t *drop = calloc(count + 1, 1);
+	mutator->changed = false;
+	if (drop && from_back && from_back <= count &&
+		prog_copy(&mutator->candidate, &mutator->kept)) {
+		drop[from_back - 1] = 1;
+		prog_remove_calls(&mutator->candidate, drop);
+		mutator->candidate_size = prog_encode(
+			&mutator->candidate, mutator->candidate_bytes, mutator->trim_room);
+		mutator->changed =
+			mutator->candidate_size && mutator->candidate_size < mutator->kept_size;
+	}
+	free(drop);
+	*out = mutator->changed ? mutator->candidate_bytes : mutator->kept_bytes;
+	return mutator->changed ? mutator->candidate_size : mutator->kept_size;
+}
+
+int32_t afl_custom_post_trim(struct mutator *mutator, unsigned char success)
+{
+	if (success && mutator->changed && prog_copy(&mutator->kept, &mutator->candidate)) {
+		memcpy(mutator->kept_bytes, mutator->candidate_bytes, mutator->candidate_size);
+		mutator->kept_size = mutator->candidate_size;
+	}
+	return (int32_t)++mutator->step;
 }
