@@ -109,7 +109,7 @@ struct layout {
 struct field {
 	const char *name; /* the ABI's own */
 	uint8_t kind; /* enum field_kind */
-	uint8_t direction; /* enum field_direction */
+	uint8_t direction; /* enum field_direction; of a USER_POINTER: that of the data behind it */
 	uint8_t resource; /* enum resource, for SUBJECT and RESOURCE (also of outputs) */
 	uint8_t width; /* bytes in the struct: 1, 2, 4 or 8; 0 when not in the struct; an OUT
 			  field of width 0 is the result of the call (a new descriptor) */
