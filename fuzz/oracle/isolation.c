@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The devices themselves are asked. After each call every device touches the ends of each area that
+ * it may reach, which fills its IOTLB as real traffic would; after the next call it tries the same
+ * addresses again. What it then reaches must be what the areas of its IOAS say, no more, no less,
+ * and a page that is alive and pinned.
+ */
+#include "fuzz/oracle/isolation.h"
+
+#include <stdlib.h>
+
+#include "fuzz/oracle/graph.h"
+
+#define DEVICES_MAX 6
+#define AREAS_MAX   24 /* looked at per device and step */
+#define PROBES_MAX  (DEVICES_MAX * AREAS_MAX * 2)
+
+struct probe {
+	const struct iommu_device *device;
+	uint64_t iova;
+};
+
+struct isolation {
+	struct sim *sim;
+	uint32_t count;
+	struct probe probes[PROBES_MAX];
+};
+
+struct isolation *isolation_open(void)
+{
+	return calloc(1, sizeof(struct isolation));
+}
+
+void isolation_close(struct isolation *isolation)
+{
+	free(isolation);
+}
+
+void isolation_begin(struct isolation *isolation, struct sim *sim)
+{
+	isolation->sim = sim;
+	isolation->count = 0;
+}
+
+/* Where the IOAS says that iova leads, 0 when nowhere; the area's protection in *protection. */
+static uint64_t expected_at(const struct ioas *ioas, uint64_t iova, uint32_t *protection)
+{
+	struct range_node *node = ioas ? range_first(&ioas->areas, iova, iova) : NULL;
+	const struct area *area = node ? area_of(node) : NULL;
+	const struct page *page;
+
+	*protection = 0;
+	if (!area || !area->pages)
+		return 0;
+	page = pages_pinned_page(area->pages, area_page_at(area, iova));
+	*protection = area->protection;
+	return page ? page->phys +
+			       ((area->offset + (iova - area->node.first)) & (SIM_PAGE_SIZE - 1))
+		    : 0;
+}
+
+static bool check_probe(struct isolation *isolation, const struct oracle_step *step,
+	struct finding *finding, struct task *task, struct iommu_device *device,
+	const struct ioas *ioas, uint64_t iova)
+{
+	uint32_t allowed, given = 0;
+	uint64_t expected = expected_at(ioas, iova, &allowed);
+	uint64_t reached = iommu_device_probe(task, device, 0, iova, &given);
+	const struct page *page;
+
+	if (!reached && !expected)
+		return true;
+	if (reached && !expected)
+		return finding_set(finding, ORACLE_ISOLATION, step->index, "dma after unmap",
+			"device reaches physical %#llx at iova %#llx, which nothing maps for it",
+			(unsigned long long)reached, (unsigned long long)iova);
+	if (reached != expected)
+		return finding_set(finding, ORACLE_ISOLATION, step->index,
+			"dma reaches the wrong page",
+			"iova %#llx: expected physical %#llx, device reaches %#llx",
+			(unsigned long long)iova, (unsigned long long)expected,
+			(unsigned long long)reached);
+	if (given & ~allowed)
+		return finding_set(finding, ORACLE_ISOLATION, step->index, "dma permission",
+			"iova %#llx: the area allows %#x, the device may %#x",
+			(unsigned long long)iova, allowed, given);
+	page = page_at(isolation->sim, reached & ~(SIM_PAGE_SIZE - 1));
+	if (!page || !page->pins)
+		return finding_set(finding, ORACLE_ISOLATION, step->index,
+			"dma to an unpinned page",
+			"iova %#llx leads to physical %#llx, whose pin was given back",
+			(unsigned long long)iova, (unsigned long long)reached);
+	return true;
+}
+
+static void remember(struct isolation *isolation, const struct iommu_device *device, uint64_t iova)
+{
+	if (isolation->count < PROBES_MAX)
+		isolation->probes[isolation->count++] = (struct probe){device, iova};
+}
+
+/* Touches first and last byte of each area, so that the IOTLB knows them when they go. */
+static bool touch_areas(struct isolation *isolation, const struct oracle_step *step,
+	struct finding *finding, struct task *task, struct iommu_device *device,
+	const struct ioas *ioas)
+{
+	struct range_node *node;
+	uint32_t areas = 0;
+
+	if (!ioas)
+		return true;
+	range_tree_for_each (node, &ioas->areas) {
+		if (!area_of(node)->pages)
+			continue;
+		if (++areas > AREAS_MAX)
+			break;
+		remember(isolation, device, node->first);
+		if (!check_probe(isolation, step, finding, task, device, ioas, node->first))
+			return false;
+		if (node->first == node->last)
+			continue;
+		remember(isolation, device, node->last);
+		if (!check_probe(isolation, step, finding, task, device, ioas, node->last))
+			return false;
+	}
+	return true;
+}
+
+bool isolation_step(
+	struct isolation *isolation, const struct oracle_step *step, struct finding *finding)
+{
+	struct task *task = sim_task(isolation->sim, 0, 0);
+	uint32_t old = isolation->count;
+	struct probe before[PROBES_MAX];
+	struct iommu_device *device;
+
+	if (!task || !iommu_device_nth(isolation->sim, 0))
+		return true;
+	memcpy(before, isolation->probes, old * sizeof(before[0]));
+	isolation->count = 0;
+	for (uint32_t n = 0; n < DEVICES_MAX && (device = iommu_device_nth(isolation->sim, n));
+		n++) {
+		const struct ioas *ioas =
+			graph_ioas_of(isolation->sim, iommu_device_domain(device, 0));
+
+		for (uint32_t i = 0; i < old; i++)
+			if (before[i].device == device &&
+				!check_probe(isolation, step, finding, task, device, ioas,
+					before[i].iova))
+				return false;
+		if (!touch_areas(isolation, step, finding, task, device, ioas))
+			return false;
+	}
+	return true;
+}
