@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generator, mutator and minimiser: deterministic, always inside the language, and able to shorten.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/prog/binary.h"
+#include "fuzz/prog/minimise.h"
+#include "fuzz/prog/mutate.h"
+#include "fuzz/prog/scene.h"
+#include "tests/tap.h"
+
+static bool survives_encoding(const struct prog *prog)
+{
+	size_t size = prog_encode(prog, NULL, 0);
+	uint8_t *bytes = malloc(size + 1);
+	struct prog again;
+	bool same;
+
+	prog_init(&again);
+	prog_encode(prog, bytes, size);
+	prog_decode(&again, bytes, size);
+	same = prog_equal(prog, &again);
+	prog_free(&again);
+	free(bytes);
+	return same;
+}
+
+static void test_generate(uint64_t seed, uint32_t programs)
+{
+	struct generate_options options = {.failures = true};
+	struct random random, twin;
+	struct prog prog, same;
+	uint32_t repaired = 0, encoded = 0, equal = 0, devices = 0, pins = 0;
+
+	random_seed(&random, seed);
+	random_seed(&twin, seed);
+	prog_init(&prog);
+	prog_init(&same);
+	for (uint32_t i = 0; i < programs; i++) {
+		struct scene scene;
+
+		prog_generate(&prog, &random, &options);
+		prog_generate(&same, &twin, &options);
+		repaired += prog_repair(&prog) != 0;
+		encoded += survives_encoding(&prog);
+		equal += prog_equal(&prog, &same);
+		scene_build(&scene, &prog, prog.call_count);
+		devices += scene.devices != 0;
+		pins += scene.pins != 0;
+	}
+	tap_ok(!repaired, "generated programs need no repair");
+	tap_ok(encoded == programs, "generated programs survive the binary form");
+	tap_ok(equal == programs, "the same seed gives the same programs");
+	tap_ok(devices * 3 > programs,
+		"at least a third of the programs end with a device attached");
+	tap_ok(pins * 8 > programs, "at least an eighth of the programs end with a pin");
+	prog_free(&prog);
+	prog_free(&same);
+}
+
+static void test_exclusion(uint64_t seed, uint32_t programs)
+{
+	struct generate_options options = {.exclude_needs = NEEDS_INPROC};
+	struct random random;
+	struct prog prog;
+	uint32_t excluded = 0;
+
+	random_seed(&random, seed);
+	prog_init(&prog);
+	for (uint32_t i = 0; i < programs; i++) {
+		prog_generate(&prog, &random, &options);
+		for (uint32_t c = 0; c < prog.call_count; c++)
+			excluded += (prog_row(&prog.calls[c])->needs & NEEDS_INPROC) != 0;
+	}
+	tap_ok(!excluded, "no in-kernel call where they are excluded");
+	prog_free(&prog);
+}
+
+static void test_mutate(uint64_t seed, uint32_t rounds)
+{
+	struct generate_options options = {.failures = true};
+	struct random random;
+	struct prog prog, other;
+	uint32_t seen[MUTATION_COUNT] = {0}, kinds = 0, broken = 0;
+
+	random_seed(&random, seed);
+	prog_init(&prog);
+	prog_init(&other);
+	prog_generate(&prog, &random, &options);
+	prog_generate(&other, &random, &options);
+	for (uint32_t i = 0; i < rounds; i++) {
+		seen[prog_mutate(&prog, &other, &random, &options)]++;
+		broken += prog_repair(&prog) != 0;
+		prog_compact(&prog);
+		if (i % 16 == 0)
+			broken += !survives_encoding(&prog);
+		if (prog.call_count > 100)
+			prog_generate(&prog, &random, &options);
+	}
+	for (int i = 0; i < MUTATION_COUNT; i++)
+		kinds += seen[i] != 0;
+	tap_ok(!broken, "mutated programs stay in the language");
+	tap_ok(kinds == MUTATION_COUNT, "every mutation was made");
+	prog_free(&prog);
+	prog_free(&other);
+}
+
+static void test_bytes(uint64_t seed, uint32_t rounds)
+{
+	static uint8_t data[4096], other[4096], out[4096], again[4096];
+	struct random random;
+	size_t size = 1, twin;
+	bool stable = true, bounded = true, changed = false;
+
+	random_seed(&random, seed);
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint64_t once = random_next(&random);
+		size_t before = size;
+
+		memcpy(again, data, sizeof(data));
+		memcpy(other, data, sizeof(data));
+		size = prog_mutate_bytes(data, size, 512, once);
+		twin = prog_mutate_bytes(again, before, 512, once);
+		bounded = bounded && size >= 1 && size <= 512;
+		stable = stable && size == twin && !memcmp(data, again, size);
+		changed = changed || size != before || memcmp(data, other, size) != 0;
+		twin = prog_splice_bytes(data, size, other, before, out, 300, once);
+		bounded = bounded && twin >= 1 && twin <= 300;
+	}
+	tap_ok(bounded, "engine mutations stay within the size they are given");
+	tap_ok(stable, "engine mutations depend on input and seed alone");
+	tap_ok(changed, "engine mutations change the input");
+}
+
+/* Fails in the same way when a COPY with a length of at least three pages follows a MOCK_DOMAIN. */
+static bool fails(void *context, const struct prog *prog)
+{
+	bool device = false;
+
+	(void)context;
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+
+		device = device || call->row == CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN;
+		if (device && call->row == CALL_ID_IOMMU_IOAS_COPY &&
+			call_get(prog, call, "length").kind == VALUE_NUMBER &&
+			call_get(prog, call, "length").number >= 3 * 4096)
+			return true;
+	}
+	return false;
+}
+
+static void test_minimise(uint64_t seed, uint32_t wanted)
+{
+	struct generate_options options = {.call_max = 60};
+	struct random random;
+	struct prog prog;
+	struct minimise_stats stats;
+	uint32_t found = 0, minimal = 0, kept = 0, tries = 0;
+
+	random_seed(&random, seed);
+	prog_init(&prog);
+	while (found < wanted && tries++ < 100000) {
+		prog_generate(&prog, &random, &options);
+		if (!fails(NULL, &prog))
+			continue;
+		found++;
+		prog_minimise(&prog, fails, NULL, NULL, &stats);
+		kept += fails(NULL, &prog);
+		minimal += prog.call_count == 2;
+	}
+	tap_ok(found == wanted, "programs to minimise were found");
+	tap_ok(kept == found, "the failure survives minimising");
+	tap_ok(minimal == found, "two calls are left of each, the shortest there is");
+	prog_free(&prog);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed = 1;
+	uint32_t programs = 4000;
+
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (!strcmp(argv[i], "--seed"))
+			seed = strtoull(argv[i + 1], NULL, 0);
+		else if (!strcmp(argv[i], "--programs"))
+			programs = (uint32_t)strtoul(argv[i + 1], NULL, 0);
+	}
+	tap_begin();
+	printf("# seed %" PRIu64 ", %u programs\n", seed, programs);
+	test_generate(seed, programs);
+	test_exclusion(seed + 1, programs);
+	test_mutate(seed + 2, programs);
+	test_bytes(seed + 3, programs);
+	test_minimise(seed + 4, 20);
+	return tap_end();
+}
