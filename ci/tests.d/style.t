@@ -3,7 +3,7 @@
 # Sources are formatted as .clang-format says, scripts pass shellcheck, every source names its licence.
 cd "$(dirname "$0")/../.." || exit 2
 sources() { git ls-files '*.c' '*.h' '*.def' ':!third_party'; }
-scripts() { git ls-files -- .ci/run ci | xargs grep -l '^#!/bin/\(ba\)\?sh'; }
+scripts() { git ls-files -- .ci ci tests cmake | xargs grep -l '^#!/bin/\(ba\)\?sh'; }
 point() { # NUMBER NAME COMMAND: passes when the command prints nothing
 	output=$($3 2>&1 | head -40)
 	[ -z "$output" ] && echo "ok $1 - $2" && return
