@@ -8,8 +8,8 @@
 #include "names.h"
 
 /*
- * Every row macro of calls.def ends in ROW, which each pass over calls.def defines for itself. Descriptor is
- * the kind that an ioctl is made on, NONE for all other calls.
+ * Every row macro of calls.def ends in ROW, which each pass over calls.def defines for itself.
+ * Descriptor is the kind that an ioctl is made on, NONE for all other calls.
  */
 /* clang-format off */
 #define IOMMUFD_IOCTL(type, nr, min, since, spec, brief) \
@@ -88,8 +88,9 @@ static const uint16_t last_row_of_number[NUMBERS_COUNT][256] = {
 /* clang-format on */
 
 /*
- * Names are found through a table with open addressing that is written out in call_index.h. When rows were
- * added and the table was not yet rewritten (tests/abi/update_index), a scan still finds them.
+ * Names are found through a table with open addressing that is written out in call_index.h. When
+ * rows were added and the table was not yet rewritten (tests/abi/update_index), a scan still finds
+ * them.
  */
 #ifdef CALL_INDEX_UNUSED
 #define CALL_INDEX_SLOTS 1
@@ -158,10 +159,10 @@ int call_find_ioctl(enum resource descriptor, uint32_t number, const void *argum
 
 	if (kind == NUMBERS_NONE || id < 0 || call_rows[id].number != number)
 		return -1;
-	for (; ; id--) {
+	for (;; id--) {
 		const struct call_row *row = &call_rows[id];
 		bool is_first = id == 0 || row[-1].number != number ||
-			row[-1].fields[0].resource != row->fields[0].resource;
+				row[-1].fields[0].resource != row->fields[0].resource;
 
 		if (argument && row->selector >= 0 &&
 			length >= (size_t)row->selector + row->selector_width) {

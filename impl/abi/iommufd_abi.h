@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The iommufd user interface: numbers, structs, flags and event records, with the ABI's own names (Linux 7.3).
- * Specification iommufd.md 1.2, 4.1 to 4.22, 5, 6.9. Self-contained, since distributions ship older headers;
- * must never be included together with the system's <linux/iommufd.h>.
+ * The iommufd user interface: numbers, structs, flags and event records, with the ABI's own names
+ * (Linux 7.3). Specification iommufd.md 1.2, 4.1 to 4.22, 5, 6.9. Self-contained, since
+ * distributions ship older headers; must never be included together with the system's
+ * <linux/iommufd.h>.
  */
 #ifndef IOMMUZZ_ABI_IOMMUFD_ABI_H
 #define IOMMUZZ_ABI_IOMMUFD_ABI_H
@@ -173,7 +174,7 @@ enum iommufd_option_ops {
 struct iommu_option {
 	uint32_t size;
 	uint32_t option_id; /* enum iommufd_option */
-	uint16_t op; /* enum iommufd_option_ops */
+	uint16_t op;	    /* enum iommufd_option_ops */
 	uint16_t __reserved;
 	uint32_t object_id;
 	uint64_t val64;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arguments of the calls that are not ioctls (docs/PROGRAMS.md), as images like those of ioctls, so that the
- * catalogue's offsets and widths describe them too. Subjects (the descriptor or object), names of threads
- * and processes, and byte strings travel beside the image. A call that yields a descriptor returns it as its
- * result; calls without a struct here have an empty image.
+ * Arguments of the calls that are not ioctls (docs/PROGRAMS.md), as images like those of ioctls, so
+ * that the catalogue's offsets and widths describe them too. Subjects (the descriptor or object),
+ * names of threads and processes, and byte strings travel beside the image. A call that yields a
+ * descriptor returns it as its result; calls without a struct here have an empty image.
  */
 #ifndef IOMMUZZ_ABI_KERNEL_CALLS_H
 #define IOMMUZZ_ABI_KERNEL_CALLS_H
@@ -12,16 +12,16 @@
 #include <stdint.h>
 
 /*
- * Nodes of call_open.path; numbered nodes are base + N. The node decides which resource the result is:
- * IOMMUFD, CONTAINER, GROUP or VFIO_DEVICE.
+ * Nodes of call_open.path; numbered nodes are base + N. The node decides which resource the result
+ * is: IOMMUFD, CONTAINER, GROUP or VFIO_DEVICE.
  */
 enum call_open_path {
-	CALL_OPEN_IOMMU = 0, /* /dev/iommu */
-	CALL_OPEN_CONTAINER = 1, /* /dev/vfio/vfio */
-	CALL_OPEN_GROUP = 0x100, /* /dev/vfio/N */
+	CALL_OPEN_IOMMU = 0,		 /* /dev/iommu */
+	CALL_OPEN_CONTAINER = 1,	 /* /dev/vfio/vfio */
+	CALL_OPEN_GROUP = 0x100,	 /* /dev/vfio/N */
 	CALL_OPEN_NOIOMMU_GROUP = 0x200, /* /dev/vfio/noiommu-N */
-	CALL_OPEN_CDEV = 0x300, /* /dev/vfio/devices/vfioN */
-	CALL_OPEN_NODES = 8, /* N is below this */
+	CALL_OPEN_CDEV = 0x300,		 /* /dev/vfio/devices/vfioN */
+	CALL_OPEN_NODES = 8,		 /* N is below this */
 };
 
 struct call_open {
@@ -67,7 +67,7 @@ struct call_mmap {
 	uint64_t addr;
 	uint64_t length;
 	uint64_t offset;
-	uint32_t prot; /* enum call_prot */
+	uint32_t prot;	/* enum call_prot */
 	uint32_t flags; /* enum call_map_flags */
 	int32_t fd;
 };
@@ -88,7 +88,7 @@ enum call_memfd_flags {
 };
 
 struct call_memfd {
-	uint64_t size; /* bytes; the file has this size at once */
+	uint64_t size;	/* bytes; the file has this size at once */
 	uint32_t flags; /* enum call_memfd_flags */
 };
 
@@ -110,7 +110,7 @@ struct call_fill {
 /* The raw ioctl: no struct is built; size and the tail are written at the place that `at` names. */
 struct call_ioctl {
 	uint32_t number; /* the full 32-bit command */
-	uint32_t size; /* the size word */
+	uint32_t size;	 /* the size word */
 };
 
 /* Bits are the numbers of the capabilities. */
@@ -141,8 +141,8 @@ enum call_access_create_flags {
 
 /* iommufd.md 7.1 */
 struct call_access_create {
-	uint32_t flags; /* enum call_access_create_flags */
-	uint32_t out_access; /* how the target names the access object, from 1 */
+	uint32_t flags;		/* enum call_access_create_flags */
+	uint32_t out_access;	/* how the target names the access object, from 1 */
 	uint32_t out_access_id; /* its id in the context */
 };
 
@@ -170,7 +170,7 @@ struct call_access_rw {
 	uint64_t iova;
 	uint64_t length;
 	uint64_t buffer; /* user address that stands for the kernel buffer */
-	uint32_t flags; /* enum call_access_flags */
+	uint32_t flags;	 /* enum call_access_flags */
 };
 
 /* DMA by a device through its IOMMU, between iova and the user address buffer. */
@@ -179,7 +179,7 @@ struct call_dma {
 	uint64_t length;
 	uint64_t buffer;
 	uint32_t dev_id; /* DEVICE id in the context of the subject */
-	uint32_t pasid; /* 0: the device itself (RID) */
+	uint32_t pasid;	 /* 0: the device itself (RID) */
 };
 
 enum call_on_event {
@@ -198,7 +198,7 @@ enum call_notify_kind {
 
 /* Installs the calls of the body that follows as the callback of the subject. */
 struct call_on {
-	uint32_t event; /* enum call_on_event */
+	uint32_t event;	 /* enum call_on_event */
 	uint32_t filter; /* enum call_notify_kind, for CALL_ON_NOTIFY */
 };
 
@@ -208,7 +208,9 @@ struct call_unpin {
 	uint64_t length;
 };
 
-static_assert(sizeof(struct call_mmap) <= 128, "images of calls hold at most CALL_STRUCT_MAX bytes");
-static_assert(sizeof(struct call_access_rw) <= 128, "images of calls hold at most CALL_STRUCT_MAX bytes");
+static_assert(
+	sizeof(struct call_mmap) <= 128, "images of calls hold at most CALL_STRUCT_MAX bytes");
+static_assert(
+	sizeof(struct call_access_rw) <= 128, "images of calls hold at most CALL_STRUCT_MAX bytes");
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IOMMU_TEST_CMD, the operations of a kernel with CONFIG_IOMMUFD_TEST, and the data formats of its mock
- * devices. Specification iommufd.md 10. Members of the union are named after the operation.
+ * IOMMU_TEST_CMD, the operations of a kernel with CONFIG_IOMMUFD_TEST, and the data formats of its
+ * mock devices. Specification iommufd.md 10. Members of the union are named after the operation.
  */
 #ifndef IOMMUZZ_ABI_TEST_ABI_H
 #define IOMMUZZ_ABI_TEST_ABI_H
@@ -81,18 +81,18 @@ enum {
 	IOMMU_TEST_INVALIDATE_FLAG_ALL = 1 << 0,
 };
 
-#define IOMMU_HW_INFO_TYPE_SELFTEST			0xfeedbeefU
-#define IOMMU_HW_INFO_SELFTEST_REGVAL			0xdeadbeefU
-#define IOMMU_HWPT_DATA_SELFTEST			0xdeadU
-#define IOMMU_TEST_IOTLB_DEFAULT			0xbadbeefU
-#define IOMMU_TEST_DEV_CACHE_DEFAULT			0xbaddadU
-#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST		0xdeadbeefU
-#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID	0xdadbeefU
-#define IOMMU_VIOMMU_TYPE_SELFTEST			0xdeadbeefU
-#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST		0xdeadbeefU
-#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST_INVALID	0xdadbeefU
-#define IOMMU_VEVENTQ_TYPE_SELFTEST			0xbeefbeefU
-#define IOMMU_HW_QUEUE_TYPE_SELFTEST			0xdeadbeefU
+#define IOMMU_HW_INFO_TYPE_SELFTEST		      0xfeedbeefU
+#define IOMMU_HW_INFO_SELFTEST_REGVAL		      0xdeadbeefU
+#define IOMMU_HWPT_DATA_SELFTEST		      0xdeadU
+#define IOMMU_TEST_IOTLB_DEFAULT		      0xbadbeefU
+#define IOMMU_TEST_DEV_CACHE_DEFAULT		      0xbaddadU
+#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST	      0xdeadbeefU
+#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID   0xdadbeefU
+#define IOMMU_VIOMMU_TYPE_SELFTEST		      0xdeadbeefU
+#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST	      0xdeadbeefU
+#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST_INVALID 0xdadbeefU
+#define IOMMU_VEVENTQ_TYPE_SELFTEST		      0xbeefbeefU
+#define IOMMU_HW_QUEUE_TYPE_SELFTEST		      0xdeadbeefU
 
 /* 10.1 */
 struct iommu_test_cmd {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The VFIO user interface: containers, groups, cdev binding and the type1 compatibility calls of iommufd.
- * Specifications iommufd.md 8 and 9, vfio-ioasid.md A.2 and A.3. Numbers repeat: what a number means depends
- * on the kind of descriptor, and on a container also on its backend. Must never be included together with
- * the system's <linux/vfio.h>.
+ * The VFIO user interface: containers, groups, cdev binding and the type1 compatibility calls of
+ * iommufd. Specifications iommufd.md 8 and 9, vfio-ioasid.md A.2 and A.3. Numbers repeat: what a
+ * number means depends on the kind of descriptor, and on a container also on its backend. Must
+ * never be included together with the system's <linux/vfio.h>.
  */
 #ifndef IOMMUZZ_ABI_VFIO_ABI_H
 #define IOMMUZZ_ABI_VFIO_ABI_H
@@ -18,15 +18,15 @@
 #define VFIO_IO(n)	 ((VFIO_TYPE << 8) | (VFIO_BASE + (n)))
 
 /* Extension ids: argument of CHECK_EXTENSION and SET_IOMMU. */
-#define VFIO_TYPE1_IOMMU	 1
-#define VFIO_SPAPR_TCE_IOMMU	 2
-#define VFIO_TYPE1v2_IOMMU	 3
-#define VFIO_DMA_CC_IOMMU	 4
-#define VFIO_EEH		 5
-#define VFIO_SPAPR_TCE_v2_IOMMU	 7
-#define VFIO_NOIOMMU_IOMMU	 8
-#define VFIO_UNMAP_ALL		 9
-#define VFIO_UPDATE_VADDR	 10
+#define VFIO_TYPE1_IOMMU	1
+#define VFIO_SPAPR_TCE_IOMMU	2
+#define VFIO_TYPE1v2_IOMMU	3
+#define VFIO_DMA_CC_IOMMU	4
+#define VFIO_EEH		5
+#define VFIO_SPAPR_TCE_v2_IOMMU 7
+#define VFIO_NOIOMMU_IOMMU	8
+#define VFIO_UNMAP_ALL		9
+#define VFIO_UPDATE_VADDR	10
 
 /* container (and iommufd) */
 #define VFIO_GET_API_VERSION VFIO_IO(0)
@@ -287,8 +287,8 @@ struct vfio_device_detach_iommufd_pt {
 static_assert(sizeof(struct vfio_device_detach_iommufd_pt) == 12, "ABI");
 
 /*
- * What programs pass where the ABI has an open-ended struct or none: the struct together with the optional
- * part that a flag announces, and the plain int and number arguments.
+ * What programs pass where the ABI has an open-ended struct or none: the struct together with the
+ * optional part that a flag announces, and the plain int and number arguments.
  */
 struct vfio_dma_unmap_with_bitmap {
 	uint32_t argsz;

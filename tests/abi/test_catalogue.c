@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The catalogue is consistent with itself and with the specification's tables (iommufd.md 1.2, 8, 9.2 to 9.4,
- * 10.1; vfio-ioasid.md A.2), and its lookups find every row. Prints TAP, one line for each property.
+ * The catalogue is consistent with itself and with the specification's tables (iommufd.md 1.2,
+ * 8, 9.2 to 9.4, 10.1; vfio-ioasid.md A.2), and its lookups find every row. Prints TAP, one line
+ * for each property.
  */
 #include "impl/abi/catalogue.h"
 #include "impl/abi/test_abi.h"
@@ -73,7 +74,8 @@ static void row_is_described(const struct call_row *row)
 		complain("%s: since a release that does not exist", row->name);
 	if (row->kind == CALL_IOCTL && !row->since)
 		complain("%s: no first release", row->name);
-	if ((row->kind == CALL_KERNEL) != ((row->needs & NEEDS_INPROC) && row->kind != CALL_CONTROL))
+	if ((row->kind == CALL_KERNEL) !=
+		((row->needs & NEEDS_INPROC) && row->kind != CALL_CONTROL))
 		complain("%s: in-kernel interfaces, and only they, need inproc", row->name);
 	if ((row->needs & NEEDS_TEST) && !starts_with(row->name, "IOMMU_TEST_OP_"))
 		complain("%s: needs test but is no test operation", row->name);
@@ -109,8 +111,9 @@ static void ioctl_has_framing_fields(const struct call_row *row)
 
 	if (row->kind != CALL_IOCTL)
 		return;
-	if (last < 2 || row->fields[last].kind != FIELD_AT || strcmp(row->fields[last].name, "at") ||
-		row->fields[last - 1].kind != FIELD_TAIL || strcmp(row->fields[last - 1].name, "tail")) {
+	if (last < 2 || row->fields[last].kind != FIELD_AT ||
+		strcmp(row->fields[last].name, "at") || row->fields[last - 1].kind != FIELD_TAIL ||
+		strcmp(row->fields[last - 1].name, "tail")) {
 		complain("%s: does not end with tail and at", row->name);
 		return;
 	}
@@ -143,12 +146,14 @@ static void fields_lie_in_struct(const struct call_row *row)
 		if (a->width != 1 && a->width != 2 && a->width != 4 && a->width != 8)
 			complain("%s.%s: width %d", row->name, a->name, a->width);
 		if (a->offset + a->width > row->size)
-			complain("%s.%s: ends at %d of %d", row->name, a->name, a->offset + a->width, row->size);
+			complain("%s.%s: ends at %d of %d", row->name, a->name,
+				a->offset + a->width, row->size);
 		if (a->offset % a->width)
 			complain("%s.%s: not aligned", row->name, a->name);
 		for (int j = 0; j < i; j++) {
 			const struct field *b = &row->fields[j];
-			bool apart = a->offset >= b->offset + b->width || b->offset >= a->offset + a->width;
+			bool apart = a->offset >= b->offset + b->width ||
+				     b->offset >= a->offset + a->width;
 
 			if (b->width && !apart && !is_union_pair(a, b))
 				complain("%s: %s overlaps %s", row->name, a->name, b->name);
@@ -159,10 +164,12 @@ static void fields_lie_in_struct(const struct call_row *row)
 	}
 }
 
-/* Bytes that need no field: the selector, alignment, and what an operation leaves unused of the union. */
+/* Bytes that need no field: the selector, alignment, and what an operation leaves unused of the
+ * union. */
 static bool may_be_uncovered(const struct call_row *row, int byte)
 {
-	if (row->selector >= 0 && byte >= row->selector && byte < row->selector + row->selector_width)
+	if (row->selector >= 0 && byte >= row->selector &&
+		byte < row->selector + row->selector_width)
 		return true;
 	if (row->number == IOMMU_TEST_CMD)
 		return (byte >= 16 && byte < 64) || byte >= 68;
@@ -171,7 +178,7 @@ static bool may_be_uncovered(const struct call_row *row, int byte)
 
 static void struct_is_covered(const struct call_row *row)
 {
-	bool covered[CALL_STRUCT_MAX] = { false };
+	bool covered[CALL_STRUCT_MAX] = {false};
 
 	if (row->kind != CALL_IOCTL)
 		return;
@@ -217,7 +224,8 @@ static void check_values(const char *row, const struct field *f)
 		complain("%s.%s: names where there should be none, or none", row, f->name);
 	for (v = f->names; v && v->name; v++) {
 		if (v->since > LINUX_NEWEST)
-			complain("%s.%s: %s since a release that does not exist", row, f->name, v->name);
+			complain("%s.%s: %s since a release that does not exist", row, f->name,
+				v->name);
 		if (f->width < 8 && f->width && v->value >> (8 * f->width))
 			complain("%s.%s: %s does not fit", row, f->name, v->name);
 		if (f->kind == FIELD_FLAGS && (v->value == 0 || (seen & v->value)))
@@ -232,7 +240,7 @@ static void check_values(const char *row, const struct field *f)
 static void check_kind(const char *row, const struct field *f)
 {
 	bool beside = f->kind == FIELD_SUBJECT || f->kind == FIELD_BYTES || f->kind == FIELD_TAIL ||
-		f->kind == FIELD_AT || f->kind == FIELD_NAME;
+		      f->kind == FIELD_AT || f->kind == FIELD_NAME;
 	bool result = f->kind == FIELD_RESOURCE && f->direction == FIELD_OUT;
 	bool typed = f->kind == FIELD_RESOURCE || f->kind == FIELD_SUBJECT;
 
@@ -288,8 +296,10 @@ static void pointers_have_counts(const struct call_row *row)
 		count = named_field(row, f->count_field);
 		if (!count || !(count->direction & FIELD_IN))
 			complain("%s.%s: no field %s to set", row->name, f->name, f->count_field);
-		else if (count->kind != FIELD_LENGTH && (count->kind != FIELD_NUMBER || !f->pointee))
-			complain("%s.%s: count %s of the wrong kind", row->name, f->name, count->name);
+		else if (count->kind != FIELD_LENGTH &&
+			 (count->kind != FIELD_NUMBER || !f->pointee))
+			complain("%s.%s: count %s of the wrong kind", row->name, f->name,
+				count->name);
 	}
 }
 
@@ -308,7 +318,8 @@ static void name_is_found(const struct call_row *row)
 
 	snprintf(longer, sizeof(longer), "%s_", row->name);
 	if (call_find(row->name, length) != id || call_find(longer, length) != id)
-		complain("%s: found as %d instead of %d", row->name, call_find(row->name, length), id);
+		complain("%s: found as %d instead of %d", row->name, call_find(row->name, length),
+			id);
 	if (call_find(longer, length + 1) >= 0)
 		complain("%s: found", longer);
 	if (call_find(row->name, 0) >= 0)
@@ -342,7 +353,7 @@ static const char *row_found_instead(const char *name)
 
 static void number_is_found(const struct call_row *row)
 {
-	uint8_t image[CALL_STRUCT_MAX] = { 0 };
+	uint8_t image[CALL_STRUCT_MAX] = {0};
 	const char *expected = row_found_instead(row->name);
 	int found;
 
@@ -357,13 +368,15 @@ static void number_is_found(const struct call_row *row)
 	if (found < 0 || strcmp(call_rows[found].name, expected))
 		complain("%s: number %#x finds %s", row->name, row->number,
 			found < 0 ? "nothing" : call_rows[found].name);
-	if (call_find_ioctl(row->fields[0].resource, row->number | 0x40000000, image, row->size) >= 0)
+	if (call_find_ioctl(row->fields[0].resource, row->number | 0x40000000, image, row->size) >=
+		0)
 		complain("%s: found with direction bits", row->name);
 	if (call_find_ioctl(RESOURCE_EVENTFD, row->number, image, row->size) >= 0)
 		complain("%s: found on an eventfd", row->name);
 }
 
-static void expect_ioctl(enum resource fd, uint32_t number, const void *argument, size_t length, int expected)
+static void expect_ioctl(
+	enum resource fd, uint32_t number, const void *argument, size_t length, int expected)
 {
 	int found = call_find_ioctl(fd, number, argument, length);
 
@@ -373,8 +386,8 @@ static void expect_ioctl(enum resource fd, uint32_t number, const void *argument
 
 static void test_selectors(void)
 {
-	struct iommu_test_cmd cmd = { .op = 24 };
-	struct iommu_option option = { .option_id = 2 };
+	struct iommu_test_cmd cmd = {.op = 24};
+	struct iommu_option option = {.option_id = 2};
 
 	expect_ioctl(RESOURCE_IOMMUFD, IOMMU_TEST_CMD, &cmd, sizeof(cmd), -1);
 	expect_ioctl(RESOURCE_IOMMUFD, IOMMU_TEST_CMD, &cmd, 7, CALL_ID_IOMMU_TEST_OP_ADD_RESERVED);
@@ -402,7 +415,7 @@ static uint64_t cut(const struct field *f, uint64_t value)
 
 static void fields_round_trip(const struct call_row *row)
 {
-	static const uint64_t values[] = { 0, 1, 0x8000000000000000, 0x80808080fedcba98, UINT64_MAX };
+	static const uint64_t values[] = {0, 1, 0x8000000000000000, 0x80808080fedcba98, UINT64_MAX};
 
 	for (int i = 0; i < row->field_count; i++) {
 		const struct field *f = &row->fields[i];
@@ -418,7 +431,8 @@ static void fields_round_trip(const struct call_row *row)
 				complain("%s.%s: %#llx reads back otherwise", row->name, f->name,
 					(unsigned long long)values[v]);
 			for (int b = 0; b < CALL_STRUCT_MAX; b++)
-				if ((b < f->offset || b >= f->offset + f->width) && image[b] != 0x5a)
+				if ((b < f->offset || b >= f->offset + f->width) &&
+					image[b] != 0x5a)
 					complain("%s.%s: writes byte %d", row->name, f->name, b);
 		}
 	}
@@ -441,7 +455,8 @@ static void outputs_are_counted(const struct call_row *row)
 	for (int i = 0; i < row->field_count; i++) {
 		const struct field *f = &row->fields[i];
 
-		if ((f->direction & FIELD_OUT) && (f->kind == FIELD_RESOURCE || f->kind == FIELD_IOVA))
+		if ((f->direction & FIELD_OUT) &&
+			(f->kind == FIELD_RESOURCE || f->kind == FIELD_IOVA))
 			all++;
 		if (starts_with(f->name, "out_") && f->kind == FIELD_RESOURCE && all == 0)
 			complain("%s.%s: not counted as an output", row->name, f->name);
@@ -493,10 +508,11 @@ static void check_spec_row(const struct spec_row *spec)
 		return;
 	}
 	if (row->number != spec->number)
-		complain("%s: number %#x, specification %#x", spec->name, row->number, spec->number);
+		complain(
+			"%s: number %#x, specification %#x", spec->name, row->number, spec->number);
 	if (row->min_size != spec->min_size || row->size != spec->size)
-		complain("%s: sizes %d %d, specification %d %d", spec->name, row->min_size, row->size,
-			spec->min_size, spec->size);
+		complain("%s: sizes %d %d, specification %d %d", spec->name, row->min_size,
+			row->size, spec->min_size, spec->size);
 }
 
 static void check_spec_op(const struct spec_op *op)
@@ -512,7 +528,8 @@ static void check_spec_op(const struct spec_op *op)
 		complain("%s: not operation %u", name, op->number);
 }
 
-/* The specification gives the direction of a pointer word itself, the catalogue that of the data behind it. */
+/* The specification gives the direction of a pointer word itself, the catalogue that of the data
+ * behind it. */
 static void check_spec_field(const struct spec_field *spec)
 {
 	int id = call_find(spec->row, strlen(spec->row));
@@ -521,9 +538,10 @@ static void check_spec_field(const struct spec_field *spec)
 	if (!f)
 		complain("%s.%s: missing", spec->row, spec->field);
 	else if (f->offset != spec->offset || f->width != spec->width ||
-		(f->kind != FIELD_USER_POINTER && f->direction != spec->direction))
-		complain("%s.%s: at %d, %d bytes, direction %d; specification %d, %d, %d", spec->row, spec->field,
-			f->offset, f->width, f->direction, spec->offset, spec->width, spec->direction);
+		 (f->kind != FIELD_USER_POINTER && f->direction != spec->direction))
+		complain("%s.%s: at %d, %d bytes, direction %d; specification %d, %d, %d",
+			spec->row, spec->field, f->offset, f->width, f->direction, spec->offset,
+			spec->width, spec->direction);
 }
 
 static void test_spec_tables(void)
@@ -539,8 +557,9 @@ static void test_spec_tables(void)
 	for (size_t i = 0; i < sizeof(spec_fields) / sizeof(spec_fields[0]); i++, fields++)
 		check_spec_field(&spec_fields[i]);
 	end_test("fields lie where the specification says");
-	printf("# %zu rows, %zu operations, %zu fields compared\n", sizeof(spec_rows) / sizeof(spec_rows[0]),
-		sizeof(spec_ops) / sizeof(spec_ops[0]), fields);
+	printf("# %zu rows, %zu operations, %zu fields compared\n",
+		sizeof(spec_rows) / sizeof(spec_rows[0]), sizeof(spec_ops) / sizeof(spec_ops[0]),
+		fields);
 }
 
 static void expect_match(enum resource want, enum resource have, bool expected)
@@ -579,7 +598,8 @@ static void test_resources(void)
 
 static void test_releases(void)
 {
-	if (!(LINUX(6, 13) < LINUX(7, 3) && LINUX(6, 2) < LINUX(6, 13) && LINUX(3, 6) < LINUX(6, 2)))
+	if (!(LINUX(6, 13) < LINUX(7, 3) && LINUX(6, 2) < LINUX(6, 13) &&
+		    LINUX(3, 6) < LINUX(6, 2)))
 		complain("releases do not compare");
 	if (LINUX_NEWEST != LINUX(7, 3))
 		complain("newest release");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes impl/abi/call_index.h, the table by which call_find finds names, to standard output. Build it
- * together with impl/abi/catalogue.c and -DCALL_INDEX_UNUSED, so that an outdated table is no obstacle;
- * tests/abi/update_index does that.
+ * Writes impl/abi/call_index.h, the table by which call_find finds names, to standard output. Build
+ * it together with impl/abi/catalogue.c and -DCALL_INDEX_UNUSED, so that an outdated table is no
+ * obstacle; tests/abi/update_index does that.
  */
 #include "impl/abi/catalogue.h"
 
@@ -35,7 +35,8 @@ int main(void)
 		ids[slot] = id;
 	}
 	printf("/* SPDX-License-Identifier: Apache-2.0 */\n");
-	printf("/* Written by tests/abi/update_index: 1 + the row of each name, open addressing. */\n");
+	printf("/* Written by tests/abi/update_index: 1 + the row of each name, open addressing. "
+	       "*/\n");
 	printf("#define CALL_INDEX_SLOTS %d\n", SLOTS);
 	printf("#define CALL_INDEX_ROWS\t %d\n", CALL_ID_COUNT);
 	printf("static const uint16_t call_index[CALL_INDEX_SLOTS] = {\n");
