@@ -15,6 +15,9 @@
 #define PROG_CALL_MAX 4096
 #define PROG_VALUE_MAX 65536
 #define PROG_BYTES_MAX (1u << 20)
+#define PROG_SWITCH_MAX 4096
+#define PROG_PAGES_MAX (1u << 20) /* pages of mem: 4 GiB */
+#define PROG_LOCK_CLASSES 64 /* schedule_switch.object is at most this */
 #define PROG_THREAD_MAX 8 /* A to H; thread 0 is the main thread */
 #define PROG_PROCESS_MAX 8 /* P1 to P8; index 0 is P1 */
 #define PROG_MEM_BASE UINT64_C(0x10000000000) /* address of mem on every target */
@@ -66,9 +69,9 @@ struct schedule_switch {
 	uint8_t to;
 	uint8_t point; /* enum schedule_point (impl/abi/schedule_points.def) */
 	uint8_t reserved;
-	uint16_t call; /* index of the call among those of the thread, from 0 */
+	uint16_t call; /* index of the call among the top-level calls of the thread, from 0 */
 	uint16_t occurrence; /* from 1 */
-	uint32_t object; /* class of the lock or 0 */
+	uint32_t object; /* 1 + class of the lock (impl/sim/lock_classes.def), or 0 */
 };
 
 /* Machine options of the header line `sim`. Zero means the default. */
@@ -79,12 +82,15 @@ struct prog_options {
 	uint32_t seed;
 	uint64_t memlock; /* bytes; 0: the default of 8 MiB */
 	uint32_t flags; /* enum prog_option_flags */
-	uint32_t compat; /* bits of quirks switched to the compatible personality */
+	uint32_t compat; /* bit n - 1: quirk Q-n has the compatible personality; n from 1 to 32 */
 };
 
 enum prog_option_flags {
 	PROG_OPTION_CAPS_NONE = 1 << 0, /* P1 starts without capabilities */
 	PROG_OPTION_MEMLOCK_SET = 1 << 1, /* memlock is meant, also when 0 */
+	PROG_OPTION_IOASID_X2 = 1 << 2, /* ioasid=x2 and ioasid=x3: other generations of the API; at most one */
+	PROG_OPTION_IOASID_X3 = 1 << 3,
+	PROG_OPTION_ALL = (1 << 4) - 1,
 };
 
 struct prog {
@@ -115,6 +121,8 @@ struct call *prog_add_call(struct prog *prog, enum call_id row);
 uint32_t prog_add_values(struct prog *prog, uint32_t n);
 /* Appends bytes, returns the index of the first, or UINT32_MAX when full. */
 uint32_t prog_add_bytes(struct prog *prog, const void *bytes, uint32_t n);
+/* Appends a zeroed switch, NULL when full. */
+struct schedule_switch *prog_add_switch(struct prog *prog);
 
 static inline const struct call_row *prog_row(const struct call *call)
 {
@@ -126,14 +134,46 @@ static inline struct value *prog_value(const struct prog *prog, const struct cal
 }
 
 /*
+ * What output `output` of call `call` is. The catalogue's answer, except for descriptors whose type the call's
+ * arguments decide (open by path; dup and pass by their subject). RESOURCE_NONE if there is no such output.
+ */
+enum resource prog_output_resource(const struct prog *prog, uint32_t call, unsigned output);
+/*
+ * Whether a value of that kind may stand in the field. depth is 0 for a call's fields and one more in each
+ * literal; literals end at PROG_DEPTH_MAX.
+ */
+#define PROG_DEPTH_MAX 4
+bool prog_field_takes(const struct field *field, enum value_kind kind, unsigned depth);
+/*
+ * The number as the field holds it: cut to the field's width, sign extended if is_signed. FIELD_NAME holds 0 to 7
+ * for P1 to P8, 0 for main and 1 to 8 for threads A to H, or an enum fault_point, by the field's name.
+ */
+uint64_t prog_field_number(const struct field *field, uint64_t number);
+/* Whether a handle in call `user` may name an output of call `producer`: earlier, and not in another body. */
+bool prog_handle_reaches(const struct prog *prog, uint32_t user, uint32_t producer);
+/* Whether calls of that row are followed by a body (`on`). */
+bool prog_has_body(uint16_t row);
+
+/*
  * Brings any program into the language: handles point backwards to calls with such an output and, in a body,
  * not into other bodies; bodies are contiguous and nested once; unset values where the row has no such field.
  * decode, generate, mutate and minimise end with it. Returns the number of corrections.
  */
 unsigned prog_repair(struct prog *prog);
 
-/* Removes calls marked in `drop` (call_count bytes) and turns handles to them into VALUE_UNSET. */
+/*
+ * Removes calls marked in `drop` (call_count bytes), the bodies of removed `on` calls and the switches of
+ * removed calls, and turns handles to them into VALUE_UNSET. drop: call_count bytes, nonzero is dropped.
+ */
 void prog_remove_calls(struct prog *prog, const uint8_t *drop);
+
+/*
+ * Appends a copy of call `index` of another program with all its values, unrepaired (call indices in its
+ * handles and its body stay as they are). False when `to` is full; to and from must differ.
+ */
+bool prog_copy_call(struct prog *to, const struct prog *from, uint32_t index);
+/* Frees values and bytes that no call uses. Indices of values change. */
+void prog_compact(struct prog *prog);
 
 /*
  * Text side: what the binary form does not hold. Arrays run parallel to prog.calls. Strings belong to the
@@ -193,6 +233,8 @@ struct prog_text {
 
 void prog_text_init(struct prog_text *text);
 void prog_text_free(struct prog_text *text);
+/* Makes the arrays hold that many calls; new entries are zero. False when memory is short. */
+bool prog_text_reserve(struct prog_text *text, uint32_t calls);
 /* Wraps a copy of a bare program: names are made up (fd, as, as2, acc, iova, ...) when it is printed. */
 bool prog_text_from(struct prog_text *text, const struct prog *prog);
 
