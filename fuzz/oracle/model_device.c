@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mock devices and their attachment to page tables (specification 6, 10.5, 10.6), and DMA. */
+#include "fuzz/oracle/model.h"
+
+#define DMA_MAX (UINT64_C(16) << 20)
+
+void model_hwpt_end(struct model *model, struct model_hwpt *hwpt)
+{
+	model_ioas_remove_domain(model, hwpt->ioas, hwpt);
+	hwpt->ioas->object.users--;
+	model_object_remove(hwpt->context, &hwpt->object);
+	model_free(model, hwpt, sizeof(*hwpt));
+}
+
+/* An attachment goes; the last one takes an automatic page table along (2.7). */
+static void hwpt_leave(struct model *model, struct model_hwpt *hwpt)
+{
+	hwpt->object.users--;
+	if (hwpt->automatic && hwpt->object.users == 1)
+		model_hwpt_end(model, hwpt);
+}
+
+static void hwpt_join(struct model_device *device, struct model_hwpt *hwpt)
+{
+	device->hwpt = hwpt;
+	hwpt->object.users++;
+}
+
+/* 6.5 to one page table. */
+static int attach_to(struct model *model, struct model_device *device, struct model_hwpt *hwpt)
+{
+	if (device->hwpt)
+		return -EBUSY;
+	if (model_should_fail(model, FAULT_RESERVED))
+		return -EINVAL;
+	hwpt_join(device, hwpt);
+	device->object.users++;
+	return 0;
+}
+
+/* 6.6 to one page table; the old one stays until the caller drops it. */
+static int replace_to(struct model *model, struct model_device *device, struct model_hwpt *hwpt)
+{
+	struct model_hwpt *old = device->hwpt;
+
+	if (!old)
+		return -EINVAL;
+	if (old == hwpt)
+		return 0;
+	if (old->ioas != hwpt->ioas && model_should_fail(model, FAULT_RESERVED))
+		return -EINVAL;
+	hwpt_join(device, hwpt);
+	hwpt_leave(model, old);
+	return 0;
+}
+
+static struct model_hwpt *hwpt_new(struct model *model, struct model_context *context, struct model_ioas *ioas)
+{
+	struct model_hwpt *hwpt = model_alloc(model, sizeof(*hwpt));
+
+	hwpt->context = context;
+	hwpt->ioas = ioas;
+	hwpt->automatic = true;
+	hwpt->page_size = MOCK_PAGE_SIZE;
+	hwpt->first = MOCK_APERTURE_START;
+	hwpt->last = MOCK_APERTURE_LAST;
+	model_object_add(model, context, &hwpt->object, MODEL_HWPT);
+	ioas->object.users++;
+	return hwpt;
+}
+
+static void hwpt_undo(struct model *model, struct model_hwpt *hwpt)
+{
+	hwpt->ioas->object.users--;
+	model_object_remove(hwpt->context, &hwpt->object);
+	model_free(model, hwpt, sizeof(*hwpt));
+}
+
+/* Nothing suits: attach comes before the page table is filled, replace after (6.4). */
+static int attach_to_new(
+	struct model *model, struct model_device *device, struct model_ioas *ioas, bool replace, uint32_t *pt_id)
+{
+	struct model_hwpt *hwpt = hwpt_new(model, device->context, ioas);
+	int rc = replace ? 0 : attach_to(model, device, hwpt);
+
+	if (rc) {
+		hwpt_undo(model, hwpt);
+		return rc;
+	}
+	rc = model_ioas_add_domain(model, ioas, hwpt);
+	if (rc) {
+		if (!replace) {
+			device->hwpt = NULL;
+			device->object.users--;
+		}
+		hwpt_undo(model, hwpt);
+		return rc;
+	}
+	if (replace)
+		rc = replace_to(model, device, hwpt);
+	if (rc) {
+		model_hwpt_end(model, hwpt);
+		return rc;
+	}
+	*pt_id = hwpt->object.id;
+	return 0;
+}
+
+static int attach_or_replace(struct model *model, struct model_device *device, uint32_t *pt_id, bool replace)
+{
+	struct model_object *object = model_object_find(device->context, *pt_id, UINT32_MAX);
+	struct model_ioas *ioas;
+
+	if (!object)
+		return -ENOENT;
+	if (object->type == MODEL_HWPT) {
+		struct model_hwpt *hwpt = (struct model_hwpt *)object;
+
+		return replace ? replace_to(model, device, hwpt) : attach_to(model, device, hwpt);
+	}
+	if (object->type != MODEL_IOAS)
+		return -EINVAL;
+	ioas = (struct model_ioas *)object;
+	for (uint32_t i = 0; i < ioas->hwpts.count; i++) {
+		struct model_hwpt *hwpt = *(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
+		uint32_t id = hwpt->object.id;
+		int rc;
+
+		if (!hwpt->automatic)
+			continue;
+		rc = replace ? replace_to(model, device, hwpt) : attach_to(model, device, hwpt);
+		if (!rc)
+			*pt_id = id;
+		if (rc != -EINVAL)
+			return rc;
+	}
+	return attach_to_new(model, device, ioas, replace, pt_id);
+}
+
+int model_device_attach(struct model *model, struct model_device *device, uint32_t *pt_id)
+{
+	return attach_or_replace(model, device, pt_id, false);
+}
+
+int model_device_replace(struct model *model, struct model_device *device, uint32_t *pt_id)
+{
+	return attach_or_replace(model, device, pt_id, true);
+}
+
+void model_device_detach(struct model *model, struct model_device *device)
+{
+	struct model_hwpt *hwpt = device->hwpt;
+
+	if (!hwpt)
+		return;
+	device->hwpt = NULL;
+	device->object.users--;
+	hwpt_leave(model, hwpt);
+}
+
+void model_selftest_end(struct model *model, struct model_selftest *selftest)
+{
+	struct model_device *device = selftest->device;
+
+	model_device_detach(model, device);
+	model_object_remove(device->context, &device->object);
+	model_free(model, device, sizeof(*device));
+	model_object_remove(selftest->context, &selftest->object);
+	model_free(model, selftest, sizeof(*selftest));
+}
+
+static int64_t mock_domain(struct model *model, struct model_command *command)
+{
+	struct model_context *context = command->context;
+	struct model_selftest *selftest = model_alloc(model, sizeof(*selftest));
+	struct model_device *device = model_alloc(model, sizeof(*device));
+	uint32_t pt_id = command->test.id;
+	int rc;
+
+	selftest->context = context;
+	selftest->device = device;
+	device->context = context;
+	model_object_add(model, context, &selftest->object, MODEL_SELFTEST);
+	model_object_add(model, context, &device->object, MODEL_DEVICE);
+	device->object.users++;
+	/* Not published yet, while the device is (2.2, 6.1). */
+	if (pt_id == selftest->object.id)
+		rc = -ENOENT;
+	else
+		rc = model_device_attach(model, device, &pt_id);
+	if (!rc) {
+		command->test.mock_domain.out_stdev_id = selftest->object.id;
+		command->test.mock_domain.out_hwpt_id = pt_id;
+		command->test.mock_domain.out_idev_id = device->object.id;
+		rc = model_respond(model, command);
+	}
+	if (rc)
+		model_selftest_end(model, selftest);
+	return rc;
+}
+
+int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN(struct model *model, struct model_command *command)
+{
+	return mock_domain(model, command);
+}
+
+int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct model *model, struct model_command *command)
+{
+	if (command->test.mock_domain_flags.dev_flags &
+		~(uint32_t)(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID))
+		return -EINVAL;
+	return mock_domain(model, command);
+}
+
+int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct model *model, struct model_command *command)
+{
+	struct model_selftest *selftest = model_object_find(command->context, command->test.id, MODEL_SELFTEST);
+	int rc;
+
+	if (!selftest)
+		return -ENOENT;
+	rc = model_device_replace(model, selftest->device, &command->test.mock_domain_replace.pt_id);
+	return rc ? rc : model_respond(model, command);
+}
+
+/* ---- what a device sees ---- */
+
+struct model_page *model_translate(
+	const struct model_hwpt *hwpt, uint64_t iova, uint64_t *offset, bool *readable, bool *writeable)
+{
+	const struct model_ioas *ioas = hwpt->ioas;
+	uint32_t index = model_area_index(ioas, iova);
+	const struct model_area *area;
+
+	if (index == ioas->areas.count)
+		return NULL;
+	area = model_area_at(ioas, index);
+	if (area->start > iova)
+		return NULL;
+	*offset = (area->offset + (iova - area->start)) % MODEL_PAGE;
+	*readable = area->readable;
+	*writeable = area->writeable;
+	return model_pages_pinned(area->pages, model_area_page(area, iova));
+}
+
+/* Piece by piece: how many bytes from iova on lie in one page of one area. */
+static struct model_page *dma_page(
+	const struct model_hwpt *hwpt, uint64_t iova, uint64_t count, bool write, uint64_t *offset, uint64_t *piece)
+{
+	const struct model_area *area;
+	struct model_page *page;
+	bool readable, writeable;
+
+	page = model_translate(hwpt, iova, offset, &readable, &writeable);
+	if (!page || !(write ? writeable : readable))
+		return NULL;
+	area = model_area_at(hwpt->ioas, model_area_index(hwpt->ioas, iova));
+	*piece = MODEL_PAGE - *offset;
+	if (*piece > count)
+		*piece = count;
+	if (*piece - 1 > area->last - iova)
+		*piece = area->last - iova + 1;
+	return page;
+}
+
+/* All or nothing: the range is looked at before the first byte moves. */
+static int dma_transfer(
+	struct model *model, const struct model_hwpt *hwpt, uint64_t iova, uint8_t *bytes, uint64_t length, bool write)
+{
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint64_t done = 0; done < length;) {
+			uint64_t offset, piece;
+			struct model_page *page =
+				dma_page(hwpt, iova + done, length - done, write, &offset, &piece);
+
+			if (!page)
+				return -EFAULT;
+			if (pass && write)
+				model_store(model, page, offset, bytes + done, piece);
+			else if (pass)
+				model_page_read(page, offset, bytes + done, piece);
+			done += piece;
+		}
+	}
+	return 0;
+}
+
+static int64_t dma(struct model *model, bool write)
+{
+	struct model_file *file = model_file_at(model, model->call->subject);
+	struct model_device *device;
+	struct call_dma dma;
+	uint8_t *bytes;
+	int rc = 0;
+
+	memcpy(&dma, model->arguments, sizeof(dma));
+	if (!file)
+		return -EBADF;
+	if (file->kind != MODEL_FILE_IOMMU)
+		return -EBADFD;
+	device = model_object_find(file->context, dma.dev_id, MODEL_DEVICE);
+	if (!device)
+		return -ENOENT;
+	if (!dma.length)
+		return -EINVAL;
+	if (dma.length > DMA_MAX)
+		return -ENOMEM;
+	bytes = model_alloc(model, dma.length);
+	if (write)
+		rc = model_copy_in(model, bytes, dma.buffer, dma.length);
+	if (!rc && (!device->hwpt || dma.pasid || dma.iova + (dma.length - 1) < dma.iova))
+		rc = -EFAULT;
+	if (!rc)
+		rc = dma_transfer(model, device->hwpt, dma.iova, bytes, dma.length, write);
+	if (!rc && !write)
+		rc = model_copy_out(model, dma.buffer, bytes, dma.length);
+	model_free(model, bytes, dma.length);
+	return rc;
+}
+
+int64_t model_rule_dma_read(struct model *model, struct model_command *command)
+{
+	(void)command;
+	return dma(model, false);
+}
+
+int64_t model_rule_dma_write(struct model *model, struct model_command *command)
+{
+	(void)command;
+	return dma(model, true);
+}

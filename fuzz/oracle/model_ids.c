@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contexts, their table of objects and IOMMU_DESTROY (specification 2 and 4.1). */
+#include "fuzz/oracle/model.h"
+
+struct model_context *model_context_new(struct model *model, struct model_file *file)
+{
+	struct model_context *context = model_alloc(model, sizeof(*context));
+
+	context->file = file;
+	model_array_init(&context->objects, sizeof(struct model_object *));
+	return context;
+}
+
+static struct model_object **object_slot(const struct model_context *context, uint32_t id)
+{
+	if (id == 0 || id > context->objects.count)
+		return NULL;
+	return model_array_at(&context->objects, id - 1);
+}
+
+void model_object_add(
+	struct model *model, struct model_context *context, struct model_object *object, enum model_type type)
+{
+	struct model_array *objects = &context->objects;
+	uint32_t i = 0;
+
+	while (i < objects->count && *(struct model_object **)model_array_at(objects, i))
+		i++;
+	if (i == objects->count)
+		model_array_insert(model, objects, i);
+	*(struct model_object **)model_array_at(objects, i) = object;
+	object->id = i + 1;
+	object->type = type;
+	object->users = 1;
+}
+
+void model_object_remove(struct model_context *context, struct model_object *object)
+{
+	struct model_object **slot = object_slot(context, object->id);
+
+	*slot = NULL;
+	object->id = 0;
+	while (context->objects.count &&
+		!*(struct model_object **)model_array_at(&context->objects, context->objects.count - 1))
+		context->objects.count--;
+}
+
+void *model_object_find(const struct model_context *context, uint32_t id, uint32_t types)
+{
+	struct model_object **slot = object_slot(context, id);
+
+	if (!slot || !*slot || !((*slot)->type & types))
+		return NULL;
+	return *slot;
+}
+
+/* The object has left nothing behind but itself: ends it by its type (2.5). */
+static void object_end(struct model *model, struct model_context *context, struct model_object *object)
+{
+	switch (object->type) {
+	case MODEL_IOAS:
+		model_object_remove(context, object);
+		model_ioas_end(model, (struct model_ioas *)object);
+		break;
+	case MODEL_HWPT: model_hwpt_end(model, (struct model_hwpt *)object); break;
+	case MODEL_SELFTEST: model_selftest_end(model, (struct model_selftest *)object); break;
+	default: break; /* devices and accesses always have a user of their own */
+	}
+}
+
+void model_context_end(struct model *model, struct model_context *context)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (uint32_t id = 1; id <= context->objects.count; id++) {
+			struct model_object *object = model_object_find(context, id, UINT32_MAX);
+
+			if (!object || object->users != 1)
+				continue;
+			object_end(model, context, object);
+			again = true;
+		}
+	}
+	model_array_end(model, &context->objects);
+	model_free(model, context, sizeof(*context));
+}
+
+int64_t model_rule_IOMMU_DESTROY(struct model *model, struct model_command *command)
+{
+	struct model_object *object = model_object_find(command->context, command->destroy.id, UINT32_MAX);
+
+	if (!object)
+		return -ENOENT;
+	if (object->users != 1)
+		return -EBUSY;
+	object_end(model, command->context, object);
+	return 0;
+}

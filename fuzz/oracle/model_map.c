@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MAP, COPY and UNMAP (specification 3.5 to 3.7, 3.9, 4.4, 4.6, 4.8). */
+#include "fuzz/oracle/model.h"
+
+#define MAP_FLAGS ((uint32_t)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE))
+#define HUGE_SIZE UINT64_C(0x200000)
+
+/* ---- automatic IOVA, 3.5 ---- */
+
+static uint64_t roundup_power(uint64_t value)
+{
+	return value <= 1 ? 1 : UINT64_C(1) << (64 - __builtin_clzll(value - 1));
+}
+
+/* Steps 7 and 8: moves *start up to where length bytes may begin in [*start, last]. */
+static bool fit(uint64_t *start, uint64_t last, uint64_t alignment, uint64_t page_offset, uint64_t length)
+{
+	uint64_t s = *start;
+
+	if (s & (alignment - 1)) {
+		if (s > UINT64_MAX - (alignment - 1))
+			return false;
+		s = (s + alignment - 1) & ~(alignment - 1);
+	}
+	s |= page_offset;
+	if (s >= last || last - s < length - 1)
+		return false;
+	*start = s;
+	return true;
+}
+
+/* The lowest obstacle, area or reservation, that ends at or above from. */
+static bool next_obstacle(const struct model_ioas *ioas, uint64_t from, struct model_range *found)
+{
+	uint32_t index = model_area_index(ioas, from);
+	bool any = false;
+
+	if (index < ioas->areas.count) {
+		const struct model_area *area = model_area_at(ioas, index);
+
+		*found = (struct model_range){ .start = area->start, .last = area->last };
+		any = true;
+	}
+	for (uint32_t i = 0; i < ioas->reserved.count; i++) {
+		const struct model_range *range = model_array_at(&ioas->reserved, i);
+
+		if (range->last < from || (any && range->start >= found->start))
+			continue;
+		*found = *range;
+		any = true;
+	}
+	return any;
+}
+
+/* Step 8 in one window. */
+static bool search_window(const struct model_ioas *ioas, uint64_t start, uint64_t last, uint64_t alignment,
+	uint64_t page_offset, uint64_t length, uint64_t *iova)
+{
+	uint64_t from = start;
+
+	if (!fit(&from, last, alignment, page_offset, length))
+		return false;
+	for (;;) {
+		struct model_range obstacle = { 0 };
+		bool blocked = next_obstacle(ioas, from, &obstacle) && obstacle.start <= last;
+
+		if (!blocked || obstacle.start > from) {
+			uint64_t hole = from;
+
+			if (fit(&hole, blocked ? obstacle.start - 1 : last, alignment, page_offset, length)) {
+				*iova = hole;
+				return true;
+			}
+		}
+		if (!blocked || obstacle.last >= last)
+			return false;
+		from = obstacle.last + 1;
+	}
+}
+
+uint64_t model_choose_iova(const struct model_ioas *ioas, uint64_t address, uint64_t length, int *error)
+{
+	const uint64_t low = MODEL_PAGE, high = UINT64_MAX - MODEL_PAGE;
+	uint64_t alignment = roundup_power(length), page_offset = address % MODEL_PAGE, iova;
+
+	*error = 0;
+	if (length == 0 || length >= UINT64_MAX / 2) {
+		*error = -EOVERFLOW;
+		return 0;
+	}
+	if (address && (address & -address) < alignment)
+		alignment = address & -address;
+	if (alignment > HUGE_SIZE)
+		alignment = HUGE_SIZE;
+	if (alignment < ioas->alignment) {
+		*error = -EINVAL;
+		return 0;
+	}
+	if (!ioas->allowed.count && search_window(ioas, low, high, alignment, page_offset, length, &iova))
+		return iova;
+	for (uint32_t i = 0; i < ioas->allowed.count; i++) {
+		struct model_range window = *(struct model_range *)model_array_at(&ioas->allowed, i);
+
+		/* Touching intervals are one window. */
+		for (; i + 1 < ioas->allowed.count; i++) {
+			const struct model_range *next = model_array_at(&ioas->allowed, i + 1);
+
+			if (next->start != window.last + 1)
+				break;
+			window.last = next->last;
+		}
+		if (window.start < low)
+			window.start = low;
+		if (window.last > high)
+			window.last = high;
+		if (window.start <= window.last && search_window(ioas, window.start, window.last, alignment,
+							   page_offset, length, &iova))
+			return iova;
+	}
+	*error = -ENOSPC;
+	return 0;
+}
+
+/* ---- inserting ---- */
+
+/* A piece of a source that becomes one area. */
+struct piece {
+	struct model_pages *pages; /* holds a reference */
+	uint64_t offset, length; /* bytes */
+};
+
+static int check_fixed(const struct model_ioas *ioas, uint64_t iova, uint64_t length)
+{
+	uint64_t last = iova + (length - 1);
+	uint32_t index;
+
+	if (iova & (ioas->alignment - 1))
+		return -EINVAL;
+	if (last < iova)
+		return -EOVERFLOW;
+	if (model_ranges_intersect(&ioas->reserved, iova, last))
+		return -EINVAL;
+	index = model_area_index(ioas, iova);
+	if (index < ioas->areas.count && model_area_at(ioas, index)->start <= last)
+		return -EEXIST;
+	return 0;
+}
+
+/* 3.5 or 3.6 as a whole: where length bytes go. */
+static int place(const struct model_ioas *ioas, uint32_t flags, uint64_t address, uint64_t length, uint64_t *iova)
+{
+	int rc;
+
+	if (!length || length & (ioas->alignment - 1))
+		return -EINVAL;
+	if (flags & IOMMU_IOAS_MAP_FIXED_IOVA)
+		return check_fixed(ioas, *iova, length);
+	*iova = model_choose_iova(ioas, address, length, &rc);
+	return rc;
+}
+
+static int insert_piece(
+	struct model *model, struct model_ioas *ioas, const struct piece *piece, uint32_t flags, uint64_t iova)
+{
+	struct model_area *area;
+	uint32_t index;
+
+	if ((flags & IOMMU_IOAS_MAP_WRITEABLE) && !piece->pages->writable)
+		return -EPERM;
+	if (piece->offset & (ioas->alignment - 1))
+		return -EINVAL;
+	area = model_alloc(model, sizeof(*area));
+	area->start = iova;
+	area->last = iova + (piece->length - 1);
+	area->pages = model_pages_get(piece->pages);
+	area->offset = piece->offset;
+	area->readable = flags & IOMMU_IOAS_MAP_READABLE;
+	area->writeable = flags & IOMMU_IOAS_MAP_WRITEABLE;
+	index = model_area_index(ioas, iova);
+	*(struct model_area **)model_array_insert(model, &ioas->areas, index) = area;
+	return 0;
+}
+
+/* Takes out areas of a call that failed; the first `filled` have their needs. */
+static void undo_pieces(
+	struct model *model, struct model_ioas *ioas, uint64_t iova, uint32_t inserted, uint32_t filled)
+{
+	uint32_t index = model_area_index(ioas, iova);
+
+	for (uint32_t i = 0; i < inserted; i++) {
+		struct model_area *area = model_area_at(ioas, index);
+
+		if (i < filled) {
+			model_area_remove(model, ioas, index);
+			continue;
+		}
+		model_array_remove(&ioas->areas, index, 1);
+		model_pages_put(model, area->pages);
+		model_free(model, area, sizeof(*area));
+	}
+}
+
+static int map_pieces(struct model *model, struct model_ioas *ioas, const struct model_array *pieces,
+	uint32_t flags, uint64_t iova)
+{
+	uint64_t at = iova;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < pieces->count; i++) {
+		const struct piece *piece = model_array_at(pieces, i);
+
+		rc = insert_piece(model, ioas, piece, flags, at);
+		if (rc) {
+			undo_pieces(model, ioas, iova, i, 0);
+			return rc;
+		}
+		at += piece->length;
+	}
+	for (uint32_t i = 0; i < pieces->count; i++) {
+		uint32_t index = model_area_index(ioas, iova) + i;
+
+		rc = model_area_fill(model, ioas, model_area_at(ioas, index));
+		if (rc) {
+			undo_pieces(model, ioas, iova, pieces->count, i);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *command)
+{
+	struct iommu_ioas_map *argument = &command->map;
+	struct model_array pieces;
+	struct model_ioas *ioas;
+	struct piece *piece;
+	int rc;
+
+	if ((argument->flags & ~MAP_FLAGS) || argument->__reserved)
+		return -EOPNOTSUPP;
+	if (argument->iova == UINT64_MAX || argument->length == UINT64_MAX)
+		return -EOVERFLOW;
+	if (!(argument->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
+		return -EINVAL;
+	ioas = model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
+	if (!ioas)
+		return -ENOENT;
+	if (argument->user_va + argument->length < argument->user_va)
+		return -EOVERFLOW;
+	if (!argument->length || argument->length > UINT64_MAX - MODEL_PAGE)
+		return -EINVAL;
+	rc = place(ioas, argument->flags, argument->user_va, argument->length, &argument->iova);
+	if (rc)
+		return rc;
+	model_array_init(&pieces, sizeof(*piece));
+	piece = model_array_insert(model, &pieces, 0);
+	piece->pages = model_pages_new(model, command->context, argument->user_va, argument->length,
+		argument->flags & IOMMU_IOAS_MAP_WRITEABLE);
+	piece->offset = argument->user_va % MODEL_PAGE;
+	piece->length = argument->length;
+	rc = map_pieces(model, ioas, &pieces, argument->flags, argument->iova);
+	model_pages_put(model, piece->pages);
+	model_array_end(model, &pieces);
+	return rc ? rc : model_respond(model, command);
+}
+
+/* The pieces of the source that cover [start, last], each with a reference. */
+static int collect_pieces(
+	struct model *model, const struct model_ioas *ioas, uint64_t start, uint64_t last, struct model_array *pieces)
+{
+	if (!model_area_cover(ioas, start, last))
+		return -ENOENT;
+	for (uint32_t i = model_area_index(ioas, start);; i++) {
+		const struct model_area *area = model_area_at(ioas, i);
+		uint64_t end = area->last < last ? area->last : last;
+		struct piece *piece = model_array_insert(model, pieces, pieces->count);
+
+		piece->pages = model_pages_get(area->pages);
+		piece->offset = area->offset + (start - area->start);
+		piece->length = end - start + 1;
+		if (end == last)
+			return 0;
+		start = end + 1;
+	}
+}
+
+static int copy_pieces(struct model *model, struct model_command *command, const struct model_array *pieces)
+{
+	struct iommu_ioas_copy *argument = &command->copy;
+	const struct piece *first = model_array_at(pieces, 0);
+	struct model_ioas *ioas = model_object_find(command->context, argument->dst_ioas_id, MODEL_IOAS);
+	int rc;
+
+	if (!ioas)
+		return -ENOENT;
+	rc = place(ioas, argument->flags, first->pages->start + first->offset, argument->length,
+		&argument->dst_iova);
+	if (!rc)
+		rc = map_pieces(model, ioas, pieces, argument->flags, argument->dst_iova);
+	return rc ? rc : model_respond(model, command);
+}
+
+int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *command)
+{
+	struct iommu_ioas_copy *argument = &command->copy;
+	struct model_ioas *source = model_object_find(command->context, argument->src_ioas_id, MODEL_IOAS);
+	struct model_array pieces;
+	uint64_t last;
+	int rc;
+
+	if (argument->flags & MOCK_FLAGS_ACCESS_SYZ) {
+		argument->flags &= ~(uint32_t)MOCK_FLAGS_ACCESS_SYZ;
+		if (source)
+			argument->src_iova = model_syz_address(source, argument->src_iova);
+	}
+	if (argument->flags & ~MAP_FLAGS)
+		return -EOPNOTSUPP;
+	if (argument->length == UINT64_MAX || argument->src_iova == UINT64_MAX || argument->dst_iova == UINT64_MAX)
+		return -EOVERFLOW;
+	if (!(argument->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
+		return -EINVAL;
+	if (!source)
+		return -ENOENT;
+	if (!argument->length)
+		return -EINVAL;
+	last = argument->src_iova + (argument->length - 1);
+	if (last < argument->src_iova)
+		return -EOVERFLOW;
+	model_array_init(&pieces, sizeof(struct piece));
+	rc = collect_pieces(model, source, argument->src_iova, last, &pieces);
+	if (!rc)
+		rc = copy_pieces(model, command, &pieces);
+	for (uint32_t i = 0; i < pieces.count; i++)
+		model_pages_put(model, ((struct piece *)model_array_at(&pieces, i))->pages);
+	model_array_end(model, &pieces);
+	return rc;
+}
+
+/* ---- unmapping ---- */
+
+/* Every access of the IOAS is told, those that join meanwhile with a higher index too (7.8). */
+static void notify_accesses(struct model *model, struct model_ioas *ioas, uint64_t iova, uint64_t length)
+{
+	for (uint32_t i = 0; i < ioas->accesses.count; i++) {
+		struct model_access *access = *(struct model_access **)model_array_at(&ioas->accesses, i);
+
+		if (access && !access->dying)
+			model_access_notify(model, access, iova, length);
+	}
+}
+
+int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last, uint64_t *unmapped)
+{
+	unsigned tries = 0;
+
+	*unmapped = 0;
+	for (;;) {
+		uint32_t index = model_area_index(ioas, start);
+		struct model_area *area;
+		uint64_t end;
+
+		if (index == ioas->areas.count)
+			return 0;
+		area = model_area_at(ioas, index);
+		if (area->start > last)
+			return 0;
+		if (area->start < start || area->last > last)
+			return -ENOENT;
+		if (area->start != start)
+			tries = 0;
+		if (area->accesses) {
+			start = area->start;
+			area->prevent_access = true;
+			notify_accesses(model, ioas, area->start, area->last - area->start + 1);
+			if (++tries > MODEL_UNMAP_TRIES)
+				return -EDEADLK;
+			continue;
+		}
+		end = area->last;
+		*unmapped += end - area->start + 1;
+		model_area_remove(model, ioas, index);
+		if (end >= last)
+			return 0;
+		start = end + 1;
+	}
+}
+
+int64_t model_rule_IOMMU_IOAS_UNMAP(struct model *model, struct model_command *command)
+{
+	struct iommu_ioas_unmap *argument = &command->unmap;
+	struct model_ioas *ioas = model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
+	bool all = argument->iova == 0 && argument->length == UINT64_MAX;
+	uint64_t last = argument->iova + (argument->length - 1), unmapped;
+	int rc;
+
+	if (!ioas)
+		return -ENOENT;
+	if (all) {
+		last = UINT64_MAX;
+	} else {
+		if (argument->iova == UINT64_MAX || argument->length == UINT64_MAX)
+			return -EOVERFLOW;
+		if (!argument->length)
+			return -EINVAL;
+		if (last < argument->iova)
+			return -EOVERFLOW;
+	}
+	ioas->object.users++;
+	rc = model_unmap(model, ioas, argument->iova, last, &unmapped);
+	ioas->object.users--;
+	if (rc)
+		return rc;
+	if (!all && !unmapped)
+		return -ENOENT;
+	argument->length = unmapped;
+	return model_respond(model, command);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls on the program's own memory: mmap, munmap, mprotect, put, expect, fill. */
+#include "fuzz/oracle/model.h"
+
+#define PROT_ALL    ((uint32_t)(CALL_PROT_READ | CALL_PROT_WRITE | CALL_PROT_EXEC))
+#define MAP_TYPE    ((uint32_t)(CALL_MAP_SHARED | CALL_MAP_PRIVATE))
+#define MAP_MINIMUM UINT64_C(0x10000)
+
+static uint64_t round_up(uint64_t value)
+{
+	return (value + MODEL_PAGE - 1) & ~(MODEL_PAGE - 1);
+}
+
+static bool range_free(const struct model_mm *mm, uint64_t start, uint64_t length)
+{
+	uint32_t i = model_vma_index(mm, start);
+
+	return i == mm->vmas.count || ((struct model_vma *)model_array_at(&mm->vmas, i))->start >= start + length;
+}
+
+/* First fit upwards; 0 if there is no room. */
+static uint64_t choose_address(const struct model_mm *mm, uint64_t hint, uint64_t length)
+{
+	uint64_t address = MODEL_MMAP_BASE;
+
+	hint &= ~(MODEL_PAGE - 1);
+	if (length > MODEL_TASK_SIZE)
+		return 0;
+	if (hint >= MAP_MINIMUM && hint <= MODEL_TASK_SIZE - length && range_free(mm, hint, length))
+		return hint;
+	for (uint32_t i = model_vma_index(mm, address); i < mm->vmas.count; i++) {
+		const struct model_vma *vma = model_array_at(&mm->vmas, i);
+
+		if (vma->start >= address && vma->start - address >= length)
+			break;
+		address = vma->end;
+	}
+	return address <= MODEL_TASK_SIZE - length ? address : 0;
+}
+
+/* 5.4: the iommufd has no region that could be mapped yet. */
+static int64_t map_iommufd(const struct model *model, const struct call_mmap *map)
+{
+	if (model->config.kernel < LINUX(6, 17))
+		return -ENODEV;
+	if (!(map->flags & CALL_MAP_SHARED))
+		return -EINVAL;
+	return map->prot & CALL_PROT_EXEC ? -EPERM : -ENXIO;
+}
+
+static int check_place(const struct model *model, const struct call_mmap *map, uint64_t length, uint64_t *address)
+{
+	if (map->flags & CALL_MAP_FIXED) {
+		if (map->addr % MODEL_PAGE)
+			return -EINVAL;
+		if (length > MODEL_TASK_SIZE || map->addr > MODEL_TASK_SIZE - length)
+			return -ENOMEM;
+		if (map->addr < MAP_MINIMUM)
+			return -EPERM;
+		*address = map->addr;
+		return 0;
+	}
+	*address = choose_address(model->process->mm, map->addr, length);
+	return *address ? 0 : -ENOMEM;
+}
+
+int64_t model_rule_mmap(struct model *model, struct model_command *command)
+{
+	struct model_mm *mm = model->process->mm;
+	struct model_file *file = NULL;
+	struct model_vma vma = { 0 };
+	struct call_mmap map;
+	uint64_t length;
+	int rc;
+
+	(void)command;
+	memcpy(&map, model->arguments, sizeof(map));
+	if (map.offset % MODEL_PAGE)
+		return -EINVAL;
+	if (!(map.flags & CALL_MAP_ANONYMOUS)) {
+		file = map.fd < 0 ? NULL : model_file_at(model, (uint64_t)map.fd);
+		if (!file)
+			return -EBADF;
+	}
+	if (!map.length)
+		return -EINVAL;
+	length = round_up(map.length);
+	if (!length)
+		return -ENOMEM;
+	if (!(map.flags & MAP_TYPE) || map.prot & ~PROT_ALL)
+		return -EINVAL;
+	rc = check_place(model, &map, length, &vma.start);
+	if (rc)
+		return rc;
+	if (map.flags & CALL_MAP_HUGETLB)
+		return -ENOMEM;
+	if (file && file->kind == MODEL_FILE_IOMMU)
+		return map_iommufd(model, &map);
+	if (file && file->kind != MODEL_FILE_MEMFD)
+		return -ENODEV;
+	vma.end = vma.start + length;
+	vma.prot = (uint8_t)map.prot;
+	vma.shared = map.flags & CALL_MAP_SHARED;
+	vma.offset = file ? map.offset : 0;
+	if (file)
+		vma.backing = file->memory;
+	else if (vma.shared)
+		vma.backing = model_backing_new(model, length);
+	model_vma_remove(model, mm, vma.start, vma.end);
+	model_vma_add(model, mm, &vma);
+	if (!file && vma.backing)
+		model_backing_put(model, vma.backing);
+	return (int64_t)vma.start;
+}
+
+int64_t model_rule_munmap(struct model *model, struct model_command *command)
+{
+	struct call_munmap range;
+	uint64_t length;
+
+	(void)command;
+	memcpy(&range, model->arguments, sizeof(range));
+	length = round_up(range.length);
+	if (range.addr % MODEL_PAGE || !length || length > MODEL_TASK_SIZE ||
+		range.addr > MODEL_TASK_SIZE - length)
+		return -EINVAL;
+	model_vma_remove(model, model->process->mm, range.addr, range.addr + length);
+	return 0;
+}
+
+int64_t model_rule_mprotect(struct model *model, struct model_command *command)
+{
+	struct model_mm *mm = model->process->mm;
+	struct call_mprotect range;
+	uint64_t end;
+
+	(void)command;
+	memcpy(&range, model->arguments, sizeof(range));
+	if (range.addr % MODEL_PAGE)
+		return -EINVAL;
+	if (!range.length)
+		return 0;
+	end = range.addr + round_up(range.length);
+	if (end <= range.addr)
+		return -ENOMEM;
+	if (range.prot & ~PROT_ALL)
+		return -EINVAL;
+	/* A hole ends it; what lies before is changed already. */
+	while (range.addr < end) {
+		struct model_vma *vma = model_vma_find(mm, range.addr);
+
+		if (!vma)
+			return -ENOMEM;
+		model_vma_split(model, mm, range.addr);
+		model_vma_split(model, mm, end);
+		vma = model_vma_find(mm, range.addr);
+		vma->prot = (uint8_t)range.prot;
+		range.addr = vma->end;
+	}
+	return 0;
+}
+
+/* ---- the program's own loads and stores ---- */
+
+int64_t model_rule_put(struct model *model, struct model_command *command)
+{
+	const struct resolved_call *call = model->call;
+	struct call_memory place;
+
+	(void)command;
+	memcpy(&place, model->arguments, sizeof(place));
+	if (model_poke(model, model->process->mm, place.addr, call->bytes, call->byte_count) != call->byte_count)
+		return -EFAULT;
+	return 0;
+}
+
+int64_t model_rule_expect(struct model *model, struct model_command *command)
+{
+	const struct resolved_call *call = model->call;
+	struct call_memory place;
+
+	(void)command;
+	memcpy(&place, model->arguments, sizeof(place));
+	for (uint64_t done = 0; done < call->byte_count;) {
+		uint8_t bytes[4096];
+		uint64_t piece = call->byte_count - done < sizeof(bytes) ? call->byte_count - done : sizeof(bytes);
+
+		if (model_peek(model, model->process->mm, bytes, place.addr + done, piece) != piece)
+			return -EFAULT;
+		if (memcmp(bytes, call->bytes + done, piece) != 0)
+			return -EILSEQ;
+		done += piece;
+	}
+	return 0;
+}
+
+int64_t model_rule_fill(struct model *model, struct model_command *command)
+{
+	struct call_fill fill;
+	uint8_t bytes[4096];
+
+	(void)command;
+	memcpy(&fill, model->arguments, sizeof(fill));
+	memset(bytes, fill.value, sizeof(bytes));
+	for (uint64_t done = 0; done < fill.length;) {
+		uint64_t address = fill.addr + done, piece = MODEL_PAGE - address % MODEL_PAGE;
+
+		if (piece > fill.length - done)
+			piece = fill.length - done;
+		if (model_poke(model, model->process->mm, address, bytes, piece) != piece)
+			return -EFAULT;
+		done += piece;
+	}
+	return 0;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls on descriptors and processes, and the raw ioctl. */
+#include "fuzz/oracle/model.h"
+
+#define READY_FILE                                                                                          \
+	((uint32_t)(CALL_POLL_IN | CALL_POLL_OUT | CALL_POLL_RDNORM | 0x100)) /* a file without poll; WRNORM */
+#define TRANSFER_MAX UINT64_C(0x7ffff000) /* bytes of one read or write */
+#define FILE_MAX     INT64_MAX
+
+static struct model_file *subject_file(struct model *model)
+{
+	return model_file_at(model, model->call->subject);
+}
+
+/* A process that the call names, NULL if there is no such number. */
+static struct model_process *named_process(struct model *model)
+{
+	return model->call->name < PROG_PROCESS_MAX ? &model->processes[model->call->name] : NULL;
+}
+
+int64_t model_rule_open(struct model *model, struct model_command *command)
+{
+	struct model_file *file;
+	struct call_open open;
+	int64_t fd;
+
+	(void)command;
+	memcpy(&open, model->arguments, sizeof(open));
+	switch (open.path & ~UINT32_C(0xff)) {
+	case CALL_OPEN_GROUP:
+	case CALL_OPEN_NOIOMMU_GROUP:
+	case CALL_OPEN_CDEV: return -ENODEV;
+	default: break;
+	}
+	if (open.path == CALL_OPEN_CONTAINER)
+		return -ENODEV;
+	if (open.path != CALL_OPEN_IOMMU)
+		return -ENOENT;
+	file = model_file_new(model, MODEL_FILE_IOMMU);
+	file->context = model_context_new(model, file);
+	fd = model_file_install(model, model->process, file, false);
+	if (fd < 0)
+		model_file_put(model, file);
+	return fd;
+}
+
+int64_t model_rule_close(struct model *model, struct model_command *command)
+{
+	struct model_file *file = model_file_remove(model->process, model->call->subject);
+
+	(void)command;
+	if (!file)
+		return -EBADF;
+	model_file_put(model, file);
+	return 0;
+}
+
+static int64_t give(struct model *model, struct model_process *to)
+{
+	struct model_file *file = subject_file(model);
+	int64_t fd;
+
+	if (!file)
+		return -EBADF;
+	if (!to || !to->alive)
+		return -ESRCH;
+	fd = model_file_install(model, to, file, false);
+	if (fd >= 0)
+		file->refs++;
+	return fd;
+}
+
+int64_t model_rule_dup(struct model *model, struct model_command *command)
+{
+	(void)command;
+	return give(model, model->process);
+}
+
+int64_t model_rule_pass(struct model *model, struct model_command *command)
+{
+	(void)command;
+	return give(model, named_process(model));
+}
+
+int64_t model_rule_poll(struct model *model, struct model_command *command)
+{
+	struct call_poll poll;
+
+	(void)command;
+	memcpy(&poll, model->arguments, sizeof(poll));
+	return subject_file(model) ? (int64_t)(poll.events & READY_FILE) : -EBADF;
+}
+
+int64_t model_rule_memfd(struct model *model, struct model_command *command)
+{
+	struct model_file *file;
+	struct call_memfd memfd;
+	int64_t fd;
+
+	(void)command;
+	memcpy(&memfd, model->arguments, sizeof(memfd));
+	if (memfd.flags || memfd.size > FILE_MAX)
+		return -EINVAL;
+	file = model_file_new(model, MODEL_FILE_MEMFD);
+	file->memory = model_backing_new(model, memfd.size);
+	fd = model_file_install(model, model->process, file, false);
+	if (fd < 0)
+		model_file_put(model, file);
+	return fd;
+}
+
+int64_t model_rule_ftruncate(struct model *model, struct model_command *command)
+{
+	struct model_file *file = subject_file(model);
+	struct call_ftruncate argument;
+
+	(void)command;
+	memcpy(&argument, model->arguments, sizeof(argument));
+	if (argument.size > FILE_MAX)
+		return -EINVAL;
+	if (!file)
+		return -EBADF;
+	if (file->kind != MODEL_FILE_MEMFD)
+		return -EINVAL;
+	model_backing_resize(model, file->memory, argument.size);
+	return 0;
+}
+
+/* One page of a transfer at the file's offset: how much was moved. */
+static uint64_t read_piece(struct model *model, struct model_file *file, uint64_t address, uint64_t count)
+{
+	struct model_page *page = model_backing_page(model, file->memory, file->offset / MODEL_PAGE, false);
+	uint8_t bytes[4096];
+
+	model_page_read(page, file->offset % MODEL_PAGE, bytes, count);
+	return model_poke(model, model->process->mm, address, bytes, count);
+}
+
+static uint64_t write_piece(struct model *model, struct model_file *file, uint64_t address, uint64_t count)
+{
+	uint8_t bytes[4096];
+	uint64_t done = model_peek(model, model->process->mm, bytes, address, count);
+
+	if (!done)
+		return 0;
+	if (file->offset + done > file->memory->size)
+		file->memory->size = file->offset + done;
+	model_store(model, model_backing_page(model, file->memory, file->offset / MODEL_PAGE, true),
+		file->offset % MODEL_PAGE, bytes, done);
+	return done;
+}
+
+static int64_t transfer(struct model *model, bool write)
+{
+	struct model_file *file = subject_file(model);
+	struct call_transfer argument;
+	uint64_t length, total = 0;
+
+	memcpy(&argument, model->arguments, sizeof(argument));
+	if (!file)
+		return -EBADF;
+	if (file->kind != MODEL_FILE_MEMFD)
+		return -EINVAL;
+	length = argument.length < TRANSFER_MAX ? argument.length : TRANSFER_MAX;
+	if (!write) {
+		uint64_t left = file->memory->size > file->offset ? file->memory->size - file->offset : 0;
+
+		length = length < left ? length : left;
+	}
+	if (length && model_should_fail(model, FAULT_USER_COPY))
+		return -EFAULT;
+	while (total < length) {
+		uint64_t piece = MODEL_PAGE - file->offset % MODEL_PAGE, done;
+
+		if (piece > length - total)
+			piece = length - total;
+		done = write ? write_piece(model, file, argument.at + total, piece) :
+			       read_piece(model, file, argument.at + total, piece);
+		file->offset += done;
+		total += done;
+		if (done < piece)
+			return total ? (int64_t)total : -EFAULT;
+	}
+	return (int64_t)total;
+}
+
+int64_t model_rule_read(struct model *model, struct model_command *command)
+{
+	(void)command;
+	return transfer(model, false);
+}
+
+int64_t model_rule_write(struct model *model, struct model_command *command)
+{
+	(void)command;
+	return transfer(model, true);
+}
+
+int64_t model_rule_ioctl(struct model *model, struct model_command *command)
+{
+	const struct resolved_call *call = model->call;
+	const uint32_t skip = offsetof(struct call_ioctl, size);
+	struct call_ioctl ioctl;
+
+	(void)command;
+	memcpy(&ioctl, model->arguments, sizeof(ioctl));
+	model_place(model, model->process->mm, call->at, call->image + skip, call->image_size - skip);
+	return model_ioctl(model, call->subject, ioctl.number, call->at);
+}
+
+/* ---- processes ---- */
+
+int64_t model_rule_fork(struct model *model, struct model_command *command)
+{
+	struct model_process *child = named_process(model);
+
+	(void)command;
+	if (!child)
+		return -EINVAL;
+	if (child->alive)
+		return -EEXIST;
+	model_process_fork(model, model->process, child);
+	return 0;
+}
+
+int64_t model_rule_process(struct model *model, struct model_command *command)
+{
+	struct model_process *fresh = named_process(model);
+	struct call_process argument;
+
+	(void)command;
+	memcpy(&argument, model->arguments, sizeof(argument));
+	if (!fresh)
+		return -EINVAL;
+	if (fresh->alive)
+		return -EEXIST;
+	model_process_start(model, fresh, argument.uid, argument.caps, argument.memlock);
+	fresh->mm = model_mm_fresh(model);
+	return 0;
+}
+
+int64_t model_rule_exec(struct model *model, struct model_command *command)
+{
+	(void)command;
+	model_process_exec(model, model->process);
+	return 0;
+}
+
+int64_t model_rule_exit(struct model *model, struct model_command *command)
+{
+	(void)command;
+	model_process_exit(model, model->process);
+	return 0;
+}
+
+int64_t model_rule_setrlimit(struct model *model, struct model_command *command)
+{
+	struct call_setrlimit argument;
+
+	(void)command;
+	memcpy(&argument, model->arguments, sizeof(argument));
+	model->process->task->memlock = argument.memlock;
+	return 0;
+}
+
+int64_t model_rule_setcaps(struct model *model, struct model_command *command)
+{
+	struct call_setcaps argument;
+
+	(void)command;
+	memcpy(&argument, model->arguments, sizeof(argument));
+	model->process->task->caps = argument.caps;
+	return 0;
+}
+
+/* ---- control calls are the executor's ---- */
+
+#define CONTROL_RULE(name)                                                                       \
+	int64_t model_rule_##name(struct model *model, struct model_command *command)            \
+	{                                                                                        \
+		(void)model;                                                                     \
+		(void)command;                                                                   \
+		return 0;                                                                        \
+	}
+CONTROL_RULE(join)
+CONTROL_RULE(barrier)
+CONTROL_RULE(on)
+CONTROL_RULE(unpin_all)
+CONTROL_RULE(unpin)
+CONTROL_RULE(wait)
+CONTROL_RULE(nothing)
