@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the forms of `iommuzz check` share: the plain run, --requirements and --mutants. */
+#ifndef IOMMUZZ_TOOLS_CHECK_H
+#define IOMMUZZ_TOOLS_CHECK_H
+
+#include "tools/report.h"
+#include "tools/suite.h"
+
+struct check {
+	struct suite_config config;
+	struct suite suite;
+	enum report_format format;
+	const char *json; /* path or NULL */
+	unsigned jobs, timeout;
+};
+
+/* requirements.c: which requirement of conformance/requirements is shown by what. An exit code. */
+int check_requirements(const struct check *check);
+/* mutants.c: the suite once per switchable defect. An exit code. */
+int check_mutants(struct check *check);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* iommuzz check: runs suites of programs as tests. */
+#include "tools/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "impl/sim/bugs.h"
+#include "tools/files.h"
+#include "tools/tool.h"
+
+enum {
+	CHECK_TARGET,
+	CHECK_KERNEL,
+	CHECK_FILTER,
+	CHECK_FORMAT,
+	CHECK_JSON,
+	CHECK_ORACLES,
+	CHECK_NO_ORACLES,
+	CHECK_BUG,
+	CHECK_JOBS,
+	CHECK_TIMEOUT,
+	CHECK_REQUIREMENTS,
+	CHECK_MUTANTS,
+};
+
+static const struct option_spec check_options[] = {
+	[CHECK_TARGET] = { "target", 't', "TARGET",
+		"What is tested: inproc (the implementation, default) or model (the reference\nmodel)." },
+	[CHECK_KERNEL] = { "kernel", 'k', "VERSION",
+		"The kernel profile, from 6.2 to the newest (default). A program's own\n"
+		"`sim kernel=` comes first." },
+	[CHECK_FILTER] = { "filter", 'f', "GLOB", "Only tests whose id matches, as 'ioas-map-*'." },
+	[CHECK_FORMAT] = { "format", 'F', "FORMAT",
+		"tap (TAP 13, default), tap14, ktap or junit." },
+	[CHECK_JSON] = { "json", 'j', "FILE", "Writes all results as JSON too." },
+	[CHECK_ORACLES] = { "oracles", 'o', "LIST",
+		"Oracles that watch each run: all (default), none, or some of model, audit,\n"
+		"isolation, rollback, machine, joined by commas. Only with the target inproc." },
+	[CHECK_NO_ORACLES] = { "no-oracles", 0, NULL, "The same as --oracles none: expectations alone." },
+	[CHECK_BUG] = { "bug", 'b', "NAME", "Switches a defect on (bugs build); the suite should fail." },
+	[CHECK_JOBS] = { "jobs", 'J', "N", "Worker processes (default 1)." },
+	[CHECK_TIMEOUT] = { "timeout", 0, "SECONDS", "A test that takes longer has failed (default 60)." },
+	[CHECK_REQUIREMENTS] = { "requirements", 0, NULL,
+		"Runs nothing; lists every requirement of conformance/requirements with the\n"
+		"programs that show it. Exit 1 if one in scope is not shown or a program\n"
+		"names one that does not exist." },
+	[CHECK_MUTANTS] = { "mutants", 0, NULL,
+		"Runs the suite once per switchable defect (bugs build) and tells which are\n"
+		"caught, by what. Exit 1 if the suite alone catches less than 95 %." },
+	{ 0 },
+};
+
+static void show(void *context, const struct test *test, const struct test_result *result)
+{
+	report_test(context, test, result);
+	/* A reader of the pipe sees each test when it is done. */
+	fflush(((struct report *)context)->out);
+}
+
+static int exit_code(const struct report *report, bool complete)
+{
+	const uint32_t *counts = report->counts;
+
+	if (!complete)
+		return TOOL_INTERRUPTED;
+	if (counts[TEST_BROKEN])
+		return TOOL_BROKEN;
+	if (counts[TEST_FAIL] || counts[TEST_KNOWN_PASS])
+		return TOOL_FAILED;
+	return counts[TEST_SKIP] == report->number ? TOOL_SKIPPED : TOOL_OK;
+}
+
+static int run_suite(const struct check *check)
+{
+	struct report report = {
+		.format = check->format,
+		.out = stdout,
+		.target = check->config.target->name,
+		.kernel = check->config.kernel ? check->config.kernel : LINUX_NEWEST,
+	};
+	struct suite_pool pool = {
+		.jobs = check->jobs,
+		.timeout = check->timeout,
+		.done = show,
+		.context = &report,
+	};
+	char *json = NULL;
+	size_t json_bytes = 0;
+
+	if (check->json)
+		report.json = open_memstream(&json, &json_bytes);
+	report_begin(&report, check->suite.count);
+	bool complete = suite_run_all(&check->suite, &check->config, &pool);
+	report_end(&report, !complete);
+	int code = exit_code(&report, complete);
+	if (report.json) {
+		fclose(report.json);
+		if (!files_write(check->json, json, json_bytes))
+			code = TOOL_BROKEN;
+		free(json);
+	}
+	return code;
+}
+
+static bool set_target(struct check *check, const char *name)
+{
+	static const char *const names[] = { "inproc", "model", NULL };
+
+	if (strcmp(name, "inproc") == 0)
+		check->config.target = &target_inproc;
+	else if (strcmp(name, "model") == 0)
+		check->config.target = &target_model;
+	else if (strcmp(name, "live") == 0)
+		tool_error("--target live: not yet");
+	else
+		tool_error_near(name, names, "--target: expected inproc or model, found '%s'", name);
+	return check->config.target != NULL;
+}
+
+static bool set_oracles(struct check *check, const char *list)
+{
+	if (oracle_parse(list, &check->config.oracles))
+		return true;
+	tool_error("--oracles: expected all, none, or some of model, audit, isolation, rollback, machine, found '%s'",
+		list);
+	return false;
+}
+
+static bool set_bug(struct check *check, const char *name)
+{
+	const char *names[SIM_BUG_COUNT + 1];
+	size_t count = 0;
+
+	check->config.bug = sim_bug_find(name);
+	if (check->config.bug && sim_bugs_built())
+		return true;
+	if (check->config.bug) {
+		tool_error("--bug: this build has no switchable defects; use the bugs preset");
+		return false;
+	}
+	for (uint16_t bug = 1; bug < SIM_BUG_COUNT; bug++)
+		names[count++] = sim_bug_info(bug)->name;
+	names[count] = NULL;
+	tool_error_near(name, names, "--bug: there is no defect '%s'", name);
+	return false;
+}
+
+static bool set_format(struct check *check, const char *name)
+{
+	if (report_find_format(name, &check->format))
+		return true;
+	tool_error_near(name, report_format_names, "--format: expected tap, tap14, ktap or junit, found '%s'", name);
+	return false;
+}
+
+/* Whether the program lies where tests of this project lie by themselves. */
+static bool load_default(struct check *check)
+{
+	static const char *const folders[] = { "conformance", "corpus/regress" };
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char *path = files_tree(folders[i]);
+		struct file_list list = { 0 };
+
+		/* An empty regress folder is no error. */
+		if (path && (i == 0 || access(path, R_OK) == 0)) {
+			if (i == 0 || files_collect(path, &list))
+				found = suite_load(&check->suite, path, &check->config) || found;
+		}
+		files_free(&list);
+		free(path);
+	}
+	if (!found) {
+		tool_error("check: no folder 'conformance' here or above the binary; name a suite");
+		return false;
+	}
+	framing_add(&check->suite, &check->config);
+	return true;
+}
+
+struct check_words {
+	const char **paths;
+	size_t count;
+	bool requirements, mutants;
+};
+
+/* An exit code, or -1 to go on. */
+static int read_option(struct check *check, struct check_words *words, int option, const char *value)
+{
+	uint64_t number = 0;
+	bool right = true;
+
+	switch (option) {
+	case CHECK_TARGET: right = set_target(check, value); break;
+	case CHECK_KERNEL: right = tool_kernel(value, &check->config.kernel); break;
+	case CHECK_FILTER: check->config.filter = value; break;
+	case CHECK_FORMAT: right = set_format(check, value); break;
+	case CHECK_JSON: check->json = value; break;
+	case CHECK_ORACLES: right = set_oracles(check, value); break;
+	case CHECK_NO_ORACLES: check->config.oracles = 0; break;
+	case CHECK_BUG: right = set_bug(check, value); break;
+	case CHECK_JOBS:
+		right = tool_number("jobs", value, 1, 64, &number);
+		check->jobs = (unsigned)number;
+		break;
+	case CHECK_TIMEOUT:
+		right = tool_number("timeout", value, 1, 86400, &number);
+		check->timeout = (unsigned)number;
+		break;
+	case CHECK_REQUIREMENTS: words->requirements = true; break;
+	case CHECK_MUTANTS: words->mutants = true; break;
+	case OPTIONS_WORD:
+		words->paths = tool_grow(words->paths, words->count + 1, sizeof(*words->paths));
+		words->paths[words->count++] = value;
+		break;
+	case OPTIONS_HELP: return TOOL_OK;
+	default: return TOOL_BROKEN;
+	}
+	return right ? -1 : TOOL_BROKEN;
+}
+
+static int run_check(struct check *check, const struct check_words *words)
+{
+	bool loaded = true;
+
+	for (size_t i = 0; loaded && i < words->count; i++)
+		loaded = suite_load(&check->suite, words->paths[i], &check->config);
+	if (!words->count)
+		loaded = load_default(check);
+	if (!loaded)
+		return TOOL_BROKEN;
+	if (words->requirements)
+		return check_requirements(check);
+	if (words->mutants)
+		return check_mutants(check);
+	if (!check->suite.count) {
+		tool_error("check: no test matches '%s'", check->config.filter ? check->config.filter : "*");
+		return TOOL_BROKEN;
+	}
+	/* A target that is not to be had is one message here, not one failure a test. */
+	struct suite_runner *runner = suite_open(&check->config);
+	if (!runner)
+		return TOOL_BROKEN;
+	suite_close(runner);
+	return run_suite(check);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct check check = {
+		.config = { .target = &target_inproc, .oracles = ORACLE_ALL },
+		.jobs = 1,
+		.timeout = 60,
+	};
+	struct check_words words = { 0 };
+	struct options options;
+	const char *value;
+	int code = -1;
+
+	options_init(&options, command, argc, argv);
+	for (int option; code < 0 && (option = options_next(&options, &value)) != OPTIONS_END;) {
+		if (option == CHECK_TARGET)
+			check.config.target = NULL;
+		code = read_option(&check, &words, option, value);
+	}
+	if (code < 0)
+		code = run_check(&check, &words);
+	suite_free(&check.suite);
+	free(words.paths);
+	return code;
+}
+
+const struct command command_check = {
+	.name = "check",
+	.brief = "run conformance tests",
+	.synopsis = "iommuzz check [OPTION]... [SUITE]...\n"
+		    "iommuzz check --requirements\n"
+		    "iommuzz check --mutants",
+	.description =
+		"Runs programs as tests: every call must give what the program expects (docs/PROGRAMS.md),\n"
+		"and the oracles must find nothing. A SUITE is a program or a folder, searched for NAME.prog.\n"
+		"Without one, conformance/ and corpus/regress/ of the source tree are run, and the framing\n"
+		"tests that are generated for every call with a size word (ids framing-CALL-CASE).\n\n"
+		"A test that does not apply (kernel profile, what the target lacks) is skipped with the\n"
+		"reason. One that its header names as known to fail does not count when it fails, and is a\n"
+		"failure when it passes. Tests run in worker processes: one that crashes or hangs has failed,\n"
+		"and the others still run.",
+	.options = check_options,
+	.exit_status = "0    all tests passed (or were skipped, or failed as known)\n"
+		       "1    a test failed, or passed unexpectedly\n"
+		       "2    wrong usage, a broken program, a broken harness\n"
+		       "77   every test was skipped\n"
+		       "130  interrupted",
+	.examples = "iommuzz check\n"
+		    "iommuzz check --kernel 6.6 --filter 'ioas-*'\n"
+		    "prove -e 'iommuzz check' conformance/map conformance/copy\n"
+		    "iommuzz check --format junit --json results.json > results.xml",
+	.run = run,
+};

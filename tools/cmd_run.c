@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* iommuzz run: runs programs or crash files and tells what every call did. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/exec/names.h"
+#include "fuzz/oracle/oracle.h"
+#include "tools/files.h"
+#include "tools/tool.h"
+
+enum { RUN_BINARY, RUN_TARGET, RUN_KERNEL, RUN_ORACLES, RUN_JSON, RUN_QUIET };
+
+static const struct option_spec run_options[] = {
+	[RUN_BINARY] = { "binary", 'b', NULL,
+		"Reads the binary form, whatever the bytes look like. Without this option a\n"
+		"file that is no text is taken as binary." },
+	[RUN_TARGET] = { "target", 't', "TARGET", "inproc (the implementation, default) or model." },
+	[RUN_KERNEL] = { "kernel", 'k', "VERSION", "The kernel profile of programs that name none." },
+	[RUN_ORACLES] = { "oracles", 'o', "LIST",
+		"all (default), none, or some of model, audit, isolation, rollback, machine,\n"
+		"joined by commas. Only with the target inproc." },
+	[RUN_JSON] = { "json", 'j', NULL, "Prints the trace as JSON, one object a program." },
+	[RUN_QUIET] = { "quiet", 'q', NULL, "Prints findings only." },
+	{ 0 },
+};
+
+struct run {
+	bool binary, json, quiet;
+	const struct target_class *target;
+	uint16_t kernel;
+	uint32_t oracles;
+	struct oracle_run *oracle_run;
+	struct exec *exec;
+};
+
+static char *call_text(const struct prog_text *text, uint32_t call)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *out = open_memstream(&line, &size);
+
+	if (!out)
+		return NULL;
+	prog_print_call(text, call, out);
+	fclose(out);
+	return line;
+}
+
+/* -- as text -- */
+
+static void print_bytes(const uint8_t *bytes, uint32_t count, FILE *out)
+{
+	for (uint32_t i = 0; i < count && i < 32; i++)
+		fprintf(out, "%s%02x", i ? " " : "", bytes[i]);
+	if (count > 32)
+		fputs(" ...", out);
+}
+
+/* Fields that the call may have set, or all of a callback's range. */
+static void print_fields(const struct call_row *row, const uint8_t *image, uint32_t size, FILE *out)
+{
+	const char *between = "{";
+
+	for (unsigned f = 0; f < row->field_count; f++) {
+		const struct field *field = &row->fields[f];
+
+		if (!(field->direction & FIELD_OUT) || !field->width || field->offset + field->width > size)
+			continue;
+		fprintf(out, "%s%s=0x%" PRIx64, between, field->name, field_get(field, image));
+		between = " ";
+	}
+	if (*between == ' ')
+		fputc('}', out);
+}
+
+static void print_entry(const struct trace *trace, const struct trace_entry *entry, const struct prog_text *text,
+	FILE *out)
+{
+	char buffer[40];
+
+	if (entry->kind == TRACE_CALLBACK) {
+		uint64_t range[2] = { 0 };
+
+		memcpy(range, trace->bytes + entry->image, entry->image_size < 16 ? entry->image_size : 16);
+		fprintf(out, "     %*s  unmap callback of the access of call %u: iova=0x%" PRIx64 " length=0x%" PRIx64
+			     "\n",
+			entry->depth * 4, "", entry->call + 1u, range[0], range[1]);
+		return;
+	}
+	const struct call_row *row = prog_row(&text->prog.calls[entry->call]);
+	char *line = call_text(text, entry->call);
+	fprintf(out, "%4u %*s %s\n", entry->call + 1u, entry->depth * 4, "", line ? line : row->name);
+	free(line);
+	fprintf(out, "     %*s   = %s%s ", entry->depth * 4, "", result_text(buffer, sizeof(buffer), entry->result),
+		entry->injected ? " (injected)" : "");
+	if (entry->image_size && entry->result >= 0)
+		print_fields(row, trace->bytes + entry->image, entry->image_size, out);
+	fputc('\n', out);
+	for (uint32_t c = 0; c < entry->change_count; c++) {
+		const struct trace_change *change = &trace->changes[entry->first_change + c];
+
+		fprintf(out, "     %*s   wrote %u bytes at %s: ", entry->depth * 4, "", change->count,
+			address_text(buffer, sizeof(buffer), change->address));
+		print_bytes(trace->bytes + change->start, change->count, out);
+		fputc('\n', out);
+	}
+}
+
+static void print_trace(const struct trace *trace, const struct prog_text *text, FILE *out)
+{
+	for (uint32_t e = 0; e < trace->entry_count; e++)
+		print_entry(trace, &trace->entries[e], text, out);
+}
+
+/* -- as JSON -- */
+
+static void json_entry(const struct trace *trace, const struct trace_entry *entry, const struct prog_text *text,
+	FILE *out)
+{
+	const struct call_row *row = prog_row(&text->prog.calls[entry->call]);
+	char buffer[40];
+
+	fprintf(out, "{\"kind\": \"%s\", \"call\": %u, \"name\": \"%s\", \"depth\": %u, \"result\": %" PRId64
+		     ", \"errno\": ",
+		entry->kind == TRACE_CALLBACK ? "callback" : "call", entry->call + 1u, row->name, entry->depth,
+		entry->result);
+	if (entry->result < 0)
+		tool_json_string(result_text(buffer, sizeof(buffer), entry->result), out);
+	else
+		fputs("null", out);
+	fprintf(out, ", \"injected\": %s, \"struct\": \"", entry->injected ? "true" : "false");
+	for (uint32_t i = 0; i < entry->image_size; i++)
+		fprintf(out, "%02x", trace->bytes[entry->image + i]);
+	fputs("\", \"changes\": [", out);
+	for (uint32_t c = 0; c < entry->change_count; c++) {
+		const struct trace_change *change = &trace->changes[entry->first_change + c];
+
+		fprintf(out, "%s{\"address\": \"0x%" PRIx64 "\", \"bytes\": \"", c ? ", " : "", change->address);
+		for (uint32_t i = 0; i < change->count; i++)
+			fprintf(out, "%02x", trace->bytes[change->start + i]);
+		fputs("\"}", out);
+	}
+	fputs("]}", out);
+}
+
+static void json_program(const struct trace *trace, const char *path, const struct prog_text *text,
+	const struct finding *finding, const char *reason, FILE *out)
+{
+	fputs("{\"file\": ", out);
+	tool_json_string(path, out);
+	fputs(", \"not_run\": ", out);
+	if (reason)
+		tool_json_string(reason, out);
+	else
+		fputs("null", out);
+	fputs(", \"finding\": ", out);
+	if (finding->oracle) {
+		fprintf(out, "{\"oracle\": \"%s\", \"rule\": ", oracle_name(finding->oracle));
+		tool_json_string(finding->rule, out);
+		fputs(", \"call\": ", out);
+		if (finding->call == UINT32_MAX)
+			fputs("null", out);
+		else
+			fprintf(out, "%u", finding->call + 1);
+		fputs(", \"message\": ", out);
+		tool_json_string(finding->message, out);
+		fputc('}', out);
+	} else {
+		fputs("null", out);
+	}
+	fprintf(out, ", \"digest\": \"%016" PRIx64 "\", \"trace\": [", trace_digest(trace));
+	for (uint32_t e = 0; e < trace->entry_count; e++) {
+		fputs(e ? ",\n  " : "\n  ", out);
+		json_entry(trace, &trace->entries[e], text, out);
+	}
+	fputs("\n]}\n", out);
+}
+
+/* -- running -- */
+
+static int run_program(struct run *run, const char *path, const struct prog_text *text)
+{
+	struct finding finding = { 0 };
+	const char *reason = NULL;
+	const struct trace *trace;
+
+	if (run->oracle_run) {
+		oracle_run_program(run->oracle_run, &text->prog, &finding);
+		reason = oracle_skipped(run->oracle_run);
+		trace = oracle_trace(run->oracle_run);
+	} else {
+		if (exec_run(run->exec, &text->prog, &reason))
+			reason = NULL;
+		trace = exec_trace(run->exec);
+	}
+	if (run->json) {
+		json_program(trace, path, text, &finding, reason, stdout);
+	} else {
+		if (!run->quiet) {
+			printf("%s\n", path);
+			print_trace(trace, text, stdout);
+		}
+		if (reason)
+			printf("%s: not run: %s\n", path, reason);
+		if (finding.oracle) {
+			printf("%sfinding ", run->quiet ? "" : "\n");
+			oracle_print(&finding, &text->prog, stdout);
+		}
+	}
+	return finding.oracle ? TOOL_FAILED : reason ? TOOL_SKIPPED : TOOL_OK;
+}
+
+/* Worst of two exit codes: broken, then failed, then success; skipped only if all were. */
+static int worst(int a, int b)
+{
+	static const int order[] = { TOOL_BROKEN, TOOL_FAILED, TOOL_OK, TOOL_SKIPPED };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (a == order[i] || b == order[i])
+			return order[i];
+	return a;
+}
+
+static int run_files(struct run *run, const struct file_list *list)
+{
+	int code = TOOL_SKIPPED;
+	const char *reason = "out of memory";
+
+	if (run->target == &target_inproc)
+		run->oracle_run = oracle_open(run->kernel, run->oracles);
+	else
+		run->exec = exec_open(run->target, run->kernel, &reason);
+	if (!run->oracle_run && !run->exec) {
+		tool_error("target %s: %s", run->target->name, reason);
+		return TOOL_BROKEN;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		struct prog_text text;
+
+		prog_text_init(&text);
+		if (files_load(list->paths[i], run->binary, &text, NULL))
+			code = worst(code, run_program(run, list->paths[i], &text));
+		else
+			code = TOOL_BROKEN;
+		prog_text_free(&text);
+	}
+	oracle_close(run->oracle_run);
+	exec_close(run->exec);
+	return code;
+}
+
+static bool read_option(struct run *run, struct file_list *list, int option, const char *value)
+{
+	switch (option) {
+	case RUN_BINARY: run->binary = true; return true;
+	case RUN_TARGET:
+		run->target = strcmp(value, "inproc") == 0 ? &target_inproc :
+			strcmp(value, "model") == 0	   ? &target_model :
+							     NULL;
+		if (!run->target)
+			tool_error("--target: expected inproc or model, found '%s'", value);
+		return run->target != NULL;
+	case RUN_KERNEL: return tool_kernel(value, &run->kernel);
+	case RUN_ORACLES:
+		if (oracle_parse(value, &run->oracles))
+			return true;
+		tool_error("--oracles: expected all, none, or some of model, audit, isolation, rollback, machine, "
+			   "found '%s'",
+			value);
+		return false;
+	case RUN_JSON: run->json = true; return true;
+	case RUN_QUIET: run->quiet = true; return true;
+	case OPTIONS_WORD:
+		list->paths = tool_grow(list->paths, list->count + 1, sizeof(*list->paths));
+		list->paths[list->count++] = tool_copy(value);
+		return true;
+	default: return false;
+	}
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct run run = { .target = &target_inproc, .oracles = ORACLE_ALL };
+	struct file_list list = { 0 };
+	struct options options;
+	const char *value;
+	int code = TOOL_OK;
+
+	options_init(&options, command, argc, argv);
+	for (int option; (option = options_next(&options, &value)) != OPTIONS_END;) {
+		if (option != OPTIONS_HELP && read_option(&run, &list, option, value))
+			continue;
+		files_free(&list);
+		return option == OPTIONS_HELP ? TOOL_OK : TOOL_BROKEN;
+	}
+	if (list.count) {
+		code = run_files(&run, &list);
+	} else {
+		tool_error("run: expected files; see iommuzz run --help");
+		code = TOOL_BROKEN;
+	}
+	files_free(&list);
+	return code;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.brief = "run programs or crash files and show what every call did",
+	.synopsis = "iommuzz run [OPTION]... FILE...",
+	.description =
+		"Runs each FILE, a program as text or in binary form as fuzzing engines keep it (- is standard\n"
+		"input), and prints for every call its line, its result, the fields it set and the user memory\n"
+		"it wrote. Calls in callbacks are indented; they come before the call that they ran in.\n\n"
+		"The oracles watch. The first thing that is wrong ends the program and is printed as a finding:\n"
+		"which oracle, which rule, which call, expected and got. Expectations of the program are not\n"
+		"checked here; iommuzz check does that.",
+	.options = run_options,
+	.exit_status = "0   nothing was found\n"
+		       "1   a finding\n"
+		       "2   wrong usage, or a file that cannot be read or parsed\n"
+		       "77  no program could be run here (the reason is printed)",
+	.examples = "iommuzz run first.prog\n"
+		    "iommuzz run --oracles none --json crash-1f3a",
+	.run = run_command,
+};

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Framing tests of every implemented call with a size word: generated as programs, run like all others. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "fuzz/exec/exec.h"
+#include "fuzz/exec/names.h"
+#include "tools/suite.h"
+#include "tools/tool.h"
+
+/* How a case writes its call behind `fd = open /dev/iommu`. */
+struct framing_case {
+	const char *name, *requirement, *comment;
+	const char *setup; /* lines before the call, or "" */
+	const char *expected;
+	void (*call)(const struct call_row *row, char *text, size_t size);
+};
+
+static void below_minimum(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "%s fd size=%u", row->name, row->min_size - 1u);
+}
+
+static void size_zero(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "%s fd size=0", row->name);
+}
+
+static void tail_not_zero(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "%s fd size=%u tail=0000000000000001", row->name, row->size + 8u);
+}
+
+static void null_pointer(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "%s fd at=NULL", row->name);
+}
+
+/* The size word is there, the rest of the struct is not. */
+static void body_missing(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "%s fd at=mem+1P-4", row->name);
+}
+
+static void tail_missing(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "%s fd size=%u at=mem+1P-%u", row->name, row->size + 8u, row->size);
+}
+
+static void with_direction(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "ioctl fd 0x%" PRIx32 " size=%u", row->number | UINT32_C(0xc0000000), row->size);
+}
+
+static void with_size_bits(const struct call_row *row, char *text, size_t size)
+{
+	snprintf(text, size, "ioctl fd 0x%" PRIx32 " size=%u", row->number | (uint32_t)row->size << 16, row->size);
+}
+
+static const struct framing_case cases[] = {
+	{ "size-below-minimum", "1.3/5", "A size below the minimum is EINVAL.", "", "EINVAL", below_minimum },
+	{ "size-0", "1.3/5", "A size of 0 is EINVAL.", "", "EINVAL", size_zero },
+	{ "tail-not-zero", "1.3/6", "A byte behind the struct that is not zero is E2BIG.", "", "E2BIG", tail_not_zero },
+	{ "pointer-null", "1.3/3", "The size word cannot be read: EFAULT.", "", "EFAULT", null_pointer },
+	{ "body-unmapped", "1.3/6", "The size word can be read, the struct behind it cannot: EFAULT.",
+		"munmap mem+1P length=1P -> 0\n", "EFAULT", body_missing },
+	{ "tail-unmapped", "1.3/6", "The struct can be read, the tail behind it cannot: EFAULT.",
+		"munmap mem+1P length=1P -> 0\n", "EFAULT", tail_missing },
+	{ "number-with-direction", "1.3/4", "Direction bits in the number are ENOTTY.", "", "ENOTTY", with_direction },
+	{ "number-with-size", "1.3/4", "Size bits in the number are ENOTTY.", "", "ENOTTY", with_size_bits },
+};
+
+static void add_case(struct suite *suite, const struct suite_config *config, const struct call_row *row,
+	const struct framing_case *what)
+{
+	char id[160], call[200], source[900];
+
+	snprintf(id, sizeof(id), "framing-%s-%s", row->name, what->name);
+	what->call(row, call, sizeof(call));
+	snprintf(source, sizeof(source),
+		"# %s: %s\n#: id %s req %s since %u.%u\nfd = open /dev/iommu -> ok\n%s%s -> %s\n", row->name,
+		what->comment, id, what->requirement, row->since >> 8, row->since & 255, what->setup, call,
+		what->expected);
+	suite_add_source(suite, id, source, config);
+}
+
+/* What the call with all fields zero gives on this target: the result that a zero tail must not change. */
+static const char *plain_result(const struct suite_config *config, const struct call_row *row, char *text,
+	size_t size)
+{
+	char source[200];
+	struct prog_text program;
+	struct parse_error error;
+	const char *reason, *name = NULL;
+	struct exec *exec = exec_open(config->target, config->kernel, &reason);
+
+	snprintf(source, sizeof(source), "fd = open /dev/iommu\n%s fd\n", row->name);
+	prog_text_init(&program);
+	if (exec && prog_parse(&program, source, strlen(source), &error) &&
+		exec_run(exec, &program.prog, &reason)) {
+		const struct trace *trace = exec_trace(exec);
+		int64_t result = trace->entry_count ? trace->entries[trace->entry_count - 1].result : 0;
+
+		name = result_text(text, size, result);
+	}
+	prog_text_free(&program);
+	exec_close(exec);
+	return name;
+}
+
+static void add_zero_tail(struct suite *suite, const struct suite_config *config, const struct call_row *row)
+{
+	char id[160], source[600], text[32];
+
+	snprintf(id, sizeof(id), "framing-%s-tail-zero", row->name);
+	if (!suite_wants(config, id))
+		return;
+	const char *result = plain_result(config, row, text, sizeof(text));
+	if (!result)
+		return;
+	snprintf(source, sizeof(source),
+		"# %s: a tail of zeros changes nothing.\n#: id %s req 1.3/6 since %u.%u\n"
+		"fd = open /dev/iommu -> ok\n%s fd size=%u tail=00 -> %s\n",
+		row->name, id, row->since >> 8, row->since & 255, row->name, row->size + 1u, result);
+	suite_add_source(suite, id, source, config);
+}
+
+void framing_add(struct suite *suite, const struct suite_config *config)
+{
+	for (unsigned r = 0; r < CALL_ID_COUNT; r++) {
+		const struct call_row *row = &call_rows[r];
+
+		if (row->kind != CALL_IOCTL || row->framing != FRAMING_SIZE || !row->implemented)
+			continue;
+		for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
+			add_case(suite, config, row, &cases[c]);
+		add_zero_tail(suite, config, row);
+	}
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests: loading programs, running one, judging it by its expectations and the oracles. */
+#include "tools/suite.h"
+
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/exec/exec.h"
+#include "fuzz/exec/names.h"
+#include "impl/sim/bugs.h"
+#include "tools/files.h"
+#include "tools/tool.h"
+
+struct suite_runner {
+	const struct suite_config *config;
+	struct oracle_run *oracles; /* the implementation */
+	struct exec *exec; /* any other target */
+};
+
+/* -- loading -- */
+
+bool suite_wants(const struct suite_config *config, const char *id)
+{
+	return !config->filter || fnmatch(config->filter, id, 0) == 0;
+}
+
+static struct test *add_test(struct suite *suite)
+{
+	if ((suite->count & (suite->count - 1)) == 0)
+		suite->tests = tool_grow(suite->tests, suite->count ? suite->count * 2 : 1, sizeof(*suite->tests));
+	struct test *test = &suite->tests[suite->count++];
+	memset(test, 0, sizeof(*test));
+	prog_text_init(&test->text);
+	return test;
+}
+
+/* The name of NAME.prog, which is the id of its program. */
+static char *id_of_path(const char *path)
+{
+	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	char *id = tool_copy(base);
+	size_t length = strlen(id);
+
+	if (length > 5 && strcmp(id + length - 5, ".prog") == 0)
+		id[length - 5] = '\0';
+	return id;
+}
+
+static void load_test(struct suite *suite, const char *path, const struct suite_config *config)
+{
+	char *id = id_of_path(path);
+	char message[600];
+
+	if (!suite_wants(config, id)) {
+		free(id);
+		return;
+	}
+	struct test *test = add_test(suite);
+	test->id = id;
+	test->path = tool_copy(path);
+	if (!prog_parse_file(&test->text, path, message, sizeof(message))) {
+		test->broken = tool_copy(message);
+		return;
+	}
+	const char *named = test->text.header.id;
+	if (named && strcmp(named, id) != 0) {
+		snprintf(message, sizeof(message), "%s: the id is '%s', expected the file's name '%s'", path, named,
+			id);
+		test->broken = tool_copy(message);
+	}
+}
+
+bool suite_load(struct suite *suite, const char *path, const struct suite_config *config)
+{
+	struct file_list list = { 0 };
+	bool found = files_collect(path, &list);
+
+	for (size_t i = 0; found && i < list.count; i++)
+		load_test(suite, list.paths[i], config);
+	files_free(&list);
+	return found;
+}
+
+void suite_add_source(struct suite *suite, const char *id, const char *source, const struct suite_config *config)
+{
+	struct parse_error error;
+
+	if (!suite_wants(config, id))
+		return;
+	struct test *test = add_test(suite);
+	test->id = tool_copy(id);
+	if (!prog_parse(&test->text, source, strlen(source), &error)) {
+		char message[400];
+
+		snprintf(message, sizeof(message), "%s:%u:%u: %s", id, error.line, error.column, error.message);
+		test->broken = tool_copy(message);
+	}
+}
+
+void suite_free(struct suite *suite)
+{
+	for (size_t i = 0; i < suite->count; i++) {
+		free(suite->tests[i].id);
+		free(suite->tests[i].path);
+		free(suite->tests[i].broken);
+		prog_text_free(&suite->tests[i].text);
+	}
+	free(suite->tests);
+	*suite = (struct suite){ 0 };
+}
+
+void suite_requirements(const struct test *test, char *text, size_t size)
+{
+	const struct prog_header *header = &test->text.header;
+	size_t used = 0;
+
+	*text = '\0';
+	for (uint32_t i = 0; i < header->requirement_count && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : "", header->requirements[i]);
+}
+
+/* -- running -- */
+
+struct suite_runner *suite_open(const struct suite_config *config)
+{
+	struct suite_runner *runner = calloc(1, sizeof(*runner));
+	const char *reason = "out of memory";
+
+	if (!runner)
+		return NULL;
+	runner->config = config;
+	if (config->target == &target_inproc)
+		runner->oracles = oracle_open(config->kernel, config->oracles);
+	else
+		runner->exec = exec_open(config->target, config->kernel, &reason);
+	if (!runner->oracles && !runner->exec) {
+		tool_error("target %s: %s", config->target->name, reason);
+		free(runner);
+		return NULL;
+	}
+	if (runner->oracles)
+		oracle_set_bug(runner->oracles, config->bug);
+	return runner;
+}
+
+void suite_close(struct suite_runner *runner)
+{
+	if (runner->oracles)
+		oracle_close(runner->oracles);
+	exec_close(runner->exec);
+	free(runner);
+}
+
+static struct exec *runner_exec(struct suite_runner *runner)
+{
+	return runner->oracles ? oracle_exec(runner->oracles) : runner->exec;
+}
+
+static uint16_t profile_of(const struct suite_config *config, const struct prog *prog)
+{
+	return prog->options.kernel ? prog->options.kernel : config->kernel ? config->kernel : LINUX_NEWEST;
+}
+
+static bool skip(struct test_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool skip(struct test_result *result, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(result->reason, sizeof(result->reason), format, arguments);
+	va_end(arguments);
+	result->status = TEST_SKIP;
+	return true;
+}
+
+static uint32_t needs_of(const struct test *test)
+{
+	uint32_t needs = test->text.header.needs;
+
+	for (uint32_t i = 0; i < test->text.prog.call_count; i++)
+		needs |= prog_row(&test->text.prog.calls[i])->needs;
+	return needs;
+}
+
+static bool injects_failures(const struct prog *prog)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		if (prog->calls[i].fail == FAIL_POINT || prog->calls[i].fail == FAIL_NTH)
+			return true;
+	return false;
+}
+
+static bool must_skip(struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	const struct prog_header *header = &test->text.header;
+	uint16_t kernel = profile_of(runner->config, &test->text.prog);
+	struct exec *exec = runner_exec(runner);
+	const char *reason = "not available";
+
+	if (header->since && kernel < header->since)
+		return skip(result, "since Linux %u.%u, the profile is %u.%u", header->since >> 8,
+			header->since & 255, kernel >> 8, kernel & 255);
+	if (header->until && kernel > header->until)
+		return skip(result, "until Linux %u.%u, the profile is %u.%u", header->until >> 8,
+			header->until & 255, kernel >> 8, kernel & 255);
+	if (test->text.prog.options.bug && !sim_bugs_built())
+		return skip(result, "needs the bugs build");
+	if (runner->config->target != &target_inproc && injects_failures(&test->text.prog))
+		return skip(result, "injects failures: the in-process implementation only");
+	if (!runner->config->target->has(exec_target(exec), needs_of(test), &reason))
+		return skip(result, "%s", reason);
+	return false;
+}
+
+/* `known-fail live>=6.12,<7.0 mock needs a reset`: whether the first word is this target; the rest is the reason. */
+static const char *known_failure(const struct suite_config *config, const struct test *test)
+{
+	const char *text = test->text.header.known_fail;
+	uint16_t kernel = profile_of(config, &test->text.prog);
+
+	if (!text)
+		return NULL;
+	size_t name = strcspn(text, "<>= ,");
+	if (strlen(config->target->name) != name || memcmp(config->target->name, text, name) != 0)
+		return NULL;
+	text += name;
+	while (*text && *text != ' ') {
+		unsigned major = 0, minor = 0;
+		int used = 0;
+		bool below = *text == '<', equal = text[1] == '=';
+
+		if (sscanf(text + 1 + equal, "%u.%u%n", &major, &minor, &used) != 2)
+			break;
+		uint16_t limit = (uint16_t)LINUX(major, minor);
+		if (below ? kernel > limit || (kernel == limit && !equal) :
+			    kernel < limit || (kernel == limit && !equal))
+			return NULL;
+		text += 1 + equal + used;
+		text += *text == ',';
+	}
+	while (*text && *text != ' ')
+		text++;
+	return *text ? text + 1 : "known failure";
+}
+
+/* -- judging -- */
+
+static void describe_call(const struct test *test, uint32_t call, struct test_result *result)
+{
+	FILE *out = fmemopen(result->call, sizeof(result->call), "w");
+
+	result->line = test->text.lines ? test->text.lines[call] : 0;
+	if (!out)
+		return;
+	prog_print_call(&test->text, call, out);
+	fclose(out);
+	result->call[sizeof(result->call) - 1] = '\0';
+}
+
+static bool applies(const struct expect_alternative *alternative, uint16_t kernel)
+{
+	return (!alternative->since || kernel >= alternative->since) &&
+		(!alternative->before || kernel < alternative->before);
+}
+
+static bool alternative_met(const struct expect_alternative *alternative, int64_t result)
+{
+	switch (alternative->result) {
+	case EXPECT_OK: return result >= 0;
+	case EXPECT_VALUE: return result == alternative->value;
+	case EXPECT_ERRNO: return result == -(int64_t)alternative->value;
+	default: return true;
+	}
+}
+
+static void alternatives_text(const struct expectation *expectation, uint16_t kernel, char *text, size_t size)
+{
+	size_t used = 0;
+
+	*text = '\0';
+	for (unsigned a = 0; a < expectation->alternative_count && used < size; a++) {
+		const struct expect_alternative *alternative = &expectation->alternatives[a];
+		char one[24] = "ok";
+
+		if (!applies(alternative, kernel))
+			continue;
+		if (alternative->result != EXPECT_OK)
+			result_text(one, sizeof(one), alternative->result == EXPECT_ERRNO ? -(int64_t)alternative->value :
+											   alternative->value);
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " | " : "", one);
+	}
+}
+
+static bool result_met(const struct expectation *expectation, uint16_t kernel, int64_t result,
+	struct test_result *out)
+{
+	bool any = false;
+
+	for (unsigned a = 0; a < expectation->alternative_count; a++) {
+		if (!applies(&expectation->alternatives[a], kernel))
+			continue;
+		any = true;
+		if (alternative_met(&expectation->alternatives[a], result))
+			return true;
+	}
+	if (!any)
+		return true;
+	alternatives_text(expectation, kernel, out->expected, sizeof(out->expected));
+	result_text(out->got, sizeof(out->got), result);
+	snprintf(out->message, sizeof(out->message), "expected %s, got %s", out->expected, out->got);
+	return false;
+}
+
+static uint64_t expected_value(const struct exec *exec, const struct value *value)
+{
+	switch (value->kind) {
+	case VALUE_HANDLE: return exec_output(exec, value->call, value->output) + value->number;
+	case VALUE_MEM: return PROG_MEM_BASE + value->number;
+	default: return value->number;
+	}
+}
+
+static bool field_met(const struct call_row *row, const struct expect_field *expected, const struct exec *exec,
+	const struct trace *trace, const struct trace_entry *entry, struct test_result *out)
+{
+	const struct field *field = &row->fields[expected->field];
+	uint64_t want = prog_field_number(field, expected_value(exec, &expected->value));
+	bool present = field->width && field->offset + field->width <= entry->image_size;
+	uint64_t got = present ? field_get(field, trace->bytes + entry->image) : 0;
+
+	if (present && got == want)
+		return true;
+	snprintf(out->expected, sizeof(out->expected), "%s=0x%" PRIx64, field->name, want);
+	if (present)
+		snprintf(out->got, sizeof(out->got), "%s=0x%" PRIx64, field->name, got);
+	else
+		snprintf(out->got, sizeof(out->got), "no readable %s", field->name);
+	snprintf(out->message, sizeof(out->message), "expected %s, got %s", out->expected, out->got);
+	return false;
+}
+
+static bool entry_met(const struct test *test, const struct exec *exec, const struct trace *trace,
+	const struct trace_entry *entry, uint16_t kernel, struct test_result *result)
+{
+	const struct expectation *expectation = &test->text.expectations[entry->call];
+	const struct call_row *row = prog_row(&test->text.prog.calls[entry->call]);
+
+	if (!result_met(expectation, kernel, entry->result, result))
+		return false;
+	for (unsigned f = 0; f < expectation->field_count; f++)
+		if (!field_met(row, &expectation->fields[f], exec, trace, entry, result))
+			return false;
+	return true;
+}
+
+/* An expectation on a call that never ran (in a callback that never came) is not met. */
+static bool all_ran(const struct test *test, const struct trace *trace, struct test_result *result)
+{
+	for (uint32_t i = 0; i < test->text.prog.call_count; i++) {
+		bool ran = !test->text.expectations[i].alternative_count;
+
+		for (uint32_t e = 0; !ran && e < trace->entry_count; e++)
+			ran = trace->entries[e].kind == TRACE_CALL && trace->entries[e].call == i;
+		if (ran)
+			continue;
+		describe_call(test, i, result);
+		snprintf(result->message, sizeof(result->message), "expected a call that did not run");
+		return false;
+	}
+	return true;
+}
+
+/* Whether the trace meets the program's expectations; complete: it ran to its end. */
+static bool judge(const struct test *test, struct exec *exec, uint16_t kernel, bool complete,
+	struct test_result *result)
+{
+	const struct trace *trace = exec_trace(exec);
+
+	for (uint32_t e = 0; e < trace->entry_count; e++) {
+		const struct trace_entry *entry = &trace->entries[e];
+
+		if (entry->kind != TRACE_CALL || entry_met(test, exec, trace, entry, kernel, result))
+			continue;
+		describe_call(test, entry->call, result);
+		return false;
+	}
+	return !complete || all_ran(test, trace, result);
+}
+
+static void note_finding(const struct test *test, const struct finding *finding, struct test_result *result)
+{
+	result->oracle = (uint16_t)finding->oracle;
+	snprintf(result->rule, sizeof(result->rule), "%s", finding->rule);
+	if (result->expectation)
+		return;
+	snprintf(result->message, sizeof(result->message), "%s", finding->message);
+	if (finding->call != UINT32_MAX)
+		describe_call(test, finding->call, result);
+}
+
+static bool run_program(struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	uint16_t kernel = profile_of(runner->config, &test->text.prog);
+	const char *reason = NULL;
+	struct finding finding = { 0 };
+	bool clean = true;
+
+	if (runner->oracles) {
+		clean = oracle_run_program(runner->oracles, &test->text.prog, &finding);
+		reason = oracle_skipped(runner->oracles);
+	} else if (exec_run(runner->exec, &test->text.prog, &reason)) {
+		reason = NULL;
+	}
+	if (reason)
+		return skip(result, "%s", reason);
+	result->expectation = !judge(test, runner_exec(runner), kernel, clean, result);
+	if (!clean)
+		note_finding(test, &finding, result);
+	return clean && !result->expectation;
+}
+
+void suite_run(struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	uint64_t start = tool_clock();
+
+	memset(result, 0, sizeof(*result));
+	if (test->broken) {
+		result->status = TEST_BROKEN;
+		snprintf(result->message, sizeof(result->message), "%s", test->broken);
+		return;
+	}
+	if (must_skip(runner, test, result))
+		return;
+	bool passed = run_program(runner, test, result);
+	result->microseconds = (uint32_t)(tool_clock() - start);
+	if (result->status == TEST_SKIP)
+		return;
+	const char *known = known_failure(runner->config, test);
+	if (known)
+		snprintf(result->reason, sizeof(result->reason), "%s", known);
+	result->status = known ? passed ? TEST_KNOWN_PASS : TEST_KNOWN_FAIL : passed ? TEST_PASS : TEST_FAIL;
+	if (result->status == TEST_KNOWN_PASS)
+		snprintf(result->message, sizeof(result->message), "passed, but is known to fail: %s", known);
+}
