@@ -60,7 +60,7 @@ static void print_bytes(const uint8_t *bytes, uint32_t count, FILE *out)
 /* Fields that the call may have set, or all of a callback's range. */
 static void print_fields(const struct call_row *row, const uint8_t *image, uint32_t size, FILE *out)
 {
-	const char *between = "{";
+	const char *between = " {";
 
 	for (unsigned f = 0; f < row->field_count; f++) {
 		const struct field *field = &row->fields[f];
@@ -70,7 +70,7 @@ static void print_fields(const struct call_row *row, const uint8_t *image, uint3
 		fprintf(out, "%s%s=0x%" PRIx64, between, field->name, field_get(field, image));
 		between = " ";
 	}
-	if (*between == ' ')
+	if (!between[1])
 		fputc('}', out);
 }
 
@@ -92,7 +92,7 @@ static void print_entry(const struct trace *trace, const struct trace_entry *ent
 	char *line = call_text(text, entry->call);
 	fprintf(out, "%4u %*s %s\n", entry->call + 1u, entry->depth * 4, "", line ? line : row->name);
 	free(line);
-	fprintf(out, "     %*s   = %s%s ", entry->depth * 4, "", result_text(buffer, sizeof(buffer), entry->result),
+	fprintf(out, "     %*s   = %s%s", entry->depth * 4, "", result_text(buffer, sizeof(buffer), entry->result),
 		entry->injected ? " (injected)" : "");
 	if (entry->image_size && entry->result >= 0)
 		print_fields(row, trace->bytes + entry->image, entry->image_size, out);

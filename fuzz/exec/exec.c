@@ -9,7 +9,6 @@
 #include "impl/abi/kernel_calls.h"
 
 #define DEFAULT_PAGES 16384u
-#define DEFAULT_MEMLOCK (UINT64_C(8) << 20)
 
 static void plan_row(struct row_plan *plan, const struct call_row *row)
 {
@@ -42,7 +41,7 @@ static struct target_config config_of(const struct exec *exec, const struct prog
 	struct target_config config = {
 		.kernel = options && options->kernel ? options->kernel : exec->kernel,
 		.mem_pages = options && options->pages ? options->pages : DEFAULT_PAGES,
-		.memlock = DEFAULT_MEMLOCK,
+		.memlock = EXEC_MEMLOCK_DEFAULT,
 	};
 
 	if (options) {

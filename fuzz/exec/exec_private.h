@@ -7,6 +7,7 @@
 
 #define EXEC_DEPTH_MAX 4 /* callbacks around a call at most */
 #define EXEC_FRAMES (EXEC_DEPTH_MAX + 1)
+#define EXEC_MEMLOCK_DEFAULT (UINT64_C(8) << 20) /* bytes of RLIMIT_MEMLOCK of a process */
 #define EXEC_FD_MAX 1024 /* descriptors of a process that are renamed; the machine allows no more */
 #define EXEC_ACCESS_MAX 256 /* in-kernel accesses that can have a body at a time */
 

@@ -195,6 +195,14 @@ static void point_literals(struct frame *frame)
 	}
 }
 
+/* A process has the limit of P1's default unless the program says otherwise. */
+static void set_process_defaults(uint8_t *image)
+{
+	struct call_process process = { .memlock = EXEC_MEMLOCK_DEFAULT };
+
+	memcpy(image, &process, sizeof(process));
+}
+
 /* Struct defaults: the size word is sizeof, and the selector makes the row what it is. */
 static void set_defaults(const struct call_row *row, uint8_t *image)
 {
@@ -203,6 +211,8 @@ static void set_defaults(const struct call_row *row, uint8_t *image)
 			field_set(&row->fields[f], image, row->size);
 			break;
 		}
+	if (row == &call_rows[CALL_ID_process])
+		set_process_defaults(image);
 	if (row->selector >= 0)
 		for (unsigned b = 0; b < row->selector_width && b < 4; b++)
 			image[(unsigned)row->selector + b] = (uint8_t)(row->selector_value >> (8 * b));
