@@ -7,8 +7,6 @@ function(iommuzz_library name)
 	file(GLOB sources CONFIGURE_DEPENDS ${ARGN})
 	if(sources)
 		add_library(${name} STATIC ${sources})
-		# prog and abi are part of the mutator's shared object too.
-		set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 		target_link_libraries(${name} PRIVATE iommuzz_warnings iommuzz_third_party Threads::Threads)
 	else()
 		add_library(${name} INTERFACE)
