@@ -423,9 +423,9 @@ void model_access_drop_pins(struct model *model, struct model_access *access, ui
 int model_access_pin(
 	struct model *model, struct model_access *access, uint64_t iova, uint64_t length, bool write);
 void model_access_unpin(struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
-/* 7.7 between iova and bytes; flags of enum call_access_flags. */
+/* 7.7 between iova and bytes; flags of enum call_access_flags. *done: bytes of the areas that went through. */
 int model_access_rw(struct model *model, struct model_access *access, uint64_t iova, uint8_t *bytes,
-	uint64_t length, uint32_t flags);
+	uint64_t length, uint32_t flags, uint64_t *done);
 /* Callback of one access (7.8). */
 void model_access_notify(struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
 void model_access_destroy(struct model *model, struct model_access *access);

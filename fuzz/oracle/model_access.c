@@ -369,11 +369,12 @@ static int rw_piece(struct model *model, struct model_pages *pages, const struct
 }
 
 int model_access_rw(struct model *model, struct model_access *access, uint64_t iova, uint8_t *bytes,
-	uint64_t length, uint32_t flags)
+	uint64_t length, uint32_t flags, uint64_t *done)
 {
 	bool write = flags & CALL_ACCESS_WRITE;
 	uint64_t last = iova + (length - 1);
 
+	*done = 0;
 	if (!length)
 		return -EINVAL;
 	if (last < iova)
@@ -396,6 +397,8 @@ int model_access_rw(struct model *model, struct model_access *access, uint64_t i
 		transfer.position = area->offset + (iova - area->start);
 		transfer.length = end - iova + 1;
 		rc = rw_piece(model, area->pages, &transfer);
+		if (!rc)
+			*done += transfer.length;
 		if (rc || end == last)
 			return rc;
 		bytes += transfer.length;

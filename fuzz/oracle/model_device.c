@@ -2,7 +2,8 @@
 /* Mock devices and their attachment to page tables (specification 6, 10.5, 10.6), and DMA. */
 #include "fuzz/oracle/model.h"
 
-#define DMA_MAX (UINT64_C(16) << 20)
+#define DMA_MAX		 (UINT64_C(16) << 20)
+#define DEVICE_HUGE_IOVA 2u /* dev_flags before 6.19 */
 
 void model_hwpt_end(struct model *model, struct model_hwpt *hwpt)
 {
@@ -206,8 +207,14 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN(struct model *model, struct model_c
 
 int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct model *model, struct model_command *command)
 {
-	if (command->test.mock_domain_flags.dev_flags &
-		~(uint32_t)(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID))
+	uint32_t known = MOCK_FLAGS_DEVICE_NO_DIRTY;
+
+	/* Section 15: what older profiles know instead. */
+	if (model->config.kernel >= LINUX(6, 15))
+		known |= MOCK_FLAGS_DEVICE_PASID;
+	if (model->config.kernel < LINUX(6, 19))
+		known |= DEVICE_HUGE_IOVA;
+	if (command->test.mock_domain_flags.dev_flags & ~known)
 		return -EINVAL;
 	return mock_domain(model, command);
 }

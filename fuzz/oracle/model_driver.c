@@ -140,6 +140,7 @@ int64_t model_rule_access_rw(struct model *model, struct model_command *command)
 {
 	struct model_access *access = subject(model);
 	struct call_access_rw rw;
+	uint64_t done = 0;
 	uint8_t *bytes;
 	int rc = 0;
 
@@ -155,9 +156,13 @@ int64_t model_rule_access_rw(struct model *model, struct model_command *command)
 	if (rw.flags & CALL_ACCESS_WRITE)
 		rc = model_copy_in(model, bytes, rw.buffer, rw.length);
 	if (!rc)
-		rc = model_access_rw(model, access, rw.iova, bytes, rw.length, rw.flags);
-	if (!rc && !(rw.flags & CALL_ACCESS_WRITE))
-		rc = model_copy_out(model, rw.buffer, bytes, rw.length);
+		rc = model_access_rw(model, access, rw.iova, bytes, rw.length, rw.flags, &done);
+	/* The driver's buffer has what came before a failure. */
+	if (done && !(rw.flags & CALL_ACCESS_WRITE)) {
+		int copied = model_copy_out(model, rw.buffer, bytes, done);
+
+		rc = rc ? rc : copied;
+	}
 	model_free(model, bytes, rw.length);
 	return rc;
 }

@@ -48,13 +48,14 @@ static int64_t run_command(struct model *model, struct model_context *context, u
 	int16_t first = model->first_row[number & 0xff];
 	const struct call_row *row = first < 0 ? NULL : &call_rows[first];
 	struct model_command command = { .context = context, .address = address };
+	bool known = row && row->number == number && row->since <= model->config.kernel;
 	int rc;
 
-	if (row && row->number == number && row->selector < 0 && !row->implemented)
+	if (known && row->selector < 0 && !row->implemented)
 		return -ENOTTY;
 	if (model_copy_in(model, &command.user_size, address, sizeof(command.user_size)))
 		return -EFAULT;
-	if (!row || row->number != number || row->since > model->config.kernel)
+	if (!known)
 		return -ENOTTY;
 	command.size = row->size;
 	rc = copy_struct(model, row, &command);

@@ -81,13 +81,14 @@ static bool search_window(const struct model_ioas *ioas, uint64_t start, uint64_
 uint64_t model_choose_iova(const struct model_ioas *ioas, uint64_t address, uint64_t length, int *error)
 {
 	const uint64_t low = MODEL_PAGE, high = UINT64_MAX - MODEL_PAGE;
-	uint64_t alignment = roundup_power(length), page_offset = address % MODEL_PAGE, iova;
+	uint64_t page_offset = address % MODEL_PAGE, alignment, iova;
 
 	*error = 0;
 	if (length == 0 || length >= UINT64_MAX / 2) {
 		*error = -EOVERFLOW;
 		return 0;
 	}
+	alignment = roundup_power(length);
 	if (address && (address & -address) < alignment)
 		alignment = address & -address;
 	if (alignment > HUGE_SIZE)

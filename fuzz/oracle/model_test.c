@@ -201,6 +201,7 @@ int64_t model_rule_IOMMU_TEST_OP_ACCESS_RW(struct model *model, struct model_com
 	uint32_t flags = command->test.access_rw.flags;
 	bool write = flags & MOCK_ACCESS_RW_WRITE;
 	struct model_access *access;
+	uint64_t done;
 	uint8_t *bytes;
 	int rc = 0;
 
@@ -220,7 +221,7 @@ int64_t model_rule_IOMMU_TEST_OP_ACCESS_RW(struct model *model, struct model_com
 
 		if (flags & MOCK_FLAGS_ACCESS_SYZ)
 			iova = access->ioas ? model_syz_address(access->ioas, iova) : 0;
-		rc = model_access_rw(model, access, iova, bytes, length, how);
+		rc = model_access_rw(model, access, iova, bytes, length, how, &done);
 	}
 	if (!rc && !write)
 		rc = model_copy_out(model, uptr, bytes, length);
