@@ -1,276 +1,288 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* iommuzz gen: makes programs, and tells how honest the mix is. */
+/* iommuzz gen: programs from seeds; printed, or run for statistics, a digest or findings. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "fuzz/exec/exec.h"
-#include "fuzz/exec/names.h"
-#include "fuzz/prog/generate.h"
+#include "fuzz/prog/binary.h"
+#include "fuzz/prog/text.h"
 #include "tools/files.h"
+#include "tools/gen.h"
 #include "tools/tool.h"
 
-enum { GEN_SEED, GEN_PROGRAMS, GEN_CALLS, GEN_FAILURES, GEN_KERNEL, GEN_TARGET, GEN_STATS, GEN_DIGEST, GEN_OUTPUT };
+enum {
+	GEN_SEED,
+	GEN_PROGRAMS,
+	GEN_FIRST,
+	GEN_KERNEL,
+	GEN_CALLS,
+	GEN_FAILURES,
+	GEN_STATS,
+	GEN_DIGEST,
+	GEN_CHECK,
+	GEN_FINDINGS,
+	GEN_USES,
+	GEN_JSON,
+	GEN_BINARY,
+	GEN_OUTPUT
+};
 
 static const struct option_spec gen_options[] = {
-	[GEN_SEED] = { "seed", 's', "N", "Seed of the first program; the next ones count up (default 1)." },
-	[GEN_PROGRAMS] = { "programs", 'n', "N", "How many programs (default 1; 10000 with --stats or --digest)." },
-	[GEN_CALLS] = { "calls", 'c', "N", "Calls of a program at most (default 40)." },
-	[GEN_FAILURES] = { "failures", 0, NULL, "Inject failures in a share of the programs." },
-	[GEN_KERNEL] = { "kernel", 'k', "VERSION", "The kernel profile." },
-	[GEN_TARGET] = { "target", 't', "TARGET", "inproc (default) or model: where --stats and --digest run them." },
+	[GEN_SEED] = { "seed", 's', "N", "The sequence of programs (default 1)." },
+	[GEN_PROGRAMS] = { "programs", 'n', "N", "How many programs (default 1; 10000 with the forms that run them)." },
+	[GEN_FIRST] = { "first", 0, "N", "Number of the first program in its sequence (default 0)." },
+	[GEN_KERNEL] = { "kernel", 'k', "VERSION", "Calls that are newer than this release become rare." },
+	[GEN_CALLS] = { "calls", 'c', "N", "Calls in a program at most (default 40)." },
+	[GEN_FAILURES] = { "failures", 0, NULL, "Injects a failure in every fifth program." },
 	[GEN_STATS] = { "stats", 0, NULL,
-		"Runs the programs; prints per call how often it succeeded and with which\n"
-		"errno it failed, and how many programs held a domain or a pin." },
-	[GEN_DIGEST] = { "digest", 0, NULL,
-		"Runs the programs; prints the digest of each trace. Two builds, compilers\n"
-		"or processes must print the same." },
-	[GEN_OUTPUT] = { "output", 'o', "DIR", "Writes gen-SEED.prog files to DIR (made if it is not there)." },
+		"Runs the programs and prints per call how often it was used, how often it\n"
+		"succeeded and with which errnos it failed; then the share of programs that\n"
+		"had a device attached, and of those that held an access pin, and the goals." },
+	[GEN_DIGEST] = { "digest", 0, NULL, "Runs the programs and prints one 64-bit digest of all traces." },
+	[GEN_CHECK] = { "check", 0, NULL, "Runs the programs with all oracles and prints findings, minimised." },
+	[GEN_FINDINGS] = { "findings", 0, "N", "With --check: kinds of findings after which it ends (default 1)." },
+	[GEN_USES] = { "uses", 0, "N",
+		"With --stats: uses from which a call's share of successes is judged\n"
+		"(default 100)." },
+	[GEN_JSON] = { "json", 'j', NULL, "With --stats: prints JSON." },
+	[GEN_BINARY] = { "binary", 'b', NULL, "Writes the binary form, as fuzzing engines keep it." },
+	[GEN_OUTPUT] = { "output", 'o', "DIR", "Writes each program, or finding, to a file in DIR. DIR is made if need be." },
 	{ 0 },
 };
 
-struct gen {
-	uint64_t seed, programs;
-	struct generate_options options;
-	const struct target_class *target;
-	bool stats, digest;
-	const char *folder;
+enum form { FORM_PRINT, FORM_STATS, FORM_DIGEST, FORM_CHECK };
+
+struct request {
+	struct gen gen;
+	enum form form;
+	bool binary, counted; /* counted: --programs was given */
 };
 
-#define ERRNO_LIMIT 600
-
-struct call_stats {
-	uint64_t uses, successes;
-	uint32_t errnos[ERRNO_LIMIT];
-};
-
-struct stats {
-	struct call_stats calls[CALL_ID_COUNT];
-	uint64_t run, not_run, executed, with_domain, with_pin;
-};
-
-/* -- running -- */
-
-static void count_entry(struct stats *stats, const struct prog *prog, const struct trace_entry *entry, bool *domain,
-	bool *pin)
+void gen_program(const struct gen *gen, uint64_t number, struct prog *prog)
 {
-	uint16_t row = prog->calls[entry->call].row;
-	struct call_stats *call = &stats->calls[row];
-
-	call->uses++;
-	stats->executed++;
-	if (entry->result < 0) {
-		call->errnos[-entry->result < ERRNO_LIMIT ? -entry->result : 0]++;
-		return;
-	}
-	call->successes++;
-	if (row == CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN || row == CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS)
-		*domain = true;
-	if (row == CALL_ID_IOMMU_TEST_OP_ACCESS_PAGES || row == CALL_ID_access_pin)
-		*pin = true;
-}
-
-static void count_program(struct stats *stats, const struct prog *prog, const struct trace *trace)
-{
-	bool domain = false, pin = false;
-
-	stats->run++;
-	for (uint32_t e = 0; e < trace->entry_count; e++)
-		if (trace->entries[e].kind == TRACE_CALL)
-			count_entry(stats, prog, &trace->entries[e], &domain, &pin);
-	stats->with_domain += domain;
-	stats->with_pin += pin;
-}
-
-static double percent(uint64_t part, uint64_t whole)
-{
-	return whole ? 100.0 * (double)part / (double)whole : 0;
-}
-
-static void print_call(const struct call_row *row, const struct call_stats *call, FILE *out)
-{
-	const char *between = "  ";
-
-	fprintf(out, "%-36s %9" PRIu64 " %6.1f %%", row->name, call->uses, percent(call->successes, call->uses));
-	for (int error = 1; error < ERRNO_LIMIT; error++) {
-		char name[24];
-
-		if (!call->errnos[error])
-			continue;
-		fprintf(out, "%s%s %.1f %%", between, result_text(name, sizeof(name), -error),
-			percent(call->errnos[error], call->uses));
-		between = ", ";
-	}
-	fputc('\n', out);
-}
-
-static void print_stats(const struct stats *stats, FILE *out)
-{
-	fprintf(out, "%-36s %9s %8s  %s\n", "call", "uses", "success", "failures");
-	for (unsigned r = 0; r < CALL_ID_COUNT; r++)
-		if (stats->calls[r].uses)
-			print_call(&call_rows[r], &stats->calls[r], out);
-	for (unsigned r = 0; r < CALL_ID_COUNT; r++)
-		if (!stats->calls[r].uses && call_rows[r].implemented)
-			fprintf(out, "%-36s %9d\n", call_rows[r].name, 0);
-	fprintf(out, "\nprograms run             %9" PRIu64 "\nprograms not run (yet)   %9" PRIu64
-		     "\ncalls in a program       %9.1f\nprograms with a domain   %9.1f %%\nprograms with a pin      %9.1f "
-		     "%%\n",
-		stats->run, stats->not_run, stats->run ? (double)stats->executed / (double)stats->run : 0,
-		percent(stats->with_domain, stats->run), percent(stats->with_pin, stats->run));
-}
-
-static int run_all(const struct gen *gen)
-{
-	const char *reason = NULL;
-	struct exec *exec = exec_open(gen->target, gen->options.kernel, &reason);
-	struct stats *stats = tool_grow(NULL, 1, sizeof(*stats));
 	struct random random;
-	struct prog prog;
+	uint64_t state = gen->seed;
 
-	memset(stats, 0, sizeof(*stats));
-	if (!exec) {
-		tool_error("target %s: %s", gen->target->name, reason);
-		free(stats);
-		return TOOL_BROKEN;
-	}
-	prog_init(&prog);
-	for (uint64_t i = 0; i < gen->programs; i++) {
-		random_seed(&random, gen->seed + i);
-		prog_generate(&prog, &random, &gen->options);
-		if (!exec_run(exec, &prog, &reason)) {
-			stats->not_run++;
-			if (gen->digest)
-				printf("%" PRIu64 " not run: %s\n", gen->seed + i, reason);
-			continue;
-		}
-		count_program(stats, &prog, exec_trace(exec));
-		if (gen->digest)
-			printf("%" PRIu64 " %016" PRIx64 "\n", gen->seed + i, trace_digest(exec_trace(exec)));
-	}
-	if (gen->stats)
-		print_stats(stats, stdout);
-	prog_free(&prog);
-	exec_close(exec);
-	free(stats);
-	return TOOL_OK;
+	/* Every program has a seed of its own, so that one can be had without those before it. */
+	state = random_mix(&state) + number;
+	random_seed(&random, random_mix(&state));
+	prog_generate(prog, &random, &gen->options);
 }
 
 /* -- printing -- */
 
-static bool emit(const struct gen *gen, const struct prog *prog, uint64_t seed)
+static bool write_text(const struct gen *gen, uint64_t number, const struct prog *prog)
 {
+	char name[80], *path = NULL, *printed = NULL;
 	struct prog_text text;
-	char name[40], path[4096];
 
+	snprintf(name, sizeof(name), "gen-%" PRIu64 "-%" PRIu64, gen->seed, number);
 	prog_text_init(&text);
-	char *printed = NULL;
-	if (prog_text_from(&text, prog)) {
-		snprintf(name, sizeof(name), "gen-%" PRIu64, seed);
-		free(text.header.id);
-		text.header.id = strdup(name);
+	bool done = prog_text_from(&text, prog);
+	if (done) {
+		text.header.id = tool_copy(name);
 		printed = prog_print_string(&text);
+		done = printed != NULL;
 	}
-	prog_text_free(&text);
-	if (!printed) {
+	if (!done) {
 		tool_error("out of memory");
-		return false;
-	}
-	bool done = true;
-	if (gen->folder) {
-		snprintf(path, sizeof(path), "%s/gen-%" PRIu64 ".prog", gen->folder, seed);
+	} else if (gen->folder) {
+		path = tool_grow(NULL, strlen(gen->folder) + sizeof(name) + 8, 1);
+		sprintf(path, "%s/%s.prog", gen->folder, name);
 		done = files_write(path, printed, strlen(printed));
 	} else {
-		printf("%s%s", seed == gen->seed ? "" : "\n", printed);
+		printf("%s%s", number == gen->first ? "" : "\n", printed);
 	}
+	free(path);
 	free(printed);
+	prog_text_free(&text);
 	return done;
 }
 
-static int print_all(const struct gen *gen)
+static bool write_binary(const struct gen *gen, uint64_t number, const struct prog *prog)
 {
-	struct random random;
-	struct prog prog;
-	int code = TOOL_OK;
+	size_t size = prog_encode(prog, NULL, 0);
+	uint8_t *bytes = tool_grow(NULL, size, 1);
+	bool done;
 
-	if (gen->folder && mkdir(gen->folder, 0777) != 0 && errno != EEXIST) {
-		tool_error("%s: %s", gen->folder, strerror(errno));
-		return TOOL_BROKEN;
+	prog_encode(prog, bytes, size);
+	if (gen->folder) {
+		char *path = tool_grow(NULL, strlen(gen->folder) + 64, 1);
+
+		sprintf(path, "%s/gen-%" PRIu64 "-%" PRIu64, gen->folder, gen->seed, number);
+		done = files_write(path, bytes, size);
+		free(path);
+	} else {
+		done = fwrite(bytes, 1, size, stdout) == size;
 	}
-	prog_init(&prog);
-	for (uint64_t i = 0; code == TOOL_OK && i < gen->programs; i++) {
-		random_seed(&random, gen->seed + i);
-		prog_generate(&prog, &random, &gen->options);
-		if (!emit(gen, &prog, gen->seed + i))
-			code = TOOL_BROKEN;
-	}
-	prog_free(&prog);
-	return code;
+	free(bytes);
+	return done;
 }
 
-/* -- the command -- */
+static int print_programs(const struct request *request)
+{
+	const struct gen *gen = &request->gen;
+	struct prog prog;
+	bool done = true;
 
-static bool read_option(struct gen *gen, int option, const char *value)
+	prog_init(&prog);
+	for (uint64_t i = gen->first; done && i < gen->first + gen->programs; i++) {
+		gen_program(gen, i, &prog);
+		done = request->binary ? write_binary(gen, i, &prog) : write_text(gen, i, &prog);
+	}
+	prog_free(&prog);
+	return done ? TOOL_OK : TOOL_BROKEN;
+}
+
+/* -- running -- */
+
+static int run_form(const struct request *request)
+{
+	switch (request->form) {
+	case FORM_STATS: return tool_exit(gen_stats(&request->gen));
+	case FORM_DIGEST: return tool_exit(gen_digest(&request->gen));
+	case FORM_CHECK: return tool_exit(gen_check(&request->gen));
+	default: return tool_exit(print_programs(request));
+	}
+}
+
+/* In a process of its own, so that a crash can be told with the program that caused it. */
+static int run_apart(struct request *request)
+{
+	struct gen *gen = &request->gen;
+	int status;
+
+	gen->running = mmap(NULL, sizeof(*gen->running), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (gen->running == MAP_FAILED) {
+		tool_error("out of memory");
+		return TOOL_BROKEN;
+	}
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		exit(run_form(request));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		tool_error("cannot start a process: %s", strerror(errno));
+		return TOOL_BROKEN;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) <= TOOL_BROKEN)
+		return WEXITSTATUS(status);
+	tool_error("the process ended (%s) in program %" PRIu64 ": iommuzz gen --seed %" PRIu64 " --first %" PRIu64
+		   "%s --calls %u",
+		WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "sanitizer", *gen->running, gen->seed, *gen->running,
+		gen->options.failures ? " --failures" : "", gen->options.call_max ? gen->options.call_max : 40);
+	return TOOL_FAILED;
+}
+
+/* -- options -- */
+
+static bool number_option(uint32_t *target, const char *name, const char *value, uint64_t low, uint64_t high)
 {
 	uint64_t number;
 
+	if (!tool_number(name, value, low, high, &number))
+		return false;
+	*target = (uint32_t)number;
+	return true;
+}
+
+static bool set_form(struct request *request, enum form form)
+{
+	if (request->form != FORM_PRINT && request->form != form) {
+		tool_error("gen: --stats, --digest and --check exclude each other");
+		return false;
+	}
+	request->form = form;
+	return true;
+}
+
+static bool read_option(struct request *request, int option, const char *value)
+{
+	struct gen *gen = &request->gen;
+
 	switch (option) {
 	case GEN_SEED: return tool_number("seed", value, 0, UINT64_MAX, &gen->seed);
-	case GEN_PROGRAMS: return tool_number("programs", value, 1, UINT32_MAX, &gen->programs);
-	case GEN_CALLS:
-		if (!tool_number("calls", value, 1, PROG_CALL_MAX, &number))
-			return false;
-		gen->options.call_max = (uint32_t)number;
-		return true;
-	case GEN_FAILURES: return gen->options.failures = true;
+	case GEN_PROGRAMS:
+		request->counted = true;
+		return tool_number("programs", value, 1, UINT32_MAX, &gen->programs);
+	case GEN_FIRST: return tool_number("first", value, 0, UINT64_MAX / 2, &gen->first);
 	case GEN_KERNEL: return tool_kernel(value, &gen->options.kernel);
-	case GEN_TARGET:
-		gen->target = strcmp(value, "inproc") == 0 ? &target_inproc :
-			strcmp(value, "model") == 0	   ? &target_model :
-							     NULL;
-		if (!gen->target)
-			tool_error("--target: expected inproc or model, found '%s'", value);
-		return gen->target != NULL;
-	case GEN_STATS: return gen->stats = true;
-	case GEN_DIGEST: return gen->digest = true;
+	case GEN_CALLS: return number_option(&gen->options.call_max, "calls", value, 1, PROG_CALL_MAX);
+	case GEN_FAILURES: gen->options.failures = true; return true;
+	case GEN_STATS: return set_form(request, FORM_STATS);
+	case GEN_DIGEST: return set_form(request, FORM_DIGEST);
+	case GEN_CHECK: return set_form(request, FORM_CHECK);
+	case GEN_FINDINGS: return number_option(&gen->findings, "findings", value, 1, 1000);
+	case GEN_USES: return number_option(&gen->goal_uses, "uses", value, 1, UINT32_MAX);
+	case GEN_JSON: gen->json = true; return true;
+	case GEN_BINARY: request->binary = true; return true;
 	case GEN_OUTPUT: gen->folder = value; return true;
-	case OPTIONS_WORD: tool_error("gen: expected options only, found '%s'", value); return false;
+	case OPTIONS_WORD: tool_error("gen: takes no arguments, found '%s'", value); return false;
 	default: return false;
 	}
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct gen gen = { .seed = 1, .target = &target_inproc };
+	struct request request = { .gen = { .seed = 1, .goal_uses = 100, .findings = 1 } };
+	struct gen *gen = &request.gen;
 	struct options options;
 	const char *value;
 
 	options_init(&options, command, argc, argv);
 	for (int option; (option = options_next(&options, &value)) != OPTIONS_END;) {
 		if (option == OPTIONS_HELP)
-			return TOOL_OK;
-		if (!read_option(&gen, option, value))
+			return tool_exit(TOOL_OK);
+		if (!read_option(&request, option, value))
 			return TOOL_BROKEN;
 	}
-	if (!gen.programs)
-		gen.programs = gen.stats || gen.digest ? 10000 : 1;
-	return gen.stats || gen.digest ? run_all(&gen) : print_all(&gen);
+	if (!request.counted)
+		gen->programs = request.form == FORM_PRINT ? 1 : 10000;
+	if (gen->json && request.form != FORM_STATS) {
+		tool_error("gen: --json goes with --stats");
+		return TOOL_BROKEN;
+	}
+	if (request.binary && !gen->folder && gen->programs > 1) {
+		tool_error("gen: several binary programs need a folder: --output DIR");
+		return TOOL_BROKEN;
+	}
+	if (gen->folder && mkdir(gen->folder, 0777) != 0 && errno != EEXIST) {
+		tool_error("%s: %s", gen->folder, strerror(errno));
+		return TOOL_BROKEN;
+	}
+	return request.form == FORM_PRINT ? run_form(&request) : run_apart(&request);
 }
 
 const struct command command_gen = {
 	.name = "gen",
-	.brief = "generate programs, or show how good the generator's mix is",
-	.synopsis = "iommuzz gen [--seed N] [--programs N] [-o DIR]\n"
-		    "iommuzz gen --stats [--seed N] [--programs N]\n"
-		    "iommuzz gen --digest [--seed N] [--programs N]",
-	.description = "Prints programs as the fuzzers' generator makes them. The same seed gives the same program on\n"
-		       "every machine.\n\n"
-		       "With --stats the programs are run instead and counted: a fuzzer whose calls mostly fail in the\n"
-		       "same early check finds little, so every call should succeed in a fair share of its uses.",
+	.brief = "make programs from a seed; run them for statistics or findings",
+	.synopsis = "iommuzz gen [-s SEED] [-n PROGRAMS] [--binary] [-o DIR]\n"
+		    "iommuzz gen --stats [--json] [-s SEED] [-n PROGRAMS]\n"
+		    "iommuzz gen --digest [-s SEED] [-n PROGRAMS]\n"
+		    "iommuzz gen --check [--findings N] [-s SEED] [-n PROGRAMS] [-o DIR]",
+	.description =
+		"Makes programs as fuzzing does when it makes a fresh one. The same seed, number and options\n"
+		"give the same program on every machine. Without a form that runs them, prints them as text;\n"
+		"a program names its seed and number as its id.\n\n"
+		"--stats shows whether the mix is honest: at least 20 % of each call's uses must succeed,\n"
+		"half of the programs must hold a domain (an attached device) at some time, and a quarter an\n"
+		"access pin. Calls of callbacks are counted like all others; calls that the implementation\n"
+		"does not have yet (iommuzz ops --unimplemented) are listed and not judged.\n\n"
+		"--digest is one number for what all programs did: builds by different compilers, with\n"
+		"another allocator or another layout of memory, must agree on it.\n\n"
+		"--check compares each program with the reference model and runs the other oracles. The first\n"
+		"finding of each kind (oracle, rule and call) is shortened and printed with its seed.",
 	.options = gen_options,
-	.exit_status = "0   done\n2   wrong usage, or a file that cannot be written",
-	.examples = "iommuzz gen --seed 7\niommuzz gen --stats --programs 100000",
+	.exit_status = "0   done; with --stats: every goal holds; with --check: nothing was found\n"
+		       "1   a goal is missed, a finding, or a program that ended the process\n"
+		       "2   wrong usage, or a file that cannot be written",
+	.examples = "iommuzz gen --seed 7\n"
+		    "iommuzz gen --stats --programs 100000\n"
+		    "iommuzz gen --check --failures --findings 10 -o found",
 	.run = run,
 };
