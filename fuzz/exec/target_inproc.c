@@ -340,22 +340,13 @@ static int64_t call_rw(const struct running *run)
 		arguments.flags);
 }
 
-/* The program names a device by its id alone: that of the first descriptor whose context knows it. */
 static int64_t call_dma(const struct running *run, int write)
 {
 	struct call_dma arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	if (run->call->subject > UINT32_MAX)
-		return -ENOENT;
-	for (int fd = 3; fd < 1024; fd++) {
-		int64_t result = kernel_dma(run->task, fd, (uint32_t)run->call->subject, arguments.pasid,
-			arguments.iova, arguments.length, arguments.buffer, write);
-
-		if (result != -EBADF && result != -EBADFD && result != -ENOENT)
-			return result;
-	}
-	return -ENOENT;
+	return kernel_dma(run->task, descriptor(run), arguments.dev_id, arguments.pasid, arguments.iova,
+		arguments.length, arguments.buffer, write);
 }
 
 static int64_t run_kernel(const struct running *run)

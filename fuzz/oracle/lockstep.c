@@ -81,7 +81,7 @@ static bool run_model(struct lockstep *pair, uint32_t i, enum lockstep_mode mode
 {
 	char result[24];
 
-	if (step->injected && step->result < 0) {
+	if (step->injected) {
 		if (exec_step_injected(pair->model, i, step->result))
 			return true;
 		return finding_set(finding, ORACLE_MODEL, i, "injected error",
@@ -89,7 +89,7 @@ static bool run_model(struct lockstep *pair, uint32_t i, enum lockstep_mode mode
 			i + 1, step->call ? step->call->row->name : "",
 			result_text(result, sizeof(result), step->result));
 	}
-	/* A failure that the implementation swallowed or did not reach: the call must look as if there was none. */
+	/* A failure that was not reached: the call must look as if there was none. */
 	if (mode == LOCKSTEP_FAILING)
 		mode = LOCKSTEP_PLAIN;
 	run_on(pair->model, i, mode, nth);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iommuzz check --requirements: the index of requirements against the programs' headers.
+ *
+ * conformance/requirements holds one requirement a line: its id, then how it is shown: `program` (programs name
+ * it in their headers), `check WHAT` (another kind of test), `later WHERE` (out of scope for now) or
+ * `unobservable REASON`. '#' begins a comment.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/check.h"
+#include "tools/files.h"
+#include "tools/tool.h"
+
+enum shown { SHOWN_PROGRAM, SHOWN_CHECK, SHOWN_LATER, SHOWN_UNOBSERVABLE };
+
+static const char *const shown_words[] = { "program", "check", "later", "unobservable" };
+
+struct requirement {
+	char *id, *text;
+	enum shown shown;
+	uint32_t line;
+	uint32_t programs; /* that name it */
+	char *names; /* the first of them */
+};
+
+struct index {
+	struct requirement *rows;
+	size_t count;
+	uint32_t wrong; /* lines that could not be read */
+};
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct requirement *)a)->id, ((const struct requirement *)b)->id);
+}
+
+static int by_line(const void *a, const void *b)
+{
+	const struct requirement *x = a, *y = b;
+
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+static struct requirement *find(const struct index *index, const char *id)
+{
+	struct requirement wanted = { .id = (char *)(uintptr_t)id };
+
+	return bsearch(&wanted, index->rows, index->count, sizeof(*index->rows), by_id);
+}
+
+static void add_row(struct index *index, const char *path, char *line, uint32_t number)
+{
+	char *rest = line + strcspn(line, " \t");
+
+	if (*rest)
+		*rest++ = '\0';
+	rest += strspn(rest, " \t");
+	size_t length = strcspn(rest, " \t:");
+	unsigned shown = 0;
+	for (; shown < sizeof(shown_words) / sizeof(shown_words[0]); shown++)
+		if (strlen(shown_words[shown]) == length && memcmp(rest, shown_words[shown], length) == 0)
+			break;
+	if (shown == sizeof(shown_words) / sizeof(shown_words[0])) {
+		tool_error("%s:%u: expected program, check, later or unobservable behind '%s', found '%.*s'", path,
+			number, line, (int)length, rest);
+		index->wrong++;
+		return;
+	}
+	rest += length;
+	rest += strspn(rest, " \t:");
+	if ((index->count & (index->count - 1)) == 0)
+		index->rows = tool_grow(index->rows, index->count ? index->count * 2 : 1, sizeof(*index->rows));
+	index->rows[index->count++] = (struct requirement){
+		.id = line, .text = rest, .shown = (enum shown)shown, .line = number };
+}
+
+/* Rows point into source. */
+static void read_index(struct index *index, const char *path, char *source)
+{
+	uint32_t number = 0;
+
+	for (char *line = source; line && *line;) {
+		char *next = strchr(line, '\n');
+
+		if (next)
+			*next++ = '\0';
+		number++;
+		line += strspn(line, " \t");
+		for (size_t end = strlen(line); end && strchr(" \t\r", line[end - 1]);)
+			line[--end] = '\0';
+		if (*line && *line != '#')
+			add_row(index, path, line, number);
+		line = next;
+	}
+	qsort(index->rows, index->count, sizeof(*index->rows), by_id);
+	for (size_t i = 1; i < index->count; i++)
+		if (strcmp(index->rows[i - 1].id, index->rows[i].id) == 0) {
+			tool_error("%s:%u: '%s' is there already", path, index->rows[i].line, index->rows[i].id);
+			index->wrong++;
+		}
+}
+
+static void note_program(struct requirement *row, const char *id)
+{
+	if (row->programs++ >= 3)
+		return;
+	size_t used = row->names ? strlen(row->names) : 0;
+
+	row->names = tool_grow(row->names, used + strlen(id) + 2, 1);
+	sprintf(row->names + used, "%s%s", used ? " " : "", id);
+}
+
+/* Names that programs give and the index does not have. */
+static uint32_t match_programs(struct index *index, const struct suite *suite)
+{
+	uint32_t unknown = 0;
+
+	for (size_t t = 0; t < suite->count; t++) {
+		const struct prog_header *header = &suite->tests[t].text.header;
+
+		for (uint32_t r = 0; r < header->requirement_count; r++) {
+			struct requirement *row = find(index, header->requirements[r]);
+
+			if (row) {
+				note_program(row, suite->tests[t].id);
+				continue;
+			}
+			printf("%-16s UNKNOWN, named by %s\n", header->requirements[r], suite->tests[t].id);
+			unknown++;
+		}
+	}
+	return unknown;
+}
+
+static void print_row(const struct requirement *row)
+{
+	printf("%-16s ", row->id);
+	if (row->programs) {
+		printf("%u program%s: %s%s", row->programs, row->programs == 1 ? "" : "s", row->names,
+			row->programs > 3 ? " ..." : "");
+		if (row->shown == SHOWN_CHECK)
+			printf("; check %s", row->text);
+	} else if (row->shown == SHOWN_PROGRAM) {
+		printf("NOT SHOWN%s%s", *row->text ? ": " : "", row->text);
+	} else {
+		printf("%s %s", shown_words[row->shown], row->text);
+	}
+	putchar('\n');
+}
+
+static int summarise(const struct index *index, uint32_t unknown, size_t broken)
+{
+	size_t programs = 0, other[4] = { 0 }, missing = 0;
+
+	for (size_t i = 0; i < index->count; i++) {
+		const struct requirement *row = &index->rows[i];
+
+		if (row->programs)
+			programs++;
+		else if (row->shown == SHOWN_PROGRAM)
+			missing++;
+		else
+			other[row->shown]++;
+	}
+	printf("\n%zu requirements: %zu shown by programs, %zu by other checks, %zu later, %zu unobservable, %zu not "
+	       "shown; %u unknown ids\n",
+		index->count, programs, other[SHOWN_CHECK], other[SHOWN_LATER], other[SHOWN_UNOBSERVABLE], missing,
+		unknown);
+	if (index->wrong || broken)
+		return TOOL_BROKEN;
+	return missing || unknown ? TOOL_FAILED : TOOL_OK;
+}
+
+static size_t report_broken(const struct suite *suite)
+{
+	size_t broken = 0;
+
+	for (size_t t = 0; t < suite->count; t++)
+		if (suite->tests[t].broken) {
+			tool_error("%s", suite->tests[t].broken);
+			broken++;
+		}
+	return broken;
+}
+
+int check_requirements(const struct check *check)
+{
+	char *folder = files_tree("conformance");
+	struct index index = { 0 };
+	size_t size;
+
+	if (!folder) {
+		tool_error("check: no folder 'conformance' here or above the binary");
+		return TOOL_BROKEN;
+	}
+	char *path = tool_grow(NULL, strlen(folder) + 16, 1);
+	sprintf(path, "%s/requirements", folder);
+	free(folder);
+	char *source = (char *)files_read(path, &size);
+	int code = TOOL_BROKEN;
+	if (source) {
+		read_index(&index, path, source);
+		size_t broken = report_broken(&check->suite);
+		uint32_t unknown = match_programs(&index, &check->suite);
+		qsort(index.rows, index.count, sizeof(*index.rows), by_line);
+		for (size_t i = 0; i < index.count; i++)
+			print_row(&index.rows[i]);
+		code = summarise(&index, unknown, broken);
+	}
+	for (size_t i = 0; i < index.count; i++)
+		free(index.rows[i].names);
+	free(index.rows);
+	free(source);
+	free(path);
+	return code;
+}
