@@ -13,12 +13,14 @@ enum access_flags { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_KTHREAD = 2, ACCES
 /*
  * Handle-based entry points for the executor: a handle (from 1, per sim, lowest free) names the access. Unknown handles give
  * -EBADF. The unmap callback goes to sim_events.unmap with the handle; when that returns false the default
- * driver unpins everything that intersects. out_id: the ACCESS object's id.
+ * driver unpins everything that intersects. out_id: the ACCESS object's id. iommufd: a descriptor; -EBADF when it is
+ * not open, -EBADFD when it is something else. Returns the handle.
  */
 int64_t kernel_access_create(struct task *task, int iommufd, uint32_t flags, uint32_t *out_id);
 int64_t kernel_access_attach(struct task *task, uint64_t handle, uint32_t ioas_id);
 int64_t kernel_access_replace(struct task *task, uint64_t handle, uint32_t ioas_id);
 int64_t kernel_access_detach(struct task *task, uint64_t handle);
+/* -EDEADLK, and nothing happens, from inside a callback of the same access: it would wait for itself. */
 int64_t kernel_access_destroy(struct task *task, uint64_t handle);
 int64_t kernel_access_pin(struct task *task, uint64_t handle, uint64_t iova, uint64_t length, uint32_t flags);
 int64_t kernel_access_unpin(struct task *task, uint64_t handle, uint64_t iova, uint64_t length);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Access objects: attach, replace, detach, and the unmap notification. 7.1 to 7.4, 7.8 */
+#include "impl/iommufd/iommufd.h"
+
+int access_create(struct task *task, struct iommufd_context *context, uint8_t driver, void *driver_data,
+	bool needs_pin, bool has_unmap, struct access **out)
+{
+	struct iommufd_object *object;
+	struct access *access;
+	int rc;
+
+	rc = object_alloc(task, context, sizeof(*access), OBJECT_ACCESS, &object);
+	if (rc)
+		return rc;
+	access = (struct access *)object;
+	access->context = context;
+	access->file = file_get(context->file);
+	access->lock = mutex_init(LOCK_ACCESS);
+	access->driver = driver;
+	access->driver_data = driver_data;
+	access->needs_pin = needs_pin;
+	access->has_unmap = has_unmap;
+	access->alignment = needs_pin ? (uint32_t)SIM_PAGE_SIZE : 1;
+	object_add_user(task, object);
+	object_publish(task, context, object);
+	*out = access;
+	return 0;
+}
+
+/* Into the driver: it may call back into this API, so nothing may be held. */
+static void access_call_unmap(struct task *task, struct access *access, uint64_t iova, uint64_t length)
+{
+	lock_assert_callback(task, 0);
+	schedule_point(task, SCHEDULE_CALLBACK);
+	if (access->driver == ACCESS_DRIVER_KERNEL)
+		kernel_access_unmap(task, access->driver_data, iova, length);
+	else
+		test_access_unmap(task, access->driver_data, iova, length);
+}
+
+/* The next access of the list at or after *index, with a short reference. Those being destroyed are skipped. */
+static struct access *next_listed(struct task *task, struct ioas *ioas, uint32_t *index)
+{
+	struct access *access = NULL;
+
+	spin_lock(task, &ioas->access_lock);
+	for (; *index < ioas->access_room; (*index)++) {
+		access = ioas->accesses[*index];
+		if (access && access->has_unmap && object_try_get(task, access->context, &access->object))
+			break;
+		access = NULL;
+	}
+	spin_unlock(task, &ioas->access_lock);
+	return access;
+}
+
+void ioas_notify_unmap(struct task *task, struct ioas *ioas, uint64_t iova, uint64_t length)
+{
+	struct access *access;
+
+	for (uint32_t index = 0; (access = next_listed(task, ioas, &index)); index++) {
+		access_call_unmap(task, access, iova, length);
+		object_put(task, access->context, &access->object);
+	}
+}
+
+/* The callback of a change: everything, without the access lock. 7.3 step 8 */
+static void change_callback(struct task *task, struct access *access)
+{
+	if (!access->has_unmap || SIM_BUG(task, CHANGE_NOT_NOTIFIED))
+		return;
+	mutex_unlock(task, &access->lock);
+	access_call_unmap(task, access, 0, UINT64_MAX);
+	mutex_lock(task, &access->lock);
+}
+
+/* Steps 8 and 9: leaves the IOAS that the access was on, at its index there. */
+static void leave_ioas(struct task *task, struct access *access, struct ioas *old, uint32_t list_index, bool notify)
+{
+	if (SIM_BUG(task, REPLACE_OLD_PUT_EARLY))
+		object_drop_user(task, &old->object);
+	if (notify)
+		change_callback(task, access);
+	ioas_remove_access(task, old, access, list_index);
+	if (!SIM_BUG(task, REPLACE_OLD_PUT_EARLY))
+		object_drop_user(task, &old->object);
+}
+
+/*
+ * Moves to another IOAS or to none. While the callback runs ioas is none and ioas_unpin is still the old one, which
+ * refuses pins and every other change. The access lock is held. 7.3 steps 3 to 10
+ */
+static int change_ioas(struct task *task, struct access *access, struct ioas *ioas)
+{
+	struct ioas *old = access->ioas;
+	uint32_t list_index = access->list_index, new_index = 0;
+	bool notified = false;
+	int rc;
+
+	if (access->ioas != access->ioas_unpin)
+		return -EBUSY;
+	if (old == ioas)
+		return 0;
+	if (!SIM_BUG(task, CHANGE_IN_CALLBACK))
+		access->ioas = NULL;
+	if (ioas) {
+		if (old && SIM_BUG(task, REPLACE_CALLBACK_FIRST)) {
+			change_callback(task, access);
+			notified = true;
+		}
+		rc = ioas_add_access(task, ioas, access, &new_index);
+		if (rc) {
+			access->ioas = old;
+			return rc;
+		}
+		object_add_user(task, &ioas->object);
+		if (SIM_BUG(task, REPLACE_LIST_INDEX))
+			list_index = new_index;
+	}
+	if (old)
+		leave_ioas(task, access, old, list_index, !notified);
+	access->ioas = ioas;
+	access->ioas_unpin = ioas;
+	access->list_index = new_index;
+	return 0;
+}
+
+int access_attach(struct task *task, struct access *access, uint32_t ioas_id)
+{
+	struct ioas *ioas;
+	int rc;
+
+	mutex_lock(task, &access->lock);
+	if (access->ioas) {
+		sim_warn(task, "access-attached", "access %u is attached already", access->object.id);
+		mutex_unlock(task, &access->lock);
+		return -EINVAL;
+	}
+	ioas = ioas_get(task, access->context, ioas_id);
+	rc = ioas ? change_ioas(task, access, ioas) : -ENOENT;
+	if (ioas)
+		ioas_put(task, ioas);
+	mutex_unlock(task, &access->lock);
+	return rc;
+}
+
+int access_replace(struct task *task, struct access *access, uint32_t ioas_id)
+{
+	struct ioas *ioas;
+	int rc = -ENOENT;
+
+	mutex_lock(task, &access->lock);
+	if (access->ioas) {
+		ioas = ioas_get(task, access->context, ioas_id);
+		if (ioas) {
+			rc = change_ioas(task, access, ioas);
+			ioas_put(task, ioas);
+		}
+	}
+	mutex_unlock(task, &access->lock);
+	return rc;
+}
+
+void access_detach(struct task *task, struct access *access)
+{
+	mutex_lock(task, &access->lock);
+	if (access->ioas)
+		change_ioas(task, access, NULL);
+	else
+		sim_warn(task, "access-not-attached", "access %u is not attached", access->object.id);
+	mutex_unlock(task, &access->lock);
+}
+
+void access_destroy(struct task *task, struct access *access)
+{
+	struct file *file = access->file;
+
+	if (!object_remove(task, access->context, &access->object))
+		return;
+	mutex_lock(task, &access->lock);
+	if (access->ioas)
+		change_ioas(task, access, NULL);
+	mutex_unlock(task, &access->lock);
+	object_free(task, &access->object);
+	file_put(task, file);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A context lives as long as its open file description. 1.1, 2.6 */
+#include "impl/iommufd/iommufd.h"
+
+struct iommufd_context *context_open(struct task *task)
+{
+	struct iommufd_machine *machine = machine_of(task);
+	struct iommufd_context *context = sim_alloc(task, sizeof(*context));
+
+	if (!context)
+		return NULL;
+	idr_init(&context->objects, 1, IOMMUFD_ID_MAX);
+	context->objects_lock = spinlock_init(LOCK_OBJECTS);
+	context->creation_lock = rwsem_init(LOCK_IOAS_CREATION);
+	if (!machine->contexts_made)
+		machine->lock = spinlock_init(LOCK_OTHER);
+	spin_lock(task, &machine->lock);
+	context->number = ++machine->contexts_made;
+	context->previous = machine->newest;
+	if (machine->newest)
+		machine->newest->next = context;
+	else
+		machine->contexts = context;
+	machine->newest = context;
+	spin_unlock(task, &machine->lock);
+	return context;
+}
+
+static void context_unlink(struct task *task, struct iommufd_context *context)
+{
+	struct iommufd_machine *machine = machine_of(task);
+
+	spin_lock(task, &machine->lock);
+	if (context->previous)
+		context->previous->next = context->next;
+	else
+		machine->contexts = context->next;
+	if (context->next)
+		context->next->previous = context->previous;
+	else
+		machine->newest = context->previous;
+	spin_unlock(task, &machine->lock);
+}
+
+struct file *iommufd_file_open(struct task *task)
+{
+	struct iommufd_context *context = context_open(task);
+	struct file *file;
+
+	if (!context)
+		return NULL;
+	file = file_open(task, FILE_IOMMUFD, context, 0);
+	if (!file) {
+		context_unlink(task, context);
+		sim_free(task, context, sizeof(*context));
+		return NULL;
+	}
+	context->file = file;
+	return file;
+}
+
+int context_from_fd(struct task *task, int fd, struct iommufd_context **context, struct file **file)
+{
+	*file = file_from_fd(task, fd);
+	if (!*file)
+		return -EBADF;
+	if ((*file)->kind != FILE_IOMMUFD) {
+		file_put(task, *file);
+		return -EBADFD;
+	}
+	*context = (*file)->object;
+	return 0;
+}
+
+/* One walk in ascending id order; true when something could be destroyed. Leaves go first, so several walks are needed. */
+static bool context_destroy_leaves(struct task *task, struct iommufd_context *context)
+{
+	bool progress = false;
+	void *object;
+	uint32_t id = 1;
+
+	for (;;) {
+		spin_lock(task, &context->objects_lock);
+		id = idr_next(&context->objects, id, &object);
+		spin_unlock(task, &context->objects_lock);
+		if (!id)
+			return progress;
+		if (object != IDR_RESERVED && ((struct iommufd_object *)object)->users == 1) {
+			object_destroy(task, context, id);
+			progress = true;
+		}
+		id++;
+	}
+}
+
+void iommufd_file_release(struct task *task, struct file *file)
+{
+	struct iommufd_context *context = file->object;
+
+	while (context->objects.used) {
+		if (!context_destroy_leaves(task, context)) {
+			sim_warn(task, "context-not-empty", "context %u: %u objects cannot be destroyed at close",
+				context->number, context->objects.used);
+			break;
+		}
+	}
+	context_unlink(task, context);
+	idr_destroy(task, &context->objects);
+	sim_free(task, context, sizeof(*context));
+}
+
+/* No driver of this machine offers a region to map yet, so no offset is good. 5.4 */
+int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot, uint32_t flags,
+	uint64_t offset)
+{
+	(void)task;
+	(void)file;
+	(void)offset;
+	if (!length || length & (SIM_PAGE_SIZE - 1))
+		return -EINVAL;
+	if (!(flags & 1)) /* MAP_SHARED */
+		return -EINVAL;
+	if (prot & MM_EXEC)
+		return -EPERM;
+	return -ENXIO;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices: bind, attach, replace, detach, and the automatic choice of a page table. 6 */
+#include "impl/iommufd/iommufd.h"
+
+int device_bind(struct task *task, struct iommufd_context *context, struct iommu_device *hardware,
+	struct device **out)
+{
+	struct iommufd_object *object;
+	struct device *device;
+	int rc;
+
+	rc = object_alloc(task, context, sizeof(*device), OBJECT_DEVICE, &object);
+	if (rc)
+		return rc;
+	device = (struct device *)object;
+	device->context = context;
+	device->group_mutex = mutex_init(LOCK_GROUP);
+	device->hardware = hardware;
+	object_add_user(task, object);
+	object_publish(task, context, object);
+	*out = device;
+	return 0;
+}
+
+void device_unbind(struct task *task, struct device *device)
+{
+	if (object_remove(task, device->context, &device->object))
+		object_free(task, &device->object);
+}
+
+/* 6.5 for the RID of a group of one. Compatibility is the hardware's business. */
+static int attach_hwpt(struct task *task, struct device *device, struct hwpt *hwpt)
+{
+	int rc = 0;
+
+	mutex_lock(task, &device->group_mutex);
+	if (device->hwpt && !SIM_BUG(task, ATTACH_TWICE))
+		rc = -EBUSY;
+	else if (fault_here(task, FAULT_RESERVED))
+		rc = -EINVAL;
+	else
+		rc = iommu_device_attach(task, device->hardware, 0, hwpt->domain);
+	if (!rc) {
+		object_add_user(task, &hwpt->object);
+		object_add_user(task, &device->object);
+		device->hwpt = hwpt;
+	}
+	mutex_unlock(task, &device->group_mutex);
+	return rc;
+}
+
+/* 6.6; *old is the page table whose user the caller drops once it holds no lock. */
+static int replace_hwpt(struct task *task, struct device *device, struct hwpt *hwpt, struct hwpt **old)
+{
+	int rc = 0;
+
+	mutex_lock(task, &device->group_mutex);
+	if (!device->hwpt) {
+		rc = -EINVAL;
+	} else if (device->hwpt != hwpt) {
+		if (device->hwpt->ioas != hwpt->ioas && fault_here(task, FAULT_RESERVED))
+			rc = -EINVAL;
+		else
+			rc = iommu_device_attach(task, device->hardware, 0, hwpt->domain);
+		if (!rc) {
+			*old = device->hwpt;
+			object_add_user(task, &hwpt->object);
+			device->hwpt = hwpt;
+		}
+	}
+	mutex_unlock(task, &device->group_mutex);
+	return rc;
+}
+
+/* The reference that an attachment held. 2.7 */
+static void drop_hwpt(struct task *task, struct hwpt *hwpt)
+{
+	if (hwpt->automatic && !SIM_BUG(task, AUTOMATIC_HWPT_KEPT))
+		object_drop_user_and_destroy(task, hwpt->ioas->context, &hwpt->object);
+	else
+		object_drop_user(task, &hwpt->object);
+}
+
+static struct hwpt *detach_hwpt(struct task *task, struct device *device)
+{
+	struct hwpt *hwpt;
+
+	mutex_lock(task, &device->group_mutex);
+	hwpt = device->hwpt;
+	if (hwpt) {
+		device->hwpt = NULL;
+		if (!SIM_BUG(task, DETACH_HARDWARE_KEPT))
+			iommu_device_attach(task, device->hardware, 0, NULL);
+		object_drop_user(task, &device->object);
+	}
+	mutex_unlock(task, &device->group_mutex);
+	return hwpt;
+}
+
+void device_detach(struct task *task, struct device *device)
+{
+	struct hwpt *hwpt = detach_hwpt(task, device);
+
+	if (hwpt)
+		drop_hwpt(task, hwpt);
+}
+
+static int attach_or_replace(
+	struct task *task, struct device *device, struct hwpt *hwpt, bool replace, struct hwpt **old)
+{
+	return replace ? replace_hwpt(task, device, hwpt, old) : attach_hwpt(task, device, hwpt);
+}
+
+/* No page table of the IOAS suits: a new one. The IOAS mutex is held. 6.4 */
+static int automatic_new(
+	struct task *task, struct device *device, struct ioas *ioas, bool replace, struct hwpt **used, struct hwpt **old)
+{
+	struct hwpt *hwpt;
+	int rc;
+
+	rc = hwpt_alloc(task, ioas, &hwpt);
+	if (rc)
+		return rc;
+	hwpt->automatic = true;
+	if (replace) {
+		rc = hwpt_fill(task, hwpt);
+		if (!rc)
+			rc = replace_hwpt(task, device, hwpt, old);
+	} else {
+		rc = attach_hwpt(task, device, hwpt);
+		if (!rc) {
+			rc = hwpt_fill(task, hwpt);
+			if (rc && detach_hwpt(task, device))
+				object_drop_user(task, &hwpt->object);
+		}
+	}
+	if (rc) {
+		hwpt_abort(task, hwpt);
+		return rc;
+	}
+	object_publish(task, ioas->context, &hwpt->object);
+	*used = hwpt;
+	return 0;
+}
+
+/* The first automatic page table in creation order that the device accepts. The IOAS mutex is held. 6.4 */
+static int automatic_choose(
+	struct task *task, struct device *device, struct ioas *ioas, bool replace, struct hwpt **used, struct hwpt **old)
+{
+	for (struct hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->next) {
+		int rc;
+
+		if (!hwpt->automatic || !object_try_get(task, ioas->context, &hwpt->object))
+			continue;
+		rc = attach_or_replace(task, device, hwpt, replace, old);
+		object_put(task, ioas->context, &hwpt->object);
+		if (!rc)
+			*used = hwpt;
+		if (rc != -EINVAL)
+			return rc;
+	}
+	return automatic_new(task, device, ioas, replace, used, old);
+}
+
+/* 6.3 */
+static int device_change(struct task *task, struct device *device, uint32_t *pt_id, bool replace)
+{
+	struct iommufd_object *object = object_get(task, device->context, *pt_id, OBJECT_ANY);
+	struct hwpt *used = NULL, *old = NULL;
+	int rc;
+
+	if (!object)
+		return -ENOENT;
+	if (object->type == OBJECT_HWPT_PAGING) {
+		rc = attach_or_replace(task, device, (struct hwpt *)object, replace, &old);
+	} else if (object->type == OBJECT_IOAS) {
+		struct ioas *ioas = (struct ioas *)object;
+
+		mutex_lock(task, &ioas->mutex);
+		rc = automatic_choose(task, device, ioas, replace, &used, &old);
+		if (used)
+			*pt_id = used->object.id;
+		mutex_unlock(task, &ioas->mutex);
+	} else {
+		rc = -EINVAL;
+	}
+	object_put(task, device->context, object);
+	if (old)
+		drop_hwpt(task, old);
+	return rc;
+}
+
+int device_attach(struct task *task, struct device *device, uint32_t *pt_id)
+{
+	return device_change(task, device, pt_id, false);
+}
+
+int device_replace(struct task *task, struct device *device, uint32_t *pt_id)
+{
+	return device_change(task, device, pt_id, true);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The IOAS object and the ioctls that look at or change its sets of IOVAs. 4.2, 4.3, 4.5 */
+#include "impl/iommufd/iommufd.h"
+
+struct ioas *ioas_get(struct task *task, struct iommufd_context *context, uint32_t id)
+{
+	return (struct ioas *)object_get(task, context, id, OBJECT_IOAS);
+}
+
+void ioas_put(struct task *task, struct ioas *ioas)
+{
+	object_put(task, ioas->context, &ioas->object);
+}
+
+int64_t handle_IOMMU_IOAS_ALLOC(struct command *command)
+{
+	struct task *task = command->task;
+	struct iommufd_context *context = command->context;
+	struct iommufd_object *object;
+	struct ioas *ioas;
+	int rc;
+
+	if (command->ioas_alloc.flags)
+		return -EOPNOTSUPP;
+	rc = object_alloc(task, context, sizeof(*ioas), OBJECT_IOAS, &object);
+	if (rc)
+		return rc;
+	ioas = (struct ioas *)object;
+	ioas->context = context;
+	ioas->mutex = mutex_init(LOCK_IOAS_MUTEX);
+	ioas->domains_rwsem = rwsem_init(LOCK_DOMAINS);
+	ioas->iova_rwsem = rwsem_init(LOCK_IOVA);
+	ioas->access_lock = spinlock_init(LOCK_OTHER);
+	range_tree_init(&ioas->areas);
+	range_tree_init(&ioas->reserved);
+	range_tree_init(&ioas->allowed);
+	ioas->alignment = 1;
+	ioas->changes = 1;
+	command->ioas_alloc.out_ioas_id = object->id;
+	rc = command_respond(command);
+	if (rc && !SIM_BUG(task, IOAS_ALLOC_NOT_UNDONE)) {
+		object_abort(task, context, object);
+		return rc;
+	}
+	down_read(task, &context->creation_lock);
+	object_publish(task, context, object);
+	up_read(task, &context->creation_lock);
+	return rc;
+}
+
+/* Frees every range of a set of struct reserved_range. */
+static void ranges_free(struct task *task, struct range_tree *tree)
+{
+	struct range_node *node;
+
+	while ((node = range_lowest(tree))) {
+		range_remove(tree, node);
+		sim_free(task, node, sizeof(struct reserved_range));
+	}
+}
+
+/* Drivers that went away without giving their pins back leave areas that no callback can free any more. */
+static void ioas_drop_stale_pins(struct task *task, struct ioas *ioas)
+{
+	struct range_node *node;
+
+	range_tree_for_each(node, &ioas->areas) {
+		struct area *area = area_of(node);
+
+		if (!area->accesses)
+			continue;
+		mutex_lock(task, &area->pages->mutex);
+		area->accesses = 0;
+		area->locks = 0;
+		pages_drop_records(task, area->pages);
+		mutex_unlock(task, &area->pages->mutex);
+	}
+}
+
+void ioas_destroy(struct task *task, struct ioas *ioas)
+{
+	uint64_t unmapped;
+
+	if (ioas_unmap(task, ioas, 0, UINT64_MAX, &unmapped)) {
+		ioas_drop_stale_pins(task, ioas);
+		ioas_unmap(task, ioas, 0, UINT64_MAX, &unmapped);
+	}
+	ranges_free(task, &ioas->allowed);
+	ranges_free(task, &ioas->reserved);
+	sim_free(task, ioas->domains, ioas->domain_room * sizeof(*ioas->domains));
+	sim_free(task, ioas->accesses, ioas->access_room * sizeof(*ioas->accesses));
+	object_free(task, &ioas->object);
+}
+
+/* Step 3: reads one element into the new set. */
+static int allow_element(struct command *command, struct range_tree *allowed, uint32_t i)
+{
+	struct task *task = command->task;
+	struct iommu_iova_range range;
+	struct reserved_range *node;
+	int rc;
+
+	rc = copy_from_user(task, &range, command->allow_iovas.allowed_iovas + i * sizeof(range), sizeof(range));
+	if (rc)
+		return rc;
+	if (range.start > range.last || (range.start == range.last && !SIM_BUG(task, ALLOW_ONE_BYTE)))
+		return -EINVAL;
+	if (range_first(allowed, range.start, SIM_BUG(task, ALLOW_OVERLAP) ? range.last - 1 : range.last))
+		return -EINVAL;
+	node = sim_alloc(task, sizeof(*node));
+	if (!node)
+		return -ENOMEM;
+	node->node.first = range.start;
+	node->node.last = range.last;
+	range_insert(allowed, &node->node);
+	return 0;
+}
+
+/* Steps 4 and 5: all or nothing. */
+static int ioas_replace_allowed(struct task *task, struct ioas *ioas, struct range_tree *allowed)
+{
+	struct range_tree old;
+	struct range_node *node;
+	int rc = 0;
+
+	down_write(task, &ioas->iova_rwsem);
+	range_tree_for_each(node, allowed) {
+		uint64_t last = SIM_BUG(task, ALLOW_RESERVED) ? node->last - 1 : node->last;
+
+		if (range_first(&ioas->reserved, node->first, last)) {
+			rc = -EADDRINUSE;
+			break;
+		}
+	}
+	if (!rc) {
+		old = ioas->allowed;
+		ioas->allowed = *allowed;
+		*allowed = old;
+		ioas_touch(ioas);
+	}
+	up_write(task, &ioas->iova_rwsem);
+	return rc;
+}
+
+int64_t handle_IOMMU_IOAS_ALLOW_IOVAS(struct command *command)
+{
+	struct task *task = command->task;
+	struct range_tree allowed;
+	struct ioas *ioas;
+	int rc = 0;
+
+	if (command->allow_iovas.__reserved)
+		return -EOPNOTSUPP;
+	ioas = ioas_get(task, command->context, command->allow_iovas.ioas_id);
+	if (!ioas)
+		return -ENOENT;
+	range_tree_init(&allowed);
+	for (uint32_t i = 0; i < command->allow_iovas.num_iovas && !rc; i++)
+		rc = allow_element(command, &allowed, i);
+	if (!rc)
+		rc = ioas_replace_allowed(task, ioas, &allowed);
+	ranges_free(task, &allowed);
+	ioas_put(task, ioas);
+	return rc;
+}
+
+/* One hole of the reserved set: counted, and written while there is room. */
+static int ranges_emit(struct command *command, uint64_t first, uint64_t last, uint32_t *total)
+{
+	struct iommu_iova_range range = {.start = first, .last = last};
+	uint64_t address = command->iova_ranges.allowed_iovas + (uint64_t)*total * sizeof(range);
+
+	if (SIM_BUG(command->task, RANGES_LAST) && last != UINT64_MAX)
+		range.last++;
+	(*total)++;
+	if (*total > command->iova_ranges.num_iovas)
+		return 0;
+	return copy_to_user(command->task, address, &range, sizeof(range));
+}
+
+/* Step 3: the maximal holes, ascending. Reservations may overlap. */
+static int ranges_emit_all(struct command *command, struct ioas *ioas, uint32_t *total)
+{
+	struct range_node *node;
+	uint64_t next = 0;
+	int rc;
+
+	range_tree_for_each(node, &ioas->reserved) {
+		if (node->first > next) {
+			rc = ranges_emit(command, next, node->first - 1, total);
+			if (rc)
+				return rc;
+		}
+		if (node->last == UINT64_MAX)
+			return 0;
+		if (node->last + 1 > next)
+			next = node->last + 1;
+	}
+	return ranges_emit(command, next, UINT64_MAX, total);
+}
+
+int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
+{
+	struct task *task = command->task;
+	uint32_t capacity = command->iova_ranges.num_iovas, total = 0;
+	struct ioas *ioas;
+	int rc;
+
+	if (command->iova_ranges.__reserved)
+		return -EOPNOTSUPP;
+	ioas = ioas_get(task, command->context, command->iova_ranges.ioas_id);
+	if (!ioas)
+		return -ENOENT;
+	down_read(task, &ioas->iova_rwsem);
+	rc = ranges_emit_all(command, ioas, &total);
+	if (!rc) {
+		command->iova_ranges.num_iovas = total;
+		command->iova_ranges.out_iova_alignment = ioas->alignment;
+		if (total <= capacity || !SIM_BUG(task, RANGES_SHORT_NOT_WRITTEN))
+			rc = command_respond(command);
+		if (!rc && total > capacity)
+			rc = -EMSGSIZE;
+	}
+	up_read(task, &ioas->iova_rwsem);
+	ioas_put(task, ioas);
+	return rc;
+}

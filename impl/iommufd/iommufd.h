@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private structs of impl/iommufd and the functions that its files share. References such as 3.6 are to the
+ * specification iommufd.md. All errors are negative errno. Locks are those of 12.1, in this order:
+ * access lock -> IOAS mutex -> group mutex -> domains_rwsem -> iova_rwsem -> pages mutex.
+ */
+#ifndef IOMMUZZ_IOMMUFD_IOMMUFD_H
+#define IOMMUZZ_IOMMUFD_IOMMUFD_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "impl/abi/catalogue.h"
+#include "impl/abi/iommufd_abi.h"
+#include "impl/abi/test_abi.h"
+#include "impl/iommufd/access.h"
+#include "impl/sim/alloc.h"
+#include "impl/sim/fault.h"
+#include "impl/sim/file.h"
+#include "impl/sim/hw/iommu.h"
+#include "impl/sim/idr.h"
+#include "impl/sim/lock.h"
+#include "impl/sim/mm/mm.h"
+#include "impl/sim/rangetree.h"
+#include "impl/sim/sim.h"
+
+#define IOMMUFD_ID_MAX		0x7fffffffU /* 2.2 */
+#define IOMMUFD_DESTROY_TIMEOUT 60000U /* milliseconds that destroying waits for short references, 2.5 */
+#define IOMMUFD_UNMAP_TRIES	100U /* callback rounds that leave pins before EDEADLOCK, 3.9 */
+#define IOMMUFD_TEMP_MEMORY	65536U /* bytes of scratch buffer, 10.26 */
+#define IOMMUFD_BUFFER_MAX	(UINT64_C(16) << 20) /* bytes of one access or DMA by the tests, 10.14 */
+
+enum object_type {
+	OBJECT_ANY, /* lookups only */
+	OBJECT_DEVICE,
+	OBJECT_HWPT_PAGING,
+	OBJECT_IOAS,
+	OBJECT_ACCESS,
+	OBJECT_SELFTEST,
+	OBJECT_TYPE_COUNT
+};
+
+/* The two counters of 2.3. First member of every object. */
+struct iommufd_object {
+	uint32_t id;
+	uint32_t users;
+	uint32_t wait_count;
+	uint8_t type; /* enum object_type */
+};
+
+/* What all contexts of one machine share; lies inside struct sim and is zero at the start. */
+struct iommufd_machine {
+	struct iommufd_context *contexts; /* by age */
+	struct iommufd_context *newest;
+	struct idr accesses; /* struct kernel_access by handle; set up while it has users */
+	struct spinlock lock; /* the two above */
+	uint32_t contexts_made;
+	uint32_t temp_memory_limit; /* bytes, 0: IOMMUFD_TEMP_MEMORY */
+	uint32_t audit_epoch; /* number of the last walk of the audit over pages objects */
+};
+
+/* One open file description of /dev/iommu. */
+struct iommufd_context {
+	struct idr objects; /* struct iommufd_object by id; IDR_RESERVED until published */
+	struct spinlock objects_lock;
+	struct rwsem creation_lock;
+	struct wait_queue object_wait; /* a wait_count fell */
+	struct file *file; /* not owned; what accesses hold */
+	struct iommufd_context *next, *previous;
+	uint32_t number; /* from 1 in order of opening, for reports */
+	bool account_mm; /* mode MM of 11 */
+};
+
+struct ioas {
+	struct iommufd_object object;
+	struct iommufd_context *context;
+	struct mutex mutex; /* hwpts */
+	struct hwpt *hwpts, *newest_hwpt; /* in creation order */
+	struct rwsem domains_rwsem, iova_rwsem;
+	struct range_tree areas, reserved, allowed;
+	struct iommu_domain **domains; /* dense; removal moves the last into the hole */
+	uint32_t domain_count, domain_room;
+	struct spinlock access_lock; /* accesses, inside the two rwsems and alone while notifying */
+	struct access **accesses; /* by list index, lowest free first; NULL: free */
+	uint32_t access_room, access_count;
+	uint32_t alignment; /* iova_alignment, 3.3 */
+	bool small_pages; /* option HUGE_PAGES is off */
+	uint32_t changes, audited; /* journal: the IOAS was touched since the last audit if they differ */
+};
+
+/* An interval of IOVAs. Transitional (being mapped or unmapped) while pages is NULL, 3.1. */
+struct area {
+	struct range_node node; /* IOVAs */
+	struct range_node fill; /* page indexes, in pages->filled while domains map it */
+	struct pages *pages;
+	uint64_t offset; /* byte of the pages object at the first IOVA */
+	uint32_t accesses, locks; /* num_accesses, num_locks; changed under the pages mutex */
+	uint8_t protection; /* enum iommu_protection */
+	bool filled;
+	bool prevent_access;
+	bool piece; /* one of several that a COPY made: its IOVA may be less aligned than the IOAS (4.4) */
+};
+
+struct reserved_range {
+	struct range_node node;
+	const void *owner; /* domain, device, or NULL: the tests' */
+};
+
+enum account_mode { ACCOUNT_NONE, ACCOUNT_USER, ACCOUNT_MM };
+
+/* Pages [first, last] that were pinned together; a slot is NULL once nobody needs the page. */
+struct pin_run {
+	struct range_node node; /* page indexes */
+	uint64_t live; /* slots in use */
+	struct page *pages[];
+};
+
+/* Pages [first, last] that accesses have pinned, shared by pins of exactly that interval, 7.5. */
+struct access_record {
+	struct range_node node; /* page indexes */
+	uint32_t users;
+};
+
+/* A linear run of source bytes, shared by COPY, 3.1. Page indexes count from start. */
+struct pages {
+	uint32_t references; /* areas, and pieces of a COPY in progress */
+	struct mutex mutex; /* everything below `count` */
+	struct mm *mm;
+	struct process *process; /* the mapper: its user and limit are charged */
+	uint64_t start; /* page-aligned address */
+	uint64_t count; /* pages */
+	struct range_tree filled; /* struct area.fill: those that domains map */
+	struct range_tree records; /* struct access_record */
+	struct range_tree pins; /* struct pin_run */
+	uint64_t pinned, charged; /* pages; equal outside the pages mutex */
+	uint32_t audit_epoch;
+	uint8_t account; /* enum account_mode */
+	bool writable;
+};
+
+struct hwpt {
+	struct iommufd_object object;
+	struct ioas *ioas; /* a users reference */
+	struct iommu_domain *domain;
+	struct hwpt *next, *previous; /* in ioas->hwpts */
+	bool automatic; /* 2.7 */
+	bool listed; /* in ioas->hwpts and ioas->domains */
+};
+
+/* A bound device. Every device of this machine is alone in its group, so the group is part of it. */
+struct device {
+	struct iommufd_object object;
+	struct iommufd_context *context;
+	struct mutex group_mutex;
+	struct hwpt *hwpt; /* what the RID is attached to, NULL: blocked */
+	struct iommu_device *hardware; /* owned by the driver (struct mock_device) */
+};
+
+/* The stdev of the tests, 10.3. */
+struct mock_device {
+	struct iommufd_object object;
+	struct device *device; /* NULL before it is bound */
+	struct iommu_device *hardware;
+	uint32_t flags; /* MOCK_FLAGS_DEVICE_* */
+};
+
+enum access_driver { ACCESS_DRIVER_KERNEL, ACCESS_DRIVER_TEST };
+
+/* An access object, 7. */
+struct access {
+	struct iommufd_object object;
+	struct iommufd_context *context;
+	struct file *file; /* keeps the context alive */
+	struct mutex lock;
+	struct ioas *ioas; /* usable now */
+	struct ioas *ioas_unpin; /* where unpin works: differs from ioas during a change */
+	void *driver_data; /* struct kernel_access or struct test_access */
+	uint32_t alignment; /* PAGE_SIZE if needs_pin, else 1 */
+	uint32_t list_index; /* in ioas_unpin->accesses */
+	uint8_t driver; /* enum access_driver */
+	bool needs_pin;
+	bool has_unmap;
+};
+
+/* A pin that a driver has taken and must give back. */
+struct access_item {
+	struct access_item *next;
+	uint64_t iova, length;
+	uint32_t id; /* ACCESS_PAGES: out_access_pages_id */
+};
+
+/* A task inside a call or callback of an in-kernel driver, on its stack. */
+struct driver_frame {
+	struct driver_frame *next;
+	const struct task *task;
+};
+
+/* The driver behind a handle of access_create. Oldest item first. */
+struct kernel_access {
+	struct access *access;
+	struct mutex lock; /* items */
+	struct access_item *items, *newest_item;
+	struct driver_frame *frames; /* under the machine's lock, like destroyer */
+	const struct task *destroyer; /* only its calls are let in any more */
+	struct wait_queue idle; /* the last frame went */
+	uint64_t handle;
+	bool unloading; /* callbacks no longer reach the program */
+};
+
+/* The driver behind a descriptor of CREATE_ACCESS, 10.12. */
+struct test_access {
+	struct access *access; /* NULL before it is created */
+	struct mutex lock; /* items */
+	struct access_item *items, *newest_item;
+	uint32_t next_item;
+	uint32_t flags; /* MOCK_FLAGS_ACCESS_CREATE_* */
+};
+
+/* An ioctl in progress, 1.3. */
+struct command {
+	struct task *task;
+	struct iommufd_context *context;
+	uint64_t address; /* of the struct, user */
+	uint32_t user_size; /* the size word */
+	uint32_t size; /* sizeof the struct */
+	union {
+		uint32_t user_size_word;
+		struct iommu_destroy destroy;
+		struct iommu_ioas_alloc ioas_alloc;
+		struct iommu_ioas_allow_iovas allow_iovas;
+		struct iommu_ioas_copy copy;
+		struct iommu_ioas_iova_ranges iova_ranges;
+		struct iommu_ioas_map map;
+		struct iommu_ioas_unmap unmap;
+		struct iommu_option option;
+		struct iommu_test_cmd test;
+		uint8_t bytes[CALL_STRUCT_MAX];
+	};
+};
+
+static inline struct iommufd_machine *machine_of(const struct task *task)
+{
+	return sim_iommufd_state(task_sim(task));
+}
+static inline struct area *area_of(struct range_node *node)
+{
+	return (struct area *)(void *)((char *)node - offsetof(struct area, node));
+}
+static inline struct area *area_of_fill(struct range_node *node)
+{
+	return (struct area *)(void *)((char *)node - offsetof(struct area, fill));
+}
+static inline uint64_t area_length(const struct area *area)
+{
+	return area->node.last - area->node.first + 1;
+}
+/* Page indexes of the first and last byte of an area. */
+static inline uint64_t area_first_page(const struct area *area)
+{
+	return area->offset >> SIM_PAGE_SHIFT;
+}
+static inline uint64_t area_last_page(const struct area *area)
+{
+	return (area->offset + (area->node.last - area->node.first)) >> SIM_PAGE_SHIFT;
+}
+/* Page index of one IOVA of an area. */
+static inline uint64_t area_page_at(const struct area *area, uint64_t iova)
+{
+	return (area->offset + (iova - area->node.first)) >> SIM_PAGE_SHIFT;
+}
+/* Marks an IOAS for the next audit. A lost count does no harm as long as it changes. */
+static inline void ioas_touch(struct ioas *ioas)
+{
+	__atomic_store_n(&ioas->changes, __atomic_load_n(&ioas->changes, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+}
+
+/* ---- dispatch.c ---- */
+
+/* Writes the struct back, min(size word, sizeof) bytes. 0 or -EFAULT. 1.4 */
+int command_respond(struct command *command);
+
+/* ---- object.c: the id table and the two counters ---- */
+
+/*
+ * Allocates an object of `size` bytes (struct iommufd_object first) and reserves the lowest id. Both counters are 1;
+ * lookups fail until object_publish. -ENOMEM, -EBUSY. 2.2
+ */
+int object_alloc(struct task *task, struct iommufd_context *context, size_t size, enum object_type type,
+	struct iommufd_object **out);
+void object_publish(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/* Gives back id and memory of an object that was never published and owns nothing any more. */
+void object_abort(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/* Looks up and takes a short reference (users and wait_count); NULL: the caller returns -ENOENT. Fault point LOOKUP. */
+struct iommufd_object *object_get(
+	struct task *task, struct iommufd_context *context, uint32_t id, enum object_type type);
+/* The same for an object that the caller knows to exist; false when it is being destroyed. */
+bool object_try_get(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/* Drops a short reference: users first, then wait_count. 2.3 */
+void object_put(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/* An edge of table 2.4. The caller holds another reference while it adds one. */
+void object_add_user(struct task *task, struct iommufd_object *object);
+void object_drop_user(struct task *task, struct iommufd_object *object);
+/* What IOMMU_DESTROY and the last close do: -ENOENT, -EBUSY unless users is 1. No fault point. 2.5 */
+int object_destroy(struct task *task, struct iommufd_context *context, uint32_t id);
+/* Drops an edge and destroys the object if that was the last one. 2.7 */
+void object_drop_user_and_destroy(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/*
+ * The creator's way to destroy (unbind, access destroy): lookups fail from now on, waits for all short references,
+ * drops the creator's reference, gives the id back. The caller then frees the object. False, after a warning, when
+ * somebody else still holds it: then it must not be freed.
+ */
+bool object_remove(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/* Frees the memory of an object that has left the table. */
+void object_free(struct task *task, struct iommufd_object *object);
+
+/* ---- context.c ---- */
+
+struct iommufd_context *context_open(struct task *task);
+/* The context behind a descriptor, with its file to be put. -EBADF: not open, -EBADFD: another kind of file. */
+int context_from_fd(struct task *task, int fd, struct iommufd_context **context, struct file **file);
+
+/* ---- ioas.c ---- */
+
+/* A short reference on an IOAS, NULL: -ENOENT. */
+struct ioas *ioas_get(struct task *task, struct iommufd_context *context, uint32_t id);
+void ioas_put(struct task *task, struct ioas *ioas);
+/* Teardown of an IOAS that has left the table; frees it. 2.5 */
+void ioas_destroy(struct task *task, struct ioas *ioas);
+
+/* ---- iopt.c: which IOVAs may be used ---- */
+
+/* Reserves [first, last] for owner. Needs iova_rwsem for writing. -EADDRINUSE, -ENOMEM. 3.4 */
+int ioas_reserve(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, const void *owner);
+void ioas_unreserve(struct task *task, struct ioas *ioas, const void *owner);
+/* Automatic IOVA for `length` bytes whose source begins at `address`. Needs iova_rwsem. 3.5 */
+int ioas_choose_iova(
+	struct task *task, const struct ioas *ioas, uint64_t address, uint64_t length, uint64_t *iova);
+/* Steps 2 to 5 of the fixed check. Needs iova_rwsem. 3.6 */
+int ioas_check_fixed(struct task *task, const struct ioas *ioas, uint64_t iova, uint64_t length);
+/* What the alignment is with the domains and accesses that are there now. 3.3 */
+uint32_t ioas_alignment(const struct ioas *ioas);
+/* -EADDRINUSE when an area is not aligned to `alignment`. Needs iova_rwsem. */
+int ioas_check_alignment(const struct ioas *ioas, uint32_t alignment);
+/* Rewrites the u64 {nth area, offset} of the tests as an IOVA. Takes iova_rwsem. 10.25 */
+uint64_t ioas_syz_iova(struct task *task, struct ioas *ioas, uint64_t value);
+
+/* ---- iopt_domain.c: domains and accesses of an IOAS ---- */
+
+/* Adds a domain and fills it. Takes domains and iova locks. 3.8 */
+int ioas_add_domain(struct task *task, struct ioas *ioas, struct iommu_domain *domain);
+void ioas_remove_domain(struct task *task, struct ioas *ioas, struct iommu_domain *domain);
+/* Joins the access list at the lowest free index. -EADDRINUSE, -EBUSY, -ENOMEM. 7.2 step 3 */
+int ioas_add_access(struct task *task, struct ioas *ioas, struct access *access, uint32_t *list_index);
+void ioas_remove_access(struct task *task, struct ioas *ioas, struct access *access, uint32_t list_index);
+/* Option HUGE_PAGES. 4.9 steps 5 and 6 */
+int ioas_set_large_pages(struct task *task, struct ioas *ioas, bool enable);
+
+/* ---- map.c, unmap.c ---- */
+
+/* A part of a mapping: `length` bytes of pages from byte `offset`. The mapping takes over the pages reference. */
+struct map_piece {
+	struct pages *pages;
+	uint64_t offset, length;
+	struct area *area; /* used by the mapping itself */
+};
+/*
+ * Maps the pieces one behind the other, at *iova or at an automatic IOVA (returned there). address: the source address
+ * of the first byte, for the choice. Drops the pieces' references when it fails. Phases of 3.7.
+ */
+int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count, uint32_t flags,
+	uint64_t address, uint64_t length, uint64_t *iova);
+/* Unmaps all areas in [first, last], bytes in *unmapped (also on errors). 3.9 */
+int ioas_unmap(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *unmapped);
+
+/* ---- pages.c, pages_access.c: sources of mappings and their pins ---- */
+
+/* A source of `length` bytes from user_va of the running task, one reference. NULL: -ENOMEM. 4.6 step 7 */
+struct pages *pages_create(
+	struct task *task, struct iommufd_context *context, uint64_t user_va, uint64_t length, bool writable);
+void pages_get(struct pages *pages);
+void pages_put(struct task *task, struct pages *pages);
+/* Pins, charges and maps the area into all domains of the IOAS; nothing stays on failure. Takes the pages mutex. 3.2 */
+int area_fill(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages);
+/* The reverse: unmaps from all domains, flushes, unpins what nobody else needs. */
+void area_unfill(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages);
+/* The same for one domain: area_fill_domain pins if it is the first, area_unfill_domain unpins if it was the last. */
+int area_fill_domain(
+	struct task *task, struct ioas *ioas, struct area *area, struct iommu_domain *domain, bool first);
+void area_unfill_domain(struct task *task, struct area *area, struct iommu_domain *domain, bool last);
+/* Pins what is not pinned of page indexes [first, last]. Pages mutex held. On failure nothing is left that nobody needs. */
+int pages_pin(struct task *task, struct pages *pages, uint64_t first, uint64_t last, bool charge);
+/* Unpins those of [first, last] that neither a domain nor a record needs, and returns the charge. Pages mutex held. */
+void pages_release(struct task *task, struct pages *pages, uint64_t first, uint64_t last);
+/* The pinned page of an index, NULL when it is not pinned. Pages mutex held. */
+struct page *pages_pinned_page(const struct pages *pages, uint64_t index);
+/* Access pins of [first, last]: makes or shares the record and stores the pages in out (may be NULL). 7.5 step 5f */
+int pages_add_record(
+	struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last, struct page **out);
+/* False: there is no such record. 7.6 */
+bool pages_drop_record(struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last);
+/* Drops whatever records are left when the last area goes: the drivers have broken their contract. */
+void pages_drop_records(struct task *task, struct pages *pages);
+/* Reads or writes [offset, +length) of the source for an access. 7.7 step 4 */
+int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, uint32_t flags);
+
+/* ---- hwpt.c ---- */
+
+/*
+ * A page table for the IOAS with the mock's default format, not published and not filled. The IOAS gains a user. 10.20
+ */
+int hwpt_alloc(struct task *task, struct ioas *ioas, struct hwpt **out);
+/* Fills it with the IOAS's mappings and lists it. The IOAS mutex is held. */
+int hwpt_fill(struct task *task, struct hwpt *hwpt);
+/* Undoes hwpt_alloc (and hwpt_fill) before publication. The IOAS mutex is held. */
+void hwpt_abort(struct task *task, struct hwpt *hwpt);
+/* Teardown of one that has left the table; frees it. 2.5 */
+void hwpt_destroy(struct task *task, struct hwpt *hwpt);
+
+/* ---- device.c ---- */
+
+/* Makes the DEVICE object for hardware; users is 2. 6.1 */
+int device_bind(struct task *task, struct iommufd_context *context, struct iommu_device *hardware,
+	struct device **out);
+/* Nothing may be attached. Frees it. 6.2 */
+void device_unbind(struct task *task, struct device *device);
+/* pt_id is the object given and becomes the HWPT used. 6.3 to 6.6 */
+int device_attach(struct task *task, struct device *device, uint32_t *pt_id);
+int device_replace(struct task *task, struct device *device, uint32_t *pt_id);
+void device_detach(struct task *task, struct device *device);
+
+/* ---- access.c ---- */
+
+int access_create(struct task *task, struct iommufd_context *context, uint8_t driver, void *driver_data,
+	bool needs_pin, bool has_unmap, struct access **out);
+void access_destroy(struct task *task, struct access *access);
+int access_attach(struct task *task, struct access *access, uint32_t ioas_id);
+int access_replace(struct task *task, struct access *access, uint32_t ioas_id);
+void access_detach(struct task *task, struct access *access);
+int access_pin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length, struct page **out,
+	uint32_t flags);
+void access_unpin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length);
+int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer, uint64_t length,
+	uint32_t flags);
+/* Calls the unmap callback of every access of the IOAS, in list order. No IOAS lock may be held. 7.8 */
+void ioas_notify_unmap(struct task *task, struct ioas *ioas, uint64_t iova, uint64_t length);
+
+/* ---- kernel_access.c, selftest.c, selftest_access.c: drivers ---- */
+
+/* The unmap callbacks of the two drivers. */
+void kernel_access_unmap(struct task *task, struct kernel_access *driver, uint64_t iova, uint64_t length);
+void test_access_unmap(struct task *task, struct test_access *driver, uint64_t iova, uint64_t length);
+/* Teardown of a mock device that has left the table (IOMMU_DESTROY of the stdev); frees it. 2.5 */
+void mock_device_destroy(struct task *task, struct mock_device *mock);
+
+/* ---- handlers, bound by row id in dispatch.c ---- */
+
+int64_t handle_IOMMU_DESTROY(struct command *command);
+int64_t handle_IOMMU_IOAS_ALLOC(struct command *command);
+int64_t handle_IOMMU_IOAS_ALLOW_IOVAS(struct command *command);
+int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command);
+int64_t handle_IOMMU_IOAS_MAP(struct command *command);
+int64_t handle_IOMMU_IOAS_COPY(struct command *command);
+int64_t handle_IOMMU_IOAS_UNMAP(struct command *command);
+int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command);
+int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command);
+int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command);
+int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN(struct command *command);
+int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct command *command);
+int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command);
+int64_t handle_IOMMU_TEST_OP_MD_CHECK_MAP(struct command *command);
+int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command);
+int64_t handle_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT(struct command *command);
+int64_t handle_IOMMU_TEST_OP_CREATE_ACCESS(struct command *command);
+int64_t handle_IOMMU_TEST_OP_DESTROY_ACCESS_PAGES(struct command *command);
+int64_t handle_IOMMU_TEST_OP_ACCESS_PAGES(struct command *command);
+int64_t handle_IOMMU_TEST_OP_ACCESS_RW(struct command *command);
+int64_t handle_IOMMU_TEST_OP_ACCESS_REPLACE_IOAS(struct command *command);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The id table of a context, the two counters of an object and the ways to destroy one. 2.1 to 2.7 */
+#include "impl/iommufd/iommufd.h"
+
+static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
+	[OBJECT_DEVICE] = sizeof(struct device),
+	[OBJECT_HWPT_PAGING] = sizeof(struct hwpt),
+	[OBJECT_IOAS] = sizeof(struct ioas),
+	[OBJECT_ACCESS] = sizeof(struct access),
+	[OBJECT_SELFTEST] = sizeof(struct mock_device),
+};
+
+/* Counters change without the table lock too, so several threads need atomic steps; a single one does not. */
+static inline uint32_t counter_add(struct task *task, uint32_t *counter, uint32_t step)
+{
+	if (task_threaded(task))
+		return __atomic_add_fetch(counter, step, __ATOMIC_SEQ_CST);
+	return *counter += step;
+}
+
+static inline uint32_t counter_read(const uint32_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+int object_alloc(struct task *task, struct iommufd_context *context, size_t size, enum object_type type,
+	struct iommufd_object **out)
+{
+	struct iommufd_object *object = sim_alloc(task, size);
+	int64_t id;
+
+	if (!object)
+		return -ENOMEM;
+	spin_lock(task, &context->objects_lock);
+	id = idr_alloc(task, &context->objects, IDR_RESERVED);
+	if (SIM_BUG(task, ID_NOT_LOWEST) && id > 0) {
+		int64_t next = idr_alloc(task, &context->objects, IDR_RESERVED);
+
+		idr_remove(&context->objects, (uint32_t)id);
+		id = next;
+	}
+	spin_unlock(task, &context->objects_lock);
+	if (id < 0) {
+		sim_free(task, object, size);
+		return (int)id;
+	}
+	object->id = (uint32_t)id;
+	object->users = 1;
+	object->wait_count = 1;
+	object->type = (uint8_t)type;
+	*out = object;
+	return 0;
+}
+
+void object_publish(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	spin_lock(task, &context->objects_lock);
+	idr_replace(&context->objects, object->id, object);
+	spin_unlock(task, &context->objects_lock);
+}
+
+void object_free(struct task *task, struct iommufd_object *object)
+{
+	sim_free(task, object, object_sizes[object->type]);
+}
+
+void object_abort(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	spin_lock(task, &context->objects_lock);
+	idr_remove(&context->objects, object->id);
+	spin_unlock(task, &context->objects_lock);
+	object_free(task, object);
+}
+
+/* Both counters, unless one is 0 already. Table lock held. */
+static bool object_lock_counters(struct task *task, struct iommufd_object *object)
+{
+	if (!counter_read(&object->users) || !counter_read(&object->wait_count))
+		return false;
+	counter_add(task, &object->users, 1);
+	counter_add(task, &object->wait_count, 1);
+	return true;
+}
+
+struct iommufd_object *object_get(
+	struct task *task, struct iommufd_context *context, uint32_t id, enum object_type type)
+{
+	struct iommufd_object *object;
+
+	if (fault_here(task, FAULT_LOOKUP))
+		return NULL;
+	spin_lock(task, &context->objects_lock);
+	object = idr_find(&context->objects, id);
+	if (object && type != OBJECT_ANY && object->type != type) {
+		/* Only the paging types may be confused, the others would not be this struct at all. */
+		if (!SIM_BUG(task, LOOKUP_TYPE_UNCHECKED) || object_sizes[object->type] < object_sizes[type])
+			object = NULL;
+	}
+	if (object && !object_lock_counters(task, object))
+		object = NULL;
+	spin_unlock(task, &context->objects_lock);
+	return object;
+}
+
+bool object_try_get(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	bool got;
+
+	spin_lock(task, &context->objects_lock);
+	got = object_lock_counters(task, object);
+	spin_unlock(task, &context->objects_lock);
+	return got;
+}
+
+void object_put(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	/* users first: a destroyer that sees the last short reference gone must see users final. */
+	schedule_point(task, SCHEDULE_PUT);
+	counter_add(task, &object->users, (uint32_t)-1);
+	if (!counter_add(task, &object->wait_count, (uint32_t)-1))
+		wake_up_all(task, &context->object_wait);
+}
+
+void object_add_user(struct task *task, struct iommufd_object *object)
+{
+	counter_add(task, &object->users, 1);
+}
+
+void object_drop_user(struct task *task, struct iommufd_object *object)
+{
+	schedule_point(task, SCHEDULE_PUT);
+	counter_add(task, &object->users, (uint32_t)-1);
+}
+
+static bool wait_count_is_zero(const void *object)
+{
+	return __atomic_load_n(&((const struct iommufd_object *)object)->wait_count, __ATOMIC_SEQ_CST) == 0;
+}
+
+/* Drops the table's short reference and waits until all others are gone. */
+static bool object_wait(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	counter_add(task, &object->wait_count, (uint32_t)-1);
+	if (wait_count_is_zero(object))
+		return true;
+	if (wait_event(task, &context->object_wait, wait_count_is_zero, object, IOMMUFD_DESTROY_TIMEOUT))
+		return true;
+	sim_warn(task, "object-in-use", "object %u is still in use after %u ms", object->id,
+		IOMMUFD_DESTROY_TIMEOUT);
+	return false;
+}
+
+/* Type-specific teardown; the object is out of the table and nobody refers to it. */
+static void object_teardown(struct task *task, struct iommufd_object *object)
+{
+	switch (object->type) {
+	case OBJECT_IOAS: ioas_destroy(task, (struct ioas *)object); break;
+	case OBJECT_HWPT_PAGING: hwpt_destroy(task, (struct hwpt *)object); break;
+	case OBJECT_SELFTEST: mock_device_destroy(task, (struct mock_device *)object); break;
+	default:
+		/* DEVICE and ACCESS have a creator who holds a user and destroys them himself. */
+		sim_warn(task, "object-owned", "object %u has lost its creator's reference", object->id);
+		break;
+	}
+}
+
+int object_destroy(struct task *task, struct iommufd_context *context, uint32_t id)
+{
+	struct iommufd_object *object;
+	uint32_t users_allowed = SIM_BUG(task, DESTROY_IN_USE) ? 2 : 1;
+
+	spin_lock(task, &context->objects_lock);
+	object = idr_find(&context->objects, id);
+	if (!object) {
+		spin_unlock(task, &context->objects_lock);
+		return -ENOENT;
+	}
+	if (counter_read(&object->users) > users_allowed) {
+		spin_unlock(task, &context->objects_lock);
+		return -EBUSY;
+	}
+	counter_add(task, &object->users, (uint32_t)-1);
+	idr_remove(&context->objects, id);
+	spin_unlock(task, &context->objects_lock);
+	if (object_wait(task, context, object))
+		object_teardown(task, object);
+	return 0;
+}
+
+void object_drop_user_and_destroy(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	bool destroy;
+
+	spin_lock(task, &context->objects_lock);
+	destroy = counter_add(task, &object->users, (uint32_t)-1) == 1;
+	if (destroy) {
+		counter_add(task, &object->users, (uint32_t)-1);
+		idr_remove(&context->objects, object->id);
+	}
+	spin_unlock(task, &context->objects_lock);
+	if (destroy && object_wait(task, context, object))
+		object_teardown(task, object);
+}
+
+bool object_remove(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	bool alone;
+
+	if (!object_wait(task, context, object))
+		return false;
+	spin_lock(task, &context->objects_lock);
+	alone = counter_add(task, &object->users, (uint32_t)-1) == 1;
+	if (alone) {
+		counter_add(task, &object->users, (uint32_t)-1);
+		idr_remove(&context->objects, object->id);
+	}
+	spin_unlock(task, &context->objects_lock);
+	if (!alone)
+		sim_warn(task, "object-in-use", "object %u has users left when its creator destroys it",
+			object->id);
+	return alone;
+}
+
+int64_t handle_IOMMU_DESTROY(struct command *command)
+{
+	if (fault_here(command->task, FAULT_LOOKUP))
+		return -ENOENT;
+	return object_destroy(command->task, command->context, command->destroy.id);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pages objects as accesses use them: records of pins, reading and writing. 7.5 to 7.7 */
+#include "impl/iommufd/iommufd.h"
+
+/* The record of exactly that interval. Pages mutex held. */
+static struct access_record *find_record(const struct pages *pages, uint64_t first, uint64_t last)
+{
+	struct range_node *node = range_first(&pages->records, first, last);
+
+	for (; node; node = range_next(node, first, last)) {
+		if (node->first == first && node->last == last)
+			return (struct access_record *)(void *)node;
+	}
+	return NULL;
+}
+
+static int new_record(struct task *task, struct pages *pages, uint64_t first, uint64_t last)
+{
+	struct access_record *record = sim_alloc(task, sizeof(*record));
+	int rc;
+
+	if (!record)
+		return -ENOMEM;
+	rc = pages_pin(task, pages, first, last, true);
+	if (!rc && fault_here(task, FAULT_STORE)) {
+		pages_release(task, pages, first, last);
+		rc = -EINVAL;
+	}
+	if (rc) {
+		sim_free(task, record, sizeof(*record));
+		return rc;
+	}
+	record->node.first = first;
+	record->node.last = last;
+	record->users = 1;
+	range_insert(&pages->records, &record->node);
+	return 0;
+}
+
+int pages_add_record(
+	struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last, struct page **out)
+{
+	struct access_record *record;
+	int rc = 0;
+
+	mutex_lock(task, &pages->mutex);
+	record = find_record(pages, first, last);
+	if (record)
+		record->users++;
+	else
+		rc = new_record(task, pages, first, last);
+	if (!rc) {
+		area->accesses++;
+		for (uint64_t index = first; out && index <= last; index++)
+			*out++ = pages_pinned_page(pages, index);
+	}
+	mutex_unlock(task, &pages->mutex);
+	return rc;
+}
+
+bool pages_drop_record(struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last)
+{
+	struct access_record *record;
+	bool found = false;
+
+	mutex_lock(task, &pages->mutex);
+	record = find_record(pages, first, last);
+	if (record && area->accesses) {
+		found = true;
+		area->accesses--;
+		if (!--record->users) {
+			range_remove(&pages->records, &record->node);
+			sim_free(task, record, sizeof(*record));
+			pages_release(task, pages, first, last);
+		}
+	}
+	mutex_unlock(task, &pages->mutex);
+	return found;
+}
+
+void pages_drop_records(struct task *task, struct pages *pages)
+{
+	struct range_node *node;
+
+	while ((node = range_lowest(&pages->records))) {
+		uint64_t first = node->first, last = node->last;
+
+		range_remove(&pages->records, node);
+		sim_free(task, node, sizeof(struct access_record));
+		pages_release(task, pages, first, last);
+	}
+}
+
+/* Between a buffer and pinned pages of the object. */
+static void copy_pinned(struct task *task, struct pages *pages, uint64_t offset, char *buffer, uint64_t length,
+	bool write)
+{
+	while (length) {
+		struct page *page = pages_pinned_page(pages, offset >> SIM_PAGE_SHIFT);
+		uint64_t in_page = offset & (SIM_PAGE_SIZE - 1), count = SIM_PAGE_SIZE - in_page;
+
+		count = count < length ? count : length;
+		if (write)
+			page_write(task, page, in_page, buffer, count);
+		else
+			page_read(task, page, in_page, buffer, count);
+		buffer += count;
+		offset += count;
+		length -= count;
+	}
+}
+
+/* The pin path: transient pins are not charged, and pages that are pinned already are used as they are. */
+static int rw_pinned(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, bool write)
+{
+	uint64_t first = offset >> SIM_PAGE_SHIFT, last = (offset + length - 1) >> SIM_PAGE_SHIFT;
+	int rc;
+
+	mutex_lock(task, &pages->mutex);
+	rc = pages_pin(task, pages, first, last, false);
+	if (!rc) {
+		copy_pinned(task, pages, offset, buffer, length, write);
+		pages_release(task, pages, first, last);
+	}
+	mutex_unlock(task, &pages->mutex);
+	return rc;
+}
+
+/* One page of an address space as it is now; -ESRCH when the space is gone. */
+static int rw_remote_page(struct task *task, struct mm *mm, uint64_t va, void *buffer, uint64_t length, bool write)
+{
+	struct page *page;
+	int64_t count;
+
+	if (!mm_get(mm))
+		return -ESRCH;
+	count = mm_pin(task, mm, va & ~(SIM_PAGE_SIZE - 1), 1, write, &page);
+	mm_put(task, mm);
+	if (count < 0)
+		return (int)count;
+	if (write)
+		page_write(task, page, va & (SIM_PAGE_SIZE - 1), buffer, length);
+	else
+		page_read(task, page, va & (SIM_PAGE_SIZE - 1), buffer, length);
+	page_unpin(task, &page, 1);
+	return 0;
+}
+
+/* A kernel thread borrows the source's address space and copies as its owner would: one user copy. */
+static int rw_borrowed(struct task *task, struct mm *mm, uint64_t va, char *buffer, uint64_t length, bool write)
+{
+	if (fault_here(task, FAULT_USER_COPY))
+		return -EFAULT;
+	while (length) {
+		uint64_t count = SIM_PAGE_SIZE - (va & (SIM_PAGE_SIZE - 1));
+		int rc;
+
+		count = count < length ? count : length;
+		rc = rw_remote_page(task, mm, va, buffer, count, write);
+		if (rc)
+			return rc;
+		va += count;
+		buffer += count;
+		length -= count;
+	}
+	return 0;
+}
+
+int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, uint32_t flags)
+{
+	bool write = flags & ACCESS_WRITE;
+	uint64_t va = pages->start + offset;
+	int rc;
+
+	if (write && !pages->writable)
+		return -EPERM;
+	if (flags & ACCESS_KTHREAD) {
+		if (!mm_alive(pages->mm))
+			return rw_pinned(task, pages, offset, buffer, length, write);
+		return rw_borrowed(task, pages->mm, va, buffer, length, write);
+	}
+	if (task_mm(task) == pages->mm && !(flags & ACCESS_SLOW_PATH)) {
+		if (write)
+			return copy_to_user(task, va, buffer, length);
+		return copy_from_user(task, buffer, va, length);
+	}
+	if ((va & (SIM_PAGE_SIZE - 1)) + length > SIM_PAGE_SIZE)
+		return rw_pinned(task, pages, offset, buffer, length, write);
+	if (fault_here(task, FAULT_REMOTE))
+		return -EINVAL;
+	rc = rw_remote_page(task, pages->mm, va, buffer, length, write);
+	if (rc == -ESRCH)
+		rc = rw_pinned(task, pages, offset, buffer, length, write);
+	return rc;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* IOMMU_TEST_CMD: mock devices, reservations and checks of what is mapped. 10.4 to 10.6, 10.9, 10.10, 10.26 */
+#include "impl/iommufd/iommufd.h"
+
+#define MOCK_DEVICE_FLAGS (MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID)
+
+int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command)
+{
+	struct task *task = command->task;
+	uint64_t start = command->test.add_reserved.start, length = command->test.add_reserved.length, last;
+	struct ioas *ioas;
+	int rc;
+
+	if (!length)
+		return -EINVAL;
+	if (__builtin_add_overflow(start, length - 1, &last))
+		return -EOVERFLOW;
+	ioas = ioas_get(task, command->context, command->test.id);
+	if (!ioas)
+		return -ENOENT;
+	down_write(task, &ioas->iova_rwsem);
+	rc = ioas_reserve(task, ioas, start, last, NULL);
+	up_write(task, &ioas->iova_rwsem);
+	ioas_put(task, ioas);
+	return rc;
+}
+
+void mock_device_destroy(struct task *task, struct mock_device *mock)
+{
+	device_detach(task, mock->device);
+	device_unbind(task, mock->device);
+	iommu_device_destroy(task, mock->hardware);
+	object_free(task, &mock->object);
+}
+
+/* Steps 2 to 5 of 10.5 for a stdev whose id is taken. */
+static int mock_device_attach(struct command *command, struct mock_device *mock, uint32_t flags, uint32_t *pt_id)
+{
+	struct task *task = command->task;
+	int rc;
+
+	if (flags & ~(uint32_t)MOCK_DEVICE_FLAGS)
+		return -EINVAL;
+	mock->flags = flags;
+	mock->hardware = iommu_device_create(
+		task, flags & MOCK_FLAGS_DEVICE_PASID ? UINT32_C(1) << MOCK_PASID_WIDTH : 1);
+	if (!mock->hardware)
+		return -ENOMEM;
+	rc = device_bind(task, command->context, mock->hardware, &mock->device);
+	if (!rc) {
+		rc = device_attach(task, mock->device, pt_id);
+		if (!rc)
+			return 0;
+		device_unbind(task, mock->device);
+	}
+	iommu_device_destroy(task, mock->hardware);
+	return rc;
+}
+
+static int64_t mock_domain(struct command *command, uint32_t flags)
+{
+	struct task *task = command->task;
+	struct iommufd_context *context = command->context;
+	uint32_t pt_id = command->test.id;
+	struct iommufd_object *object;
+	struct mock_device *mock;
+	int rc;
+
+	rc = object_alloc(task, context, sizeof(*mock), OBJECT_SELFTEST, &object);
+	if (rc)
+		return rc;
+	mock = (struct mock_device *)object;
+	rc = mock_device_attach(command, mock, flags, &pt_id);
+	if (rc)
+		goto abort;
+	command->test.mock_domain.out_stdev_id = object->id;
+	command->test.mock_domain.out_hwpt_id = pt_id;
+	command->test.mock_domain.out_idev_id = mock->device->object.id;
+	rc = command_respond(command);
+	if (rc && !SIM_BUG(task, MOCK_DOMAIN_NOT_UNDONE)) {
+		device_detach(task, mock->device);
+		device_unbind(task, mock->device);
+		iommu_device_destroy(task, mock->hardware);
+		goto abort;
+	}
+	object_publish(task, context, object);
+	return rc;
+abort:
+	object_abort(task, context, object);
+	return rc;
+}
+
+int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN(struct command *command)
+{
+	return mock_domain(command, 0);
+}
+
+int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct command *command)
+{
+	return mock_domain(command, command->test.mock_domain_flags.dev_flags);
+}
+
+int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command)
+{
+	struct task *task = command->task;
+	struct iommufd_context *context = command->context;
+	struct mock_device *mock;
+	int rc;
+
+	mock = (struct mock_device *)object_get(task, context, command->test.id, OBJECT_SELFTEST);
+	if (!mock)
+		return -ENOENT;
+	rc = device_replace(task, mock->device, &command->test.mock_domain_replace.pt_id);
+	if (!rc)
+		rc = command_respond(command);
+	object_put(task, context, &mock->object);
+	return rc;
+}
+
+/* Step 3 of 10.9: the page behind each address must be the one that the IOVA leads to. */
+static int check_map(struct task *task, const struct iommu_domain *domain, uint64_t page_size, uint64_t iova,
+	uint64_t length, uint64_t uptr)
+{
+	for (; length; length -= page_size, iova += page_size, uptr += page_size) {
+		const struct page *page = mm_visible_page(task, uptr & ~(SIM_PAGE_SIZE - 1));
+
+		if (!page)
+			return -EFAULT;
+		if (iommu_translate(domain, iova) != page->phys + (uptr & (SIM_PAGE_SIZE - 1)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int64_t handle_IOMMU_TEST_OP_MD_CHECK_MAP(struct command *command)
+{
+	struct task *task = command->task;
+	uint64_t iova = command->test.md_check_map.iova, length = command->test.md_check_map.length;
+	uint64_t uptr = command->test.md_check_map.uptr, page_size, end;
+	struct hwpt *hwpt;
+	int rc = -EINVAL;
+
+	hwpt = (struct hwpt *)object_get(task, command->context, command->test.id, OBJECT_HWPT_PAGING);
+	if (!hwpt)
+		return -ENOENT;
+	page_size = iommu_domain_config(hwpt->domain)->page_sizes;
+	page_size &= -page_size;
+	if (!((iova | length | uptr) & (page_size - 1)) && !__builtin_add_overflow(uptr, length, &end))
+		rc = check_map(task, hwpt->domain, page_size, iova, length, uptr);
+	object_put(task, command->context, &hwpt->object);
+	return rc;
+}
+
+int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command)
+{
+	uint64_t length = command->test.md_check_refs.length, uptr = command->test.md_check_refs.uptr, end;
+
+	if ((length | uptr) & (SIM_PAGE_SIZE - 1) || __builtin_add_overflow(uptr, length, &end))
+		return -EINVAL;
+	for (; length; length -= SIM_PAGE_SIZE, uptr += SIM_PAGE_SIZE) {
+		const struct page *page = mm_visible_page(command->task, uptr);
+
+		if (!page)
+			return -EFAULT;
+		if (page->pins != command->test.md_check_refs.refs)
+			return -EIO;
+	}
+	return 0;
+}
+
+int64_t handle_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT(struct command *command)
+{
+	uint32_t limit = command->test.set_temp_memory_limit.limit;
+
+	if (limit < 12)
+		return -EINVAL;
+	__atomic_store_n(&machine_of(command->task)->temp_memory_limit, limit, __ATOMIC_RELAXED);
+	return 0;
+}
