@@ -444,7 +444,7 @@ static bool words(struct parser *parser, uint32_t index)
 		/* "process P2: uid=1000" is the same as without the colon. */
 		if (row == CALL_ID_process && lex_next(lex) == ':')
 			lex->at++;
-		if (lex->at < lex->end && !strchr(" \t:;}", *lex->at))
+		if (lex->at < lex->end && !strchr(" \t:;}", *lex->at) && !lex_is_arrow(lex))
 			return lex_fail_found(lex, lex->at, NULL, "expected a blank behind the value");
 	}
 	return true;
@@ -585,6 +585,12 @@ static bool lines(struct parser *parser, const char *source, size_t length)
 	uint32_t number = 1;
 	const char *at = source;
 
+	/* A byte order mark is no part of the text. */
+	if (length >= 3 && !memcmp(source, "\xef\xbb\xbf", 3)) {
+		source += 3;
+		length -= 3;
+		at = source;
+	}
 	if (!lex_check_text(lex, source, length))
 		return false;
 	while (at < source + length) {

@@ -329,9 +329,11 @@ static bool schedule_switch(struct parser *parser)
 {
 	struct lex *lex = &parser->lex;
 	struct schedule_switch *next = prog_add_switch(&parser->text->prog);
-	const char *start = lex->at;
+	const char *start;
 	uint64_t number;
 
+	lex_skip_blanks(lex);
+	start = lex->at;
 	if (!next)
 		return lex_fail(lex, lex->at, "a program has at most %d switches", PROG_SWITCH_MAX);
 	if (!thread_word(parser, &next->thread))

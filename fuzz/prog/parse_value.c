@@ -211,10 +211,8 @@ static bool flags(struct parser *parser, uint32_t call, const struct field *fiel
 bool parse_scalar(struct parser *parser, uint32_t call, const struct field *field, struct value *value)
 {
 	struct lex *lex = &parser->lex;
-	const char *start;
+	const char *start = lex->at;
 
-	lex_skip_blanks(lex);
-	start = lex->at;
 	if (field->kind == FIELD_FLAGS || field->kind == FIELD_ENUM) {
 		if (!flags(parser, call, field, value))
 			return false;

@@ -147,6 +147,20 @@ static void print_prefixes(const struct printer *printer, const struct call *cal
 		fputs("fail-nth *: ", out);
 }
 
+/* A bare subject of another type stands for a device and its descriptor (parse.c); here it stands for itself. */
+static bool is_odd_subject(const struct prog *prog, const struct call *call)
+{
+	const struct call_row *row = prog_row(call);
+	const struct value *subject;
+
+	if (row->kind != CALL_KERNEL || !row->field_count || row->fields[0].kind != FIELD_SUBJECT)
+		return false;
+	subject = prog_value(prog, call, 0);
+	return subject->kind == VALUE_HANDLE &&
+		!resource_matches(row->fields[0].resource,
+			prog_output_resource(prog, subject->call, subject->output));
+}
+
 /* Bare words first, as long as none is missing; the others by name. */
 static void print_words(const struct printer *printer, const struct call *call)
 {
@@ -155,6 +169,8 @@ static void print_words(const struct printer *printer, const struct call *call)
 	unsigned count = parse_bare_fields(row, fields), bare = 0;
 	uint32_t done = 0;
 
+	if (is_odd_subject(printer->prog, call))
+		count = 0;
 	while (bare < count && prog_value(printer->prog, call, fields[bare])->kind != VALUE_UNSET) {
 		fputc(' ', printer->out);
 		print_value(printer, &row->fields[fields[bare]],

@@ -283,7 +283,7 @@ bool prog_field_takes(const struct field *field, enum value_kind kind, unsigned 
 	case VALUE_UNSET:
 		return true;
 	case VALUE_NUMBER:
-		return !bytes;
+		return !bytes && (field->kind != FIELD_NAME || names_field_limit(field));
 	case VALUE_HANDLE:
 	case VALUE_MEM:
 		return !bytes && field->kind != FIELD_NAME;
@@ -304,7 +304,7 @@ uint64_t prog_field_number(const struct field *field, uint64_t number)
 	if (field->kind == FIELD_NAME) {
 		uint32_t limit = names_field_limit(field);
 
-		return limit ? number % limit : number;
+		return limit ? number % limit : 0;
 	}
 	if (bits == 0 || bits >= 64)
 		return number;

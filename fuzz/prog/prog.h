@@ -160,6 +160,8 @@ bool prog_has_body(uint16_t row);
  * decode, generate, mutate and minimise end with it. Returns the number of corrections.
  */
 unsigned prog_repair(struct prog *prog);
+/* The part of it that concerns options and switches. */
+unsigned prog_repair_options(struct prog *prog);
 
 /*
  * Removes calls marked in `drop` (call_count bytes), the bodies of removed `on` calls and the switches of

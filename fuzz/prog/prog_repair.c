@@ -66,6 +66,7 @@ static void repair_switches(struct repair *repair)
 		set_u8(repair, &next.to, next.to % (PROG_THREAD_MAX + 1));
 		set_u8(repair, &next.point, next.point % SCHEDULE_POINT_COUNT);
 		set_u8(repair, &next.reserved, 0);
+		set_u16(repair, &next.call, next.call % PROG_CALL_MAX);
 		set_u16(repair, &next.occurrence, next.occurrence ? next.occurrence : 1);
 		set_u32(repair, &next.object, next.object > PROG_LOCK_CLASSES ? 0 : next.object);
 		if (next.thread != next.to)
@@ -248,6 +249,15 @@ bool prog_handle_reaches(const struct prog *prog, uint32_t user, uint32_t produc
 	body = prog->calls[producer].body;
 	/* Outputs of a callback that may not have run are none of another callback's business. */
 	return !body || !prog->calls[user].body || prog->calls[user].body == body;
+}
+
+unsigned prog_repair_options(struct prog *prog)
+{
+	struct repair repair = { .prog = prog };
+
+	repair_options(&repair);
+	repair_switches(&repair);
+	return repair.corrections;
 }
 
 unsigned prog_repair(struct prog *prog)
