@@ -22,6 +22,7 @@ enum {
 	GEN_KERNEL,
 	GEN_CALLS,
 	GEN_FAILURES,
+	GEN_TARGET,
 	GEN_STATS,
 	GEN_DIGEST,
 	GEN_CHECK,
@@ -39,6 +40,7 @@ static const struct option_spec gen_options[] = {
 	[GEN_KERNEL] = { "kernel", 'k', "VERSION", "Calls that are newer than this release become rare." },
 	[GEN_CALLS] = { "calls", 'c', "N", "Calls in a program at most (default 40)." },
 	[GEN_FAILURES] = { "failures", 0, NULL, "Injects a failure in every fifth program." },
+	[GEN_TARGET] = { "target", 't', "TARGET", "With --stats and --digest: inproc (default) or model." },
 	[GEN_STATS] = { "stats", 0, NULL,
 		"Runs the programs and prints per call how often it was used, how often it\n"
 		"succeeded and with which errnos it failed; then the share of programs that\n"
@@ -214,6 +216,13 @@ static bool read_option(struct request *request, int option, const char *value)
 	case GEN_KERNEL: return tool_kernel(value, &gen->options.kernel);
 	case GEN_CALLS: return number_option(&gen->options.call_max, "calls", value, 1, PROG_CALL_MAX);
 	case GEN_FAILURES: gen->options.failures = true; return true;
+	case GEN_TARGET:
+		gen->target = strcmp(value, "inproc") == 0 ? &target_inproc :
+			strcmp(value, "model") == 0	   ? &target_model :
+							     NULL;
+		if (!gen->target)
+			tool_error("--target: expected inproc or model, found '%s'", value);
+		return gen->target != NULL;
 	case GEN_STATS: return set_form(request, FORM_STATS);
 	case GEN_DIGEST: return set_form(request, FORM_DIGEST);
 	case GEN_CHECK: return set_form(request, FORM_CHECK);
@@ -229,7 +238,7 @@ static bool read_option(struct request *request, int option, const char *value)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct request request = { .gen = { .seed = 1, .goal_uses = 100, .findings = 1 } };
+	struct request request = { .gen = { .seed = 1, .target = &target_inproc, .goal_uses = 100, .findings = 1 } };
 	struct gen *gen = &request.gen;
 	struct options options;
 	const char *value;

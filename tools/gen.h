@@ -6,10 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fuzz/exec/target.h"
 #include "fuzz/prog/generate.h"
 
 struct gen {
 	struct generate_options options;
+	const struct target_class *target; /* of statistics and digest */
 	uint64_t seed, first, programs; /* numbers [first, first + programs) of the sequence of that seed */
 	uint32_t goal_uses; /* a call's share of successes is judged from so many uses on */
 	uint32_t findings; /* check: kinds of findings to print at most */

@@ -209,7 +209,7 @@ static bool json_stats(const struct gen *gen, const struct stats *stats)
 static struct exec *open_exec(const struct gen *gen)
 {
 	const char *reason = "out of memory";
-	struct exec *exec = exec_open(&target_inproc, gen->options.kernel, &reason);
+	struct exec *exec = exec_open(gen->target, gen->options.kernel, &reason);
 
 	if (!exec)
 		tool_error("gen: %s", reason);
