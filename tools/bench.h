@@ -8,8 +8,8 @@
 
 struct bench_size {
 	uint32_t programs; /* standard programs in one measurement */
-	uint32_t calls; /* calls in one measurement */
-	uint32_t areas; /* areas of the large IOAS */
+	uint32_t calls;	   /* calls in one measurement */
+	uint32_t areas;	   /* areas of the large IOAS */
 };
 
 struct measurement {

@@ -10,9 +10,9 @@
 #include "tools/bench.h"
 #include "tools/tool.h"
 
-#define AREA_PAGES 2 /* an area and the gap behind it */
-#define PROBES 1000  /* maps that are timed */
-#define SMALL 1000   /* areas of the small IOAS */
+#define AREA_PAGES 2	/* an area and the gap behind it */
+#define PROBES	   1000 /* maps that are timed */
+#define SMALL	   1000 /* areas of the small IOAS */
 
 /* A machine with one context and one IOAS. */
 struct bench_machine {
@@ -47,7 +47,7 @@ static int64_t command(struct bench_machine *machine, uint32_t number, void *arg
 
 static bool machine_open(struct bench_machine *machine)
 {
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 
 	machine->sim = sim_create(&config);
 	if (!machine->sim) {
@@ -100,7 +100,7 @@ static double reset_and_end(const struct bench_size *size)
 static double failed_destroy(const struct bench_size *size)
 {
 	struct bench_machine machine;
-	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = 999 };
+	struct iommu_destroy destroy = {.size = sizeof(destroy), .id = 999};
 
 	if (!machine_open(&machine))
 		return -1;
@@ -166,14 +166,17 @@ enum order { ORDER_ASCENDING, ORDER_RANDOM, ORDER_AUTOMATIC };
 /* A permutation of [0, 2^32): no IOVA comes twice, and none near the one before. */
 static uint64_t place(enum order order, uint64_t i)
 {
-	uint64_t slot = order == ORDER_RANDOM ? (i * UINT64_C(2654435761) + 12345) & UINT64_C(0xffffffff) : i;
+	uint64_t slot = order == ORDER_RANDOM
+				? (i * UINT64_C(2654435761) + 12345) & UINT64_C(0xffffffff)
+				: i;
 
 	return (slot + 1) * AREA_PAGES * SIM_PAGE_SIZE;
 }
 
 static int64_t map_nth(struct bench_machine *machine, enum order order, uint64_t i)
 {
-	/* Automatic: areas fill the space from its start, so that the only hole is behind the last one. */
+	/* Automatic: areas fill the space from its start, so that the only hole is behind the last
+	 * one. */
 	if (order == ORDER_AUTOMATIC)
 		return map(machine, false, 0, SIM_PAGE_SIZE);
 	return map(machine, true, place(order, i), SIM_PAGE_SIZE);
@@ -187,10 +190,12 @@ static double time_maps(enum order order, uint32_t areas)
 
 	if (!machine_open(&machine))
 		return -1;
-	/* The bulk of the automatic case is put there by fixed maps: what is timed is the search for the hole. */
+	/* The bulk of the automatic case is put there by fixed maps: what is timed is the search
+	 * for the hole. */
 	for (; i < areas; i++)
-		if ((order == ORDER_AUTOMATIC ? map(&machine, true, (i + 1) * SIM_PAGE_SIZE, SIM_PAGE_SIZE) :
-						map_nth(&machine, order, i)) < 0)
+		if ((order == ORDER_AUTOMATIC
+				    ? map(&machine, true, (i + 1) * SIM_PAGE_SIZE, SIM_PAGE_SIZE)
+				    : map_nth(&machine, order, i)) < 0)
 			break;
 	bool filled = i == areas;
 	uint64_t start = tool_clock();
@@ -226,16 +231,16 @@ static double ratio_automatic(const struct bench_size *size)
 }
 
 const struct measurement bench_machine[] = {
-	{ "map + unmap of one page, no domain", "pairs/s", "5000000", true, map_unmap_pairs },
-	{ "failed DESTROY", "ns", "", false, failed_destroy },
-	{ "sim create + end", "ns", "", false, create_and_end },
-	{ "sim reset + end", "ns", "500", false, reset_and_end },
-	{ 0 },
+	{"map + unmap of one page, no domain", "pairs/s", "5000000", true, map_unmap_pairs},
+	{"failed DESTROY", "ns", "", false, failed_destroy},
+	{"sim create + end", "ns", "", false, create_and_end},
+	{"sim reset + end", "ns", "500", false, reset_and_end},
+	{0},
 };
 
 const struct measurement bench_areas[] = {
-	{ "map at many areas / at 1000, ascending", "times", "2", false, ratio_ascending },
-	{ "map at many areas / at 1000, random", "times", "4", false, ratio_random },
-	{ "map at many areas / at 1000, automatic", "times", "2", false, ratio_automatic },
-	{ 0 },
+	{"map at many areas / at 1000, ascending", "times", "2", false, ratio_ascending},
+	{"map at many areas / at 1000, random", "times", "4", false, ratio_random},
+	{"map at many areas / at 1000, automatic", "times", "2", false, ratio_automatic},
+	{0},
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measurements of whole programs: decoded, run and traced on a fresh machine, with and without oracles. */
+/* Measurements of whole programs: decoded, run and traced on a fresh machine, with and without
+ * oracles. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,14 @@
 static const char standard_source[] =
 	"fd = open /dev/iommu\n"
 	"as = IOMMU_IOAS_ALLOC fd\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+0 length=1P iova=1M\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+1P length=1P iova=2M\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+2P length=1P iova=3M\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+3P length=1P iova=4M\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+0 length=1P "
+	"iova=1M\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+1P length=1P "
+	"iova=2M\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+2P length=1P "
+	"iova=3M\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+3P length=1P "
+	"iova=4M\n"
 	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=1M length=1P\n"
 	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=2M length=1P\n"
 	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=3M length=1P\n"
@@ -36,7 +41,8 @@ static size_t standard_program(uint8_t *bytes, size_t room)
 	if (prog_parse(&text, standard_source, strlen(standard_source), &error))
 		size = prog_encode(&text.prog, bytes, room);
 	else
-		tool_error("bench: standard program:%u:%u: %s", error.line, error.column, error.message);
+		tool_error("bench: standard program:%u:%u: %s", error.line, error.column,
+			error.message);
 	prog_text_free(&text);
 	return size <= room ? size : 0;
 }
@@ -70,7 +76,7 @@ static double with_oracles(const struct bench_size *size, uint32_t oracles)
 	uint8_t bytes[2048];
 	size_t count = standard_program(bytes, sizeof(bytes));
 	struct oracle_run *run = oracle_open(0, oracles);
-	struct finding finding = { 0 };
+	struct finding finding = {0};
 	struct prog prog;
 	double value = -1;
 	bool clean = true;
@@ -106,8 +112,8 @@ static double all_oracles(const struct bench_size *size)
 /* The suite in this process, oracles on; failures are check's business. */
 static double suite_seconds(const struct bench_size *size)
 {
-	struct suite_config config = { .target = &target_inproc, .oracles = ORACLE_ALL };
-	struct suite suite = { 0 };
+	struct suite_config config = {.target = &target_inproc, .oracles = ORACLE_ALL};
+	struct suite suite = {0};
 	char *folder = files_tree("conformance");
 	double value = -1;
 
@@ -131,9 +137,9 @@ static double suite_seconds(const struct bench_size *size)
 }
 
 const struct measurement bench_programs[] = {
-	{ "standard programs", "1/s", "400000", true, standard },
-	{ "standard programs, audit and model", "1/s", "40000 (asan)", true, audit_and_model },
-	{ "standard programs, all oracles", "1/s", "", true, all_oracles },
-	{ "conformance suite, all oracles", "s", "5", false, suite_seconds },
-	{ 0 },
+	{"standard programs", "1/s", "400000", true, standard},
+	{"standard programs, audit and model", "1/s", "40000 (asan)", true, audit_and_model},
+	{"standard programs, all oracles", "1/s", "", true, all_oracles},
+	{"conformance suite, all oracles", "s", "5", false, suite_seconds},
+	{0},
 };

@@ -12,11 +12,13 @@
 enum { BENCH_SHORT, BENCH_JSON, BENCH_RUNS, BENCH_ONLY };
 
 static const struct option_spec bench_options[] = {
-	[BENCH_SHORT] = { "short", 's', NULL, "Fewer programs and areas (100,000 instead of 1,000,000), 3 runs." },
-	[BENCH_JSON] = { "json", 'j', "FILE", "Writes all values as JSON too." },
-	[BENCH_RUNS] = { "runs", 'n', "N", "Runs of each measurement (default 5); the median counts." },
-	[BENCH_ONLY] = { "only", 'o', "TEXT", "Only measurements whose name contains TEXT." },
-	{ 0 },
+	[BENCH_SHORT] = {"short", 's', NULL,
+		"Fewer programs and areas (100,000 instead of 1,000,000), 3 runs."},
+	[BENCH_JSON] = {"json", 'j', "FILE", "Writes all values as JSON too."},
+	[BENCH_RUNS] = {"runs", 'n', "N",
+		"Runs of each measurement (default 5); the median counts."},
+	[BENCH_ONLY] = {"only", 'o', "TEXT", "Only measurements whose name contains TEXT."},
+	{0},
 };
 
 struct bench {
@@ -54,14 +56,18 @@ static void print_value(double value, FILE *out)
 		fprintf(out, "%12.2f", value);
 }
 
-static void json_measurement(struct bench *bench, const struct measurement *what, const double *values)
+static void json_measurement(
+	struct bench *bench, const struct measurement *what, const double *values)
 {
 	FILE *out = bench->json;
 
 	fprintf(out, "%s\n    {\"name\": ", bench->printed ? "," : "");
 	tool_json_string(what->name, out);
-	fprintf(out, ", \"unit\": \"%s\", \"budget\": \"%s\", \"median\": %.6g, \"min\": %.6g, \"max\": %.6g, \"runs\": [",
-		what->unit, what->budget, values[bench->runs / 2], values[0], values[bench->runs - 1]);
+	fprintf(out,
+		", \"unit\": \"%s\", \"budget\": \"%s\", \"median\": %.6g, \"min\": %.6g, \"max\": "
+		"%.6g, \"runs\": [",
+		what->unit, what->budget, values[bench->runs / 2], values[0],
+		values[bench->runs - 1]);
 	for (unsigned r = 0; r < bench->runs; r++)
 		fprintf(out, "%s%.6g", r ? ", " : "", values[r]);
 	fputs("]}", out);
@@ -86,7 +92,8 @@ static void measure(struct bench *bench, const struct measurement *what)
 	print_value(values[bench->runs / 2], stdout);
 	print_value(values[0], stdout);
 	print_value(values[bench->runs - 1], stdout);
-	printf("  %-8s %s%s\n", what->unit, *what->budget ? what->high_is_good ? ">= " : "<= " : "", what->budget);
+	printf("  %-8s %s%s\n", what->unit, *what->budget ? what->high_is_good ? ">= " : "<= " : "",
+		what->budget);
 	fflush(stdout);
 	if (bench->json)
 		json_measurement(bench, what, values);
@@ -95,10 +102,13 @@ static void measure(struct bench *bench, const struct measurement *what)
 
 static void measure_all(struct bench *bench)
 {
-	static const struct measurement *const groups[] = { bench_programs, bench_machine, bench_areas };
+	static const struct measurement *const groups[] = {
+		bench_programs, bench_machine, bench_areas};
 
-	printf("build: %s; median of %u runs; many areas: %u\n", BUILD, bench->runs, bench->size.areas);
-	printf("%-42s%12s%12s%12s  %-8s %s\n", "measurement", "median", "min", "max", "unit", "budget");
+	printf("build: %s; median of %u runs; many areas: %u\n", BUILD, bench->runs,
+		bench->size.areas);
+	printf("%-42s%12s%12s%12s  %-8s %s\n", "measurement", "median", "min", "max", "unit",
+		"budget");
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
 		for (const struct measurement *what = groups[g]; what->name; what++)
 			measure(bench, what);
@@ -112,8 +122,9 @@ static int run_bench(struct bench *bench, const char *path)
 	if (path) {
 		bench->json = open_memstream(&json, &bytes);
 		if (bench->json)
-			fprintf(bench->json, "{\n  \"build\": \"%s\",\n  \"areas\": %u,\n  \"measurements\": [", BUILD,
-				bench->size.areas);
+			fprintf(bench->json,
+				"{\n  \"build\": \"%s\",\n  \"areas\": %u,\n  \"measurements\": [",
+				BUILD, bench->size.areas);
 	}
 	measure_all(bench);
 	int code = bench->failed ? TOOL_BROKEN : TOOL_OK;
@@ -129,7 +140,8 @@ static int run_bench(struct bench *bench, const char *path)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct bench bench = { .size = { .programs = 200000, .calls = 1000000, .areas = 1000000 }, .runs = 5 };
+	struct bench bench = {
+		.size = {.programs = 200000, .calls = 1000000, .areas = 1000000}, .runs = 5};
 	struct options options;
 	const char *value, *path = NULL;
 	uint64_t runs = 0;
@@ -146,12 +158,15 @@ static int run(const struct command *command, int argc, char **argv)
 			break;
 		case BENCH_ONLY: bench.only = value; break;
 		case OPTIONS_HELP: return TOOL_OK;
-		case OPTIONS_WORD: tool_error("bench: expected options only, found '%s'", value); return TOOL_BROKEN;
+		case OPTIONS_WORD:
+			tool_error("bench: expected options only, found '%s'", value);
+			return TOOL_BROKEN;
 		default: return TOOL_BROKEN;
 		}
 	}
 	if (is_short) {
-		bench.size = (struct bench_size){ .programs = 20000, .calls = 100000, .areas = 100000 };
+		bench.size =
+			(struct bench_size){.programs = 20000, .calls = 100000, .areas = 100000};
 		bench.runs = 3;
 	}
 	if (runs)
@@ -164,12 +179,16 @@ const struct command command_bench = {
 	.brief = "measure the budgets of the design",
 	.synopsis = "iommuzz bench [--short] [--runs N] [--json FILE] [--only TEXT]",
 	.description =
-		"Measures each budget several times and prints the median, the smallest and the largest value.\n"
-		"The standard program is open, IOAS_ALLOC, 4 maps, 4 unmaps, close: decoded, run and traced on\n"
-		"a fresh machine. Nothing here fails because it is slow. Take the numbers of a release build on\n"
+		"Measures each budget several times and prints the median, the smallest and the "
+		"largest value.\n"
+		"The standard program is open, IOAS_ALLOC, 4 maps, 4 unmaps, close: decoded, run "
+		"and traced on\n"
+		"a fresh machine. Nothing here fails because it is slow. Take the numbers of a "
+		"release build on\n"
 		"an idle machine; the budget with audit and model is meant for the asan build.",
 	.options = bench_options,
 	.exit_status = "0   measured\n2   wrong usage, or something could not be measured",
-	.examples = "iommuzz bench --json bench.json\nbuild/asan/iommuzz bench --only 'audit and model'",
+	.examples = "iommuzz bench --json bench.json\nbuild/asan/iommuzz bench --only 'audit and "
+		    "model'",
 	.run = run,
 };

@@ -27,30 +27,33 @@ enum {
 };
 
 static const struct option_spec check_options[] = {
-	[CHECK_TARGET] = { "target", 't', "TARGET",
-		"What is tested: inproc (the implementation, default) or model (the reference\nmodel)." },
-	[CHECK_KERNEL] = { "kernel", 'k', "VERSION",
+	[CHECK_TARGET] = {"target", 't', "TARGET",
+		"What is tested: inproc (the implementation, default) or model (the "
+		"reference\nmodel)."},
+	[CHECK_KERNEL] = {"kernel", 'k', "VERSION",
 		"The kernel profile, from 6.2 to the newest (default). A program's own\n"
-		"`sim kernel=` comes first." },
-	[CHECK_FILTER] = { "filter", 'f', "GLOB", "Only tests whose id matches, as 'ioas-map-*'." },
-	[CHECK_FORMAT] = { "format", 'F', "FORMAT",
-		"tap (TAP 13, default), tap14, ktap or junit." },
-	[CHECK_JSON] = { "json", 'j', "FILE", "Writes all results as JSON too." },
-	[CHECK_ORACLES] = { "oracles", 'o', "LIST",
+		"`sim kernel=` comes first."},
+	[CHECK_FILTER] = {"filter", 'f', "GLOB", "Only tests whose id matches, as 'ioas-map-*'."},
+	[CHECK_FORMAT] = {"format", 'F', "FORMAT", "tap (TAP 13, default), tap14, ktap or junit."},
+	[CHECK_JSON] = {"json", 'j', "FILE", "Writes all results as JSON too."},
+	[CHECK_ORACLES] = {"oracles", 'o', "LIST",
 		"Oracles that watch each run: all (default), none, or some of model, audit,\n"
-		"isolation, rollback, machine, joined by commas. Only with the target inproc." },
-	[CHECK_NO_ORACLES] = { "no-oracles", 0, NULL, "The same as --oracles none: expectations alone." },
-	[CHECK_BUG] = { "bug", 'b', "NAME", "Switches a defect on (bugs build); the suite should fail." },
-	[CHECK_JOBS] = { "jobs", 'J', "N", "Worker processes (default 1)." },
-	[CHECK_TIMEOUT] = { "timeout", 0, "SECONDS", "A test that takes longer has failed (default 60)." },
-	[CHECK_REQUIREMENTS] = { "requirements", 0, NULL,
+		"isolation, rollback, machine, joined by commas. Only with the target inproc."},
+	[CHECK_NO_ORACLES] = {"no-oracles", 0, NULL,
+		"The same as --oracles none: expectations alone."},
+	[CHECK_BUG] = {"bug", 'b', "NAME",
+		"Switches a defect on (bugs build); the suite should fail."},
+	[CHECK_JOBS] = {"jobs", 'J', "N", "Worker processes (default 1)."},
+	[CHECK_TIMEOUT] = {"timeout", 0, "SECONDS",
+		"A test that takes longer has failed (default 60)."},
+	[CHECK_REQUIREMENTS] = {"requirements", 0, NULL,
 		"Runs nothing; lists every requirement of conformance/requirements with the\n"
 		"programs that show it. Exit 1 if one in scope is not shown or a program\n"
-		"names one that does not exist." },
-	[CHECK_MUTANTS] = { "mutants", 0, NULL,
+		"names one that does not exist."},
+	[CHECK_MUTANTS] = {"mutants", 0, NULL,
 		"Runs the suite once per switchable defect (bugs build) and tells which are\n"
-		"caught, by what. Exit 1 if the suite alone catches less than 95 %." },
-	{ 0 },
+		"caught, by what. Exit 1 if the suite alone catches less than 95 %."},
+	{0},
 };
 
 static void show(void *context, const struct test *test, const struct test_result *result)
@@ -107,7 +110,7 @@ static int run_suite(const struct check *check)
 
 static bool set_target(struct check *check, const char *name)
 {
-	static const char *const names[] = { "inproc", "model", NULL };
+	static const char *const names[] = {"inproc", "model", NULL};
 
 	if (strcmp(name, "inproc") == 0)
 		check->config.target = &target_inproc;
@@ -116,7 +119,8 @@ static bool set_target(struct check *check, const char *name)
 	else if (strcmp(name, "live") == 0)
 		tool_error("--target live: not yet");
 	else
-		tool_error_near(name, names, "--target: expected inproc or model, found '%s'", name);
+		tool_error_near(
+			name, names, "--target: expected inproc or model, found '%s'", name);
 	return check->config.target != NULL;
 }
 
@@ -124,7 +128,8 @@ static bool set_oracles(struct check *check, const char *list)
 {
 	if (oracle_parse(list, &check->config.oracles))
 		return true;
-	tool_error("--oracles: expected all, none, or some of model, audit, isolation, rollback, machine, found '%s'",
+	tool_error("--oracles: expected all, none, or some of model, audit, isolation, rollback, "
+		   "machine, found '%s'",
 		list);
 	return false;
 }
@@ -152,19 +157,20 @@ static bool set_format(struct check *check, const char *name)
 {
 	if (report_find_format(name, &check->format))
 		return true;
-	tool_error_near(name, report_format_names, "--format: expected tap, tap14, ktap or junit, found '%s'", name);
+	tool_error_near(name, report_format_names,
+		"--format: expected tap, tap14, ktap or junit, found '%s'", name);
 	return false;
 }
 
 /* Whether the program lies where tests of this project lie by themselves. */
 static bool load_default(struct check *check)
 {
-	static const char *const folders[] = { "conformance", "corpus/regress" };
+	static const char *const folders[] = {"conformance", "corpus/regress"};
 	bool found = false;
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		char *path = files_tree(folders[i]);
-		struct file_list list = { 0 };
+		struct file_list list = {0};
 
 		/* An empty regress folder is no error. */
 		if (path && (i == 0 || access(path, R_OK) == 0)) {
@@ -189,7 +195,8 @@ struct check_words {
 };
 
 /* An exit code, or -1 to go on. */
-static int read_option(struct check *check, struct check_words *words, int option, const char *value)
+static int read_option(
+	struct check *check, struct check_words *words, int option, const char *value)
 {
 	uint64_t number = 0;
 	bool right = true;
@@ -238,7 +245,8 @@ static int run_check(struct check *check, const struct check_words *words)
 	if (words->mutants)
 		return check_mutants(check);
 	if (!check->suite.count) {
-		tool_error("check: no test matches '%s'", check->config.filter ? check->config.filter : "*");
+		tool_error("check: no test matches '%s'",
+			check->config.filter ? check->config.filter : "*");
 		return TOOL_BROKEN;
 	}
 	/* A target that is not to be had is one message here, not one failure a test. */
@@ -252,11 +260,11 @@ static int run_check(struct check *check, const struct check_words *words)
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct check check = {
-		.config = { .target = &target_inproc, .oracles = ORACLE_ALL },
+		.config = {.target = &target_inproc, .oracles = ORACLE_ALL},
 		.jobs = 1,
 		.timeout = 60,
 	};
-	struct check_words words = { 0 };
+	struct check_words words = {0};
 	struct options options;
 	const char *value;
 	int code = -1;
@@ -280,15 +288,21 @@ const struct command command_check = {
 	.synopsis = "iommuzz check [OPTION]... [SUITE]...\n"
 		    "iommuzz check --requirements\n"
 		    "iommuzz check --mutants",
-	.description =
-		"Runs programs as tests: every call must give what the program expects (docs/PROGRAMS.md),\n"
-		"and the oracles must find nothing. A SUITE is a program or a folder, searched for NAME.prog.\n"
-		"Without one, conformance/ and corpus/regress/ of the source tree are run, and the framing\n"
-		"tests that are generated for every call with a size word (ids framing-CALL-CASE).\n\n"
-		"A test that does not apply (kernel profile, what the target lacks) is skipped with the\n"
-		"reason. One that its header names as known to fail does not count when it fails, and is a\n"
-		"failure when it passes. Tests run in worker processes: one that crashes or hangs has failed,\n"
-		"and the others still run.",
+	.description = "Runs programs as tests: every call must give what the program expects "
+		       "(docs/PROGRAMS.md),\n"
+		       "and the oracles must find nothing. A SUITE is a program or a folder, "
+		       "searched for NAME.prog.\n"
+		       "Without one, conformance/ and corpus/regress/ of the source tree are run, "
+		       "and the framing\n"
+		       "tests that are generated for every call with a size word (ids "
+		       "framing-CALL-CASE).\n\n"
+		       "A test that does not apply (kernel profile, what the target lacks) is "
+		       "skipped with the\n"
+		       "reason. One that its header names as known to fail does not count when it "
+		       "fails, and is a\n"
+		       "failure when it passes. Tests run in worker processes: one that crashes or "
+		       "hangs has failed,\n"
+		       "and the others still run.",
 	.options = check_options,
 	.exit_status = "0    all tests passed (or were skipped, or failed as known)\n"
 		       "1    a test failed, or passed unexpectedly\n"

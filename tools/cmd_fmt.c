@@ -12,18 +12,19 @@
 enum { FMT_CHECK, FMT_IN_PLACE, FMT_TO_BINARY, FMT_FROM_BINARY, FMT_OUTPUT };
 
 static const struct option_spec fmt_options[] = {
-	[FMT_CHECK] = { "check", 'c', NULL, "Writes nothing; names the files that are not in canonical form." },
-	[FMT_IN_PLACE] = { "in-place", 'i', NULL, "Replaces each file by its canonical form." },
-	[FMT_TO_BINARY] = { "to-binary", 0, NULL,
+	[FMT_CHECK] = {"check", 'c', NULL,
+		"Writes nothing; names the files that are not in canonical form."},
+	[FMT_IN_PLACE] = {"in-place", 'i', NULL, "Replaces each file by its canonical form."},
+	[FMT_TO_BINARY] = {"to-binary", 0, NULL,
 		"Writes the binary form, as fuzzing engines keep it. Names, comments and\n"
-		"expectations are not part of it." },
-	[FMT_FROM_BINARY] = { "from-binary", 0, NULL,
+		"expectations are not part of it."},
+	[FMT_FROM_BINARY] = {"from-binary", 0, NULL,
 		"Reads the binary form, whatever the bytes look like. Without this\n"
-		"option a file that is no text is taken as binary too." },
-	[FMT_OUTPUT] = { "output", 'o', "DIR",
+		"option a file that is no text is taken as binary too."},
+	[FMT_OUTPUT] = {"output", 'o', "DIR",
 		"Writes each result to a file in DIR instead of standard output: NAME.prog\n"
-		"as text, NAME (without .prog) as binary. DIR is made if it is not there." },
-	{ 0 },
+		"as text, NAME (without .prog) as binary. DIR is made if it is not there."},
+	{0},
 };
 
 struct fmt {
@@ -102,11 +103,13 @@ static bool format_file(struct fmt *fmt, const char *path)
 	prog_text_init(&text);
 	bool done = files_load(path, fmt->from_binary, &text, &was_binary);
 	if (done && was_binary && (fmt->check || fmt->in_place)) {
-		tool_error("%s: binary, expected a program in text form (--from-binary prints it)", path);
+		tool_error("%s: binary, expected a program in text form (--from-binary prints it)",
+			path);
 		done = false;
 	}
 	if (done)
-		done = fmt->to_binary ? emit_binary(fmt, path, &text.prog) : emit_text(fmt, path, &text);
+		done = fmt->to_binary ? emit_binary(fmt, path, &text.prog)
+				      : emit_text(fmt, path, &text);
 	prog_text_free(&text);
 	return done;
 }
@@ -127,8 +130,8 @@ static int run_files(struct fmt *fmt, const struct file_list *list)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct fmt fmt = { 0 };
-	struct file_list list = { 0 };
+	struct fmt fmt = {0};
+	struct file_list list = {0};
 	struct options options;
 	const char *value;
 	bool wrong = false;
@@ -143,7 +146,8 @@ static int run(const struct command *command, int argc, char **argv)
 		case FMT_OUTPUT: fmt.folder = value; break;
 		case OPTIONS_WORD:
 			if (strcmp(value, "-") == 0) {
-				list.paths = tool_grow(list.paths, list.count + 1, sizeof(*list.paths));
+				list.paths =
+					tool_grow(list.paths, list.count + 1, sizeof(*list.paths));
 				list.paths[list.count++] = tool_copy("-");
 			} else if (!files_collect(value, &list)) {
 				wrong = true;
@@ -172,12 +176,14 @@ const struct command command_fmt = {
 	.synopsis = "iommuzz fmt [--check | --in-place] FILE...\n"
 		    "iommuzz fmt --to-binary [-o DIR] FILE...\n"
 		    "iommuzz fmt --from-binary [-o DIR] FILE...",
-	.description =
-		"Reads programs (docs/PROGRAMS.md) and prints them in canonical form: one spelling for\n"
-		"every program, so that two of them can be compared as text. A FILE may be a folder (all\n"
-		"NAME.prog below it) or - for standard input.\n\n"
-		"A program that cannot be read is an error with file, line, column and what was expected\n"
-		"there. Files are replaced whole or not at all.",
+	.description = "Reads programs (docs/PROGRAMS.md) and prints them in canonical form: one "
+		       "spelling for\n"
+		       "every program, so that two of them can be compared as text. A FILE may be "
+		       "a folder (all\n"
+		       "NAME.prog below it) or - for standard input.\n\n"
+		       "A program that cannot be read is an error with file, line, column and what "
+		       "was expected\n"
+		       "there. Files are replaced whole or not at all.",
 	.options = fmt_options,
 	.exit_status = "0   all files are programs (with --check: in canonical form)\n"
 		       "1   with --check, some file is not in canonical form\n"

@@ -34,27 +34,34 @@ enum {
 };
 
 static const struct option_spec gen_options[] = {
-	[GEN_SEED] = { "seed", 's', "N", "The sequence of programs (default 1)." },
-	[GEN_PROGRAMS] = { "programs", 'n', "N", "How many programs (default 1; 10000 with the forms that run them)." },
-	[GEN_FIRST] = { "first", 0, "N", "Number of the first program in its sequence (default 0)." },
-	[GEN_KERNEL] = { "kernel", 'k', "VERSION", "Calls that are newer than this release become rare." },
-	[GEN_CALLS] = { "calls", 'c', "N", "Calls in a program at most (default 40)." },
-	[GEN_FAILURES] = { "failures", 0, NULL, "Injects a failure in every fifth program." },
-	[GEN_TARGET] = { "target", 't', "TARGET", "With --stats and --digest: inproc (default) or model." },
-	[GEN_STATS] = { "stats", 0, NULL,
+	[GEN_SEED] = {"seed", 's', "N", "The sequence of programs (default 1)."},
+	[GEN_PROGRAMS] = {"programs", 'n', "N",
+		"How many programs (default 1; 10000 with the forms that run them)."},
+	[GEN_FIRST] = {"first", 0, "N", "Number of the first program in its sequence (default 0)."},
+	[GEN_KERNEL] = {"kernel", 'k', "VERSION",
+		"Calls that are newer than this release become rare."},
+	[GEN_CALLS] = {"calls", 'c', "N", "Calls in a program at most (default 40)."},
+	[GEN_FAILURES] = {"failures", 0, NULL, "Injects a failure in every fifth program."},
+	[GEN_TARGET] = {"target", 't', "TARGET",
+		"With --stats and --digest: inproc (default) or model."},
+	[GEN_STATS] = {"stats", 0, NULL,
 		"Runs the programs and prints per call how often it was used, how often it\n"
 		"succeeded and with which errnos it failed; then the share of programs that\n"
-		"had a device attached, and of those that held an access pin, and the goals." },
-	[GEN_DIGEST] = { "digest", 0, NULL, "Runs the programs and prints one 64-bit digest of all traces." },
-	[GEN_CHECK] = { "check", 0, NULL, "Runs the programs with all oracles and prints findings, minimised." },
-	[GEN_FINDINGS] = { "findings", 0, "N", "With --check: kinds of findings after which it ends (default 1)." },
-	[GEN_USES] = { "uses", 0, "N",
+		"had a device attached, and of those that held an access pin, and the goals."},
+	[GEN_DIGEST] = {"digest", 0, NULL,
+		"Runs the programs and prints one 64-bit digest of all traces."},
+	[GEN_CHECK] = {"check", 0, NULL,
+		"Runs the programs with all oracles and prints findings, minimised."},
+	[GEN_FINDINGS] = {"findings", 0, "N",
+		"With --check: kinds of findings after which it ends (default 1)."},
+	[GEN_USES] = {"uses", 0, "N",
 		"With --stats: uses from which a call's share of successes is judged\n"
-		"(default 100)." },
-	[GEN_JSON] = { "json", 'j', NULL, "With --stats: prints JSON." },
-	[GEN_BINARY] = { "binary", 'b', NULL, "Writes the binary form, as fuzzing engines keep it." },
-	[GEN_OUTPUT] = { "output", 'o', "DIR", "Writes each program, or finding, to a file in DIR. DIR is made if need be." },
-	{ 0 },
+		"(default 100)."},
+	[GEN_JSON] = {"json", 'j', NULL, "With --stats: prints JSON."},
+	[GEN_BINARY] = {"binary", 'b', NULL, "Writes the binary form, as fuzzing engines keep it."},
+	[GEN_OUTPUT] = {"output", 'o', "DIR",
+		"Writes each program, or finding, to a file in DIR. DIR is made if need be."},
+	{0},
 };
 
 enum form { FORM_PRINT, FORM_STATS, FORM_DIGEST, FORM_CHECK };
@@ -159,7 +166,8 @@ static int run_apart(struct request *request)
 	struct gen *gen = &request->gen;
 	int status;
 
-	gen->running = mmap(NULL, sizeof(*gen->running), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	gen->running = mmap(NULL, sizeof(*gen->running), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (gen->running == MAP_FAILED) {
 		tool_error("out of memory");
 		return TOOL_BROKEN;
@@ -174,16 +182,18 @@ static int run_apart(struct request *request)
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) <= TOOL_BROKEN)
 		return WEXITSTATUS(status);
-	tool_error("the process ended (%s) in program %" PRIu64 ": iommuzz gen --seed %" PRIu64 " --first %" PRIu64
-		   "%s --calls %u",
-		WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "sanitizer", *gen->running, gen->seed, *gen->running,
-		gen->options.failures ? " --failures" : "", gen->options.call_max ? gen->options.call_max : 40);
+	tool_error("the process ended (%s) in program %" PRIu64 ": iommuzz gen --seed %" PRIu64
+		   " --first %" PRIu64 "%s --calls %u",
+		WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "sanitizer", *gen->running,
+		gen->seed, *gen->running, gen->options.failures ? " --failures" : "",
+		gen->options.call_max ? gen->options.call_max : 40);
 	return TOOL_FAILED;
 }
 
 /* -- options -- */
 
-static bool number_option(uint32_t *target, const char *name, const char *value, uint64_t low, uint64_t high)
+static bool number_option(
+	uint32_t *target, const char *name, const char *value, uint64_t low, uint64_t high)
 {
 	uint64_t number;
 
@@ -214,12 +224,13 @@ static bool read_option(struct request *request, int option, const char *value)
 		return tool_number("programs", value, 1, UINT32_MAX, &gen->programs);
 	case GEN_FIRST: return tool_number("first", value, 0, UINT64_MAX / 2, &gen->first);
 	case GEN_KERNEL: return tool_kernel(value, &gen->options.kernel);
-	case GEN_CALLS: return number_option(&gen->options.call_max, "calls", value, 1, PROG_CALL_MAX);
+	case GEN_CALLS:
+		return number_option(&gen->options.call_max, "calls", value, 1, PROG_CALL_MAX);
 	case GEN_FAILURES: gen->options.failures = true; return true;
 	case GEN_TARGET:
-		gen->target = strcmp(value, "inproc") == 0 ? &target_inproc :
-			strcmp(value, "model") == 0	   ? &target_model :
-							     NULL;
+		gen->target = strcmp(value, "inproc") == 0  ? &target_inproc
+			      : strcmp(value, "model") == 0 ? &target_model
+							    : NULL;
 		if (!gen->target)
 			tool_error("--target: expected inproc or model, found '%s'", value);
 		return gen->target != NULL;
@@ -238,7 +249,8 @@ static bool read_option(struct request *request, int option, const char *value)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct request request = { .gen = { .seed = 1, .target = &target_inproc, .goal_uses = 100, .findings = 1 } };
+	struct request request = {
+		.gen = {.seed = 1, .target = &target_inproc, .goal_uses = 100, .findings = 1}};
 	struct gen *gen = &request.gen;
 	struct options options;
 	const char *value;
@@ -275,17 +287,25 @@ const struct command command_gen = {
 		    "iommuzz gen --digest [-s SEED] [-n PROGRAMS]\n"
 		    "iommuzz gen --check [--findings N] [-s SEED] [-n PROGRAMS] [-o DIR]",
 	.description =
-		"Makes programs as fuzzing does when it makes a fresh one. The same seed, number and options\n"
-		"give the same program on every machine. Without a form that runs them, prints them as text;\n"
+		"Makes programs as fuzzing does when it makes a fresh one. The same seed, number "
+		"and options\n"
+		"give the same program on every machine. Without a form that runs them, prints "
+		"them as text;\n"
 		"a program names its seed and number as its id.\n\n"
-		"--stats shows whether the mix is honest: at least 20 % of each call's uses must succeed,\n"
-		"half of the programs must hold a domain (an attached device) at some time, and a quarter an\n"
-		"access pin. Calls of callbacks are counted like all others; calls that the implementation\n"
+		"--stats shows whether the mix is honest: at least 20 % of each call's uses must "
+		"succeed,\n"
+		"half of the programs must hold a domain (an attached device) at some time, and a "
+		"quarter an\n"
+		"access pin. Calls of callbacks are counted like all others; calls that the "
+		"implementation\n"
 		"does not have yet (iommuzz ops --unimplemented) are listed and not judged.\n\n"
-		"--digest is one number for what all programs did: builds by different compilers, with\n"
+		"--digest is one number for what all programs did: builds by different compilers, "
+		"with\n"
 		"another allocator or another layout of memory, must agree on it.\n\n"
-		"--check compares each program with the reference model and runs the other oracles. The first\n"
-		"finding of each kind (oracle, rule and call) is shortened and printed with its seed.",
+		"--check compares each program with the reference model and runs the other "
+		"oracles. The first\n"
+		"finding of each kind (oracle, rule and call) is shortened and printed with its "
+		"seed.",
 	.options = gen_options,
 	.exit_status = "0   done; with --stats: every goal holds; with --check: nothing was found\n"
 		       "1   a goal is missed, a finding, or a program that ended the process\n"

@@ -15,16 +15,19 @@
 enum { MIN_BINARY, MIN_KERNEL, MIN_ORACLES, MIN_BUG, MIN_OUTPUT, MIN_QUIET };
 
 static const struct option_spec min_options[] = {
-	[MIN_BINARY] = { "binary", 'b', NULL, "Reads the binary form, whatever the bytes look like." },
-	[MIN_KERNEL] = { "kernel", 'k', "VERSION", "The kernel profile, if the program names none." },
-	[MIN_ORACLES] = { "oracles", 'o', "LIST", "Oracles to look with (default all)." },
-	[MIN_BUG] = { "bug", 0, "NAME", "Switches a defect on (bugs build)." },
-	[MIN_OUTPUT] = { "output", 'O', "FILE", "Writes the program to FILE instead of standard output." },
-	[MIN_QUIET] = { "quiet", 'q', NULL, "No progress on standard error." },
-	{ 0 },
+	[MIN_BINARY] = {"binary", 'b', NULL,
+		"Reads the binary form, whatever the bytes look like."},
+	[MIN_KERNEL] = {"kernel", 'k', "VERSION", "The kernel profile, if the program names none."},
+	[MIN_ORACLES] = {"oracles", 'o', "LIST", "Oracles to look with (default all)."},
+	[MIN_BUG] = {"bug", 0, "NAME", "Switches a defect on (bugs build)."},
+	[MIN_OUTPUT] = {"output", 'O', "FILE",
+		"Writes the program to FILE instead of standard output."},
+	[MIN_QUIET] = {"quiet", 'q', NULL, "No progress on standard error."},
+	{0},
 };
 
-/* How a program fails. Crashes are a failure of their own: the process that ran the program ended. */
+/* How a program fails. Crashes are a failure of their own: the process that ran the program ended.
+ */
 struct failure {
 	uint32_t oracle;
 	bool crash;
@@ -70,7 +73,9 @@ static void child(const struct min *min, const struct prog *prog, int to)
 	alarm(20);
 	if (run)
 		judge(run, prog, &failure);
-	_exit(run && write(to, &failure, sizeof(failure)) == (ssize_t)sizeof(failure) ? 0 : TOOL_BROKEN);
+	_exit(run && write(to, &failure, sizeof(failure)) == (ssize_t)sizeof(failure)
+			? 0
+			: TOOL_BROKEN);
 }
 
 /* In a process of its own, so that a crash is an answer. */
@@ -86,7 +91,8 @@ static void judge_apart(const struct min *min, const struct prog *prog, struct f
 	if (pid == 0)
 		child(min, prog, ends[1]);
 	close(ends[1]);
-	bool answered = pid > 0 && read(ends[0], failure, sizeof(*failure)) == (ssize_t)sizeof(*failure);
+	bool answered =
+		pid > 0 && read(ends[0], failure, sizeof(*failure)) == (ssize_t)sizeof(*failure);
 	close(ends[0]);
 	if (pid > 0)
 		waitpid(pid, &status, 0);
@@ -144,7 +150,7 @@ static bool print_program(const struct min *min, const struct prog *prog)
 
 static int minimise(struct min *min, const char *path, struct prog *prog)
 {
-	struct minimise_stats stats = { 0 };
+	struct minimise_stats stats = {0};
 
 	judge_apart(min, prog, &min->failure);
 	if (!min->failure.crash && !min->failure.oracle) {
@@ -156,9 +162,10 @@ static int minimise(struct min *min, const char *path, struct prog *prog)
 	prog_minimise(prog, same_failure, min, progress, &stats);
 	oracle_close(min->run);
 	if (!min->quiet) {
-		fprintf(stderr, "%s%s: %s: %s; %u calls of %u, %u candidates tried\n", isatty(STDERR_FILENO) ? "\r" : "",
-			path, min->failure.crash ? "crash" : oracle_name(min->failure.oracle), min->failure.rule,
-			stats.calls_after, stats.calls_before, stats.tried);
+		fprintf(stderr, "%s%s: %s: %s; %u calls of %u, %u candidates tried\n",
+			isatty(STDERR_FILENO) ? "\r" : "", path,
+			min->failure.crash ? "crash" : oracle_name(min->failure.oracle),
+			min->failure.rule, stats.calls_after, stats.calls_before, stats.tried);
 	}
 	return print_program(min, prog) ? TOOL_OK : TOOL_BROKEN;
 }
@@ -171,7 +178,8 @@ static bool read_option(struct min *min, const char **path, int option, const ch
 	case MIN_ORACLES:
 		if (oracle_parse(value, &min->oracles) && min->oracles)
 			return true;
-		tool_error("--oracles: expected all, or some of model, audit, isolation, rollback, machine, found '%s'",
+		tool_error("--oracles: expected all, or some of model, audit, isolation, rollback, "
+			   "machine, found '%s'",
 			value);
 		return false;
 	case MIN_BUG:
@@ -191,7 +199,7 @@ static bool read_option(struct min *min, const char **path, int option, const ch
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct min min = { .oracles = ORACLE_ALL };
+	struct min min = {.oracles = ORACLE_ALL};
 	struct options options;
 	struct prog_text text;
 	const char *value, *path = NULL;
@@ -219,11 +227,14 @@ const struct command command_min = {
 	.name = "min",
 	.brief = "shorten a program and keep its failure",
 	.synopsis = "iommuzz min [OPTION]... FILE",
-	.description =
-		"Drops calls with all that depends on them, then simplifies the arguments of those that are\n"
-		"left, as long as the program fails in the same way: the same oracle and the same rule, or a\n"
-		"crash of the same kind. Prints the shorter program; what was done goes to standard error.\n\n"
-		"FILE is a program as text or a crash file of a fuzzing engine (- is standard input).",
+	.description = "Drops calls with all that depends on them, then simplifies the arguments "
+		       "of those that are\n"
+		       "left, as long as the program fails in the same way: the same oracle and "
+		       "the same rule, or a\n"
+		       "crash of the same kind. Prints the shorter program; what was done goes to "
+		       "standard error.\n\n"
+		       "FILE is a program as text or a crash file of a fuzzing engine (- is "
+		       "standard input).",
 	.options = min_options,
 	.exit_status = "0   a program that still fails was printed\n"
 		       "2   wrong usage, or a file that cannot be read, parsed or written\n"

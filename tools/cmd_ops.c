@@ -10,11 +10,12 @@
 enum { OPS_JSON, OPS_UNIMPLEMENTED, OPS_DETAIL };
 
 static const struct option_spec ops_options[] = {
-	[OPS_JSON] = { "json", 'j', NULL, "Prints a JSON array, one object a call with all that is known of it." },
-	[OPS_UNIMPLEMENTED] = { "unimplemented", 'u', NULL,
-		"Only calls that the in-process implementation answers with ENOTTY." },
-	[OPS_DETAIL] = { "detail", 'd', NULL, "Every call in detail, also when several match." },
-	{ 0 },
+	[OPS_JSON] = {"json", 'j', NULL,
+		"Prints a JSON array, one object a call with all that is known of it."},
+	[OPS_UNIMPLEMENTED] = {"unimplemented", 'u', NULL,
+		"Only calls that the in-process implementation answers with ENOTTY."},
+	[OPS_DETAIL] = {"detail", 'd', NULL, "Every call in detail, also when several match."},
+	{0},
 };
 
 struct ops {
@@ -22,9 +23,9 @@ struct ops {
 	const char *pattern; /* NULL: all */
 };
 
-static const char *const kind_names[] = { "ioctl", "kernel", "system", "control" };
-static const char *const framing_names[] = { "none", "size", "argsz", "value", "fixed" };
-static const char *const direction_names[] = { "-", "in", "out", "inout" };
+static const char *const kind_names[] = {"ioctl", "kernel", "system", "control"};
+static const char *const framing_names[] = {"none", "size", "argsz", "value", "fixed"};
+static const char *const direction_names[] = {"-", "in", "out", "inout"};
 static const char *const field_kinds[] = {
 	[FIELD_SUBJECT] = "subject",
 	[FIELD_SIZE] = "size",
@@ -64,7 +65,8 @@ static const char *needs_text(uint32_t needs, char buffer[64])
 
 	for (unsigned i = 0; (word = names_word(NAMES_NEEDS, i)); i++)
 		if (needs & names_needs_bit(i) && used < 64)
-			used += (size_t)snprintf(buffer + used, 64 - used, "%s%s", used ? "," : "", word);
+			used += (size_t)snprintf(
+				buffer + used, 64 - used, "%s%s", used ? "," : "", word);
 	return used ? buffer : "-";
 }
 
@@ -76,8 +78,9 @@ static void print_row(const struct call_row *row)
 
 	if (row->number)
 		snprintf(number, sizeof(number), "0x%x", row->number);
-	printf("%-38s %-10s %-5s %-10s %-4s %s\n", row->name, number, release_text(row->since, since),
-		needs_text(row->needs, needs), row->implemented ? "yes" : "no", row->brief);
+	printf("%-38s %-10s %-5s %-10s %-4s %s\n", row->name, number,
+		release_text(row->since, since), needs_text(row->needs, needs),
+		row->implemented ? "yes" : "no", row->brief);
 }
 
 /* -- detail -- */
@@ -102,8 +105,8 @@ static void print_field(const struct field *field, int indent, const char *note)
 		snprintf(place, sizeof(place), "%u", field->offset);
 		snprintf(width, sizeof(width), "%u", field->width);
 	}
-	printf("%*s%6s %5s  %-5s %-9s %-22s", indent, "", place, width, direction_names[field->direction],
-		field_kinds[field->kind], field->name);
+	printf("%*s%6s %5s  %-5s %-9s %-22s", indent, "", place, width,
+		direction_names[field->direction], field_kinds[field->kind], field->name);
 	if (is_handle(field) || (field->kind == FIELD_IOVA && field->direction & FIELD_OUT))
 		printf(" %s", resource_name(field->resource));
 	if (field->positional && field->kind != FIELD_SUBJECT)
@@ -113,7 +116,8 @@ static void print_field(const struct field *field, int indent, const char *note)
 	if (field->kind != FIELD_USER_POINTER)
 		return;
 	if (field->pointee)
-		printf("%*sstruct %s, %u bytes", indent + 26, "", field->pointee->name, field->pointee->size);
+		printf("%*sstruct %s, %u bytes", indent + 26, "", field->pointee->name,
+			field->pointee->size);
 	else
 		printf("%*sbytes", indent + 26, "");
 	if (field->count_field)
@@ -139,7 +143,8 @@ static void print_detail(const struct call_row *row)
 		putchar('\n');
 	}
 	if (row->selector >= 0)
-		printf("    selected by    0x%x at offset %d\n", row->selector_value, row->selector);
+		printf("    selected by    0x%x at offset %d\n", row->selector_value,
+			row->selector);
 	printf("    since          %s\n", release_text(row->since, since));
 	printf("    needs          %s\n", needs_text(row->needs, needs));
 	printf("    implemented    %s\n", row->implemented ? "yes" : "no (ENOTTY in-process)");
@@ -175,8 +180,8 @@ static void json_pointee(const struct field *field)
 
 static void json_field(const struct field *field)
 {
-	printf("{\"name\": \"%s\", \"kind\": \"%s\", \"direction\": \"%s\"", field->name, field_kinds[field->kind],
-		direction_names[field->direction]);
+	printf("{\"name\": \"%s\", \"kind\": \"%s\", \"direction\": \"%s\"", field->name,
+		field_kinds[field->kind], direction_names[field->direction]);
 	if (field->width)
 		printf(", \"offset\": %u, \"width\": %u", field->offset, field->width);
 	if (field->resource)
@@ -188,7 +193,8 @@ static void json_field(const struct field *field)
 	if (field->names) {
 		printf(", \"values\": {");
 		for (const struct named_value *name = field->names; name->name; name++)
-			printf("%s\"%s\": %" PRIu64, name == field->names ? "" : ", ", name->name, name->value);
+			printf("%s\"%s\": %" PRIu64, name == field->names ? "" : ", ", name->name,
+				name->value);
 		putchar('}');
 	}
 	if (field->kind == FIELD_USER_POINTER)
@@ -215,18 +221,19 @@ static void json_row(const struct call_row *row)
 
 	printf("{\"name\": \"%s\", \"brief\": ", row->name);
 	tool_json_string(row->brief, stdout);
-	printf(", \"kind\": \"%s\", \"framing\": \"%s\", \"number\": %u, \"size\": %u, \"min_size\": %u, "
+	printf(", \"kind\": \"%s\", \"framing\": \"%s\", \"number\": %u, \"size\": %u, "
+	       "\"min_size\": %u, "
 	       "\"implemented\": %s, \"spec\": \"%s\", \"since\": ",
-		kind_names[row->kind], framing_names[row->framing], row->number, row->size, row->min_size,
-		row->implemented ? "true" : "false", row->spec);
+		kind_names[row->kind], framing_names[row->framing], row->number, row->size,
+		row->min_size, row->implemented ? "true" : "false", row->spec);
 	if (row->since)
 		printf("\"%s\"", release_text(row->since, since));
 	else
 		printf("null");
 	printf(", \"needs\": \"%s\"", row->needs ? needs_text(row->needs, needs) : "");
 	if (row->selector >= 0)
-		printf(", \"selector\": {\"offset\": %d, \"width\": %u, \"value\": %u}", row->selector,
-			row->selector_width, row->selector_value);
+		printf(", \"selector\": {\"offset\": %d, \"width\": %u, \"value\": %u}",
+			row->selector, row->selector_width, row->selector_value);
 	printf(", \"outputs\": [");
 	for (int i = 0; i < count; i++)
 		printf("%s\"%s\"", i ? ", " : "", row->fields[outputs[i]].name);
@@ -248,20 +255,23 @@ static bool selected(const struct ops *ops, const struct call_row *row)
 		return false;
 	if (!ops->pattern)
 		return true;
-	return is_glob(ops->pattern) ? fnmatch(ops->pattern, row->name, 0) == 0 : strcmp(ops->pattern, row->name) == 0;
+	return is_glob(ops->pattern) ? fnmatch(ops->pattern, row->name, 0) == 0
+				     : strcmp(ops->pattern, row->name) == 0;
 }
 
 static int no_such_call(const struct ops *ops)
 {
 	const char *names[CALL_ID_COUNT + 1];
 
-	if (ops->pattern && !is_glob(ops->pattern) && call_find(ops->pattern, strlen(ops->pattern)) < 0) {
+	if (ops->pattern && !is_glob(ops->pattern) &&
+		call_find(ops->pattern, strlen(ops->pattern)) < 0) {
 		for (int i = 0; i < CALL_ID_COUNT; i++)
 			names[i] = call_rows[i].name;
 		names[CALL_ID_COUNT] = NULL;
 		tool_error_near(ops->pattern, names, "ops: no call is named '%s'", ops->pattern);
 	} else if (ops->pattern) {
-		tool_error("ops: no %scall matches '%s'", ops->unimplemented ? "unimplemented " : "", ops->pattern);
+		tool_error("ops: no %scall matches '%s'",
+			ops->unimplemented ? "unimplemented " : "", ops->pattern);
 	} else {
 		tool_error("ops: every call is implemented");
 	}
@@ -286,8 +296,8 @@ static int print_all(const struct ops *ops)
 			print_detail(row);
 		} else {
 			if (!count)
-				printf("%-38s %-10s %-5s %-10s %-4s %s\n", "NAME", "NUMBER", "SINCE", "NEEDS", "IMPL",
-					"WHAT");
+				printf("%-38s %-10s %-5s %-10s %-4s %s\n", "NAME", "NUMBER",
+					"SINCE", "NEEDS", "IMPL", "WHAT");
 			print_row(row);
 		}
 		count++;
@@ -301,7 +311,7 @@ static int print_all(const struct ops *ops)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct ops ops = { 0 };
+	struct ops ops = {0};
 	struct options options;
 	const char *value;
 
@@ -313,7 +323,8 @@ static int run(const struct command *command, int argc, char **argv)
 		case OPS_DETAIL: ops.detail = true; break;
 		case OPTIONS_WORD:
 			if (ops.pattern) {
-				tool_error("ops: one name or pattern at most, found '%s' too", value);
+				tool_error(
+					"ops: one name or pattern at most, found '%s' too", value);
 				return TOOL_BROKEN;
 			}
 			ops.pattern = value;
@@ -329,13 +340,18 @@ const struct command command_ops = {
 	.name = "ops",
 	.brief = "list the calls that programs can make",
 	.synopsis = "iommuzz ops [--json] [--unimplemented] [--detail] [NAME | PATTERN]",
-	.description =
-		"Prints the catalogue: every call with its ioctl number, the kernel release that brought it,\n"
-		"what a target must have for it, and whether the in-process implementation has it.\n\n"
-		"With the NAME of a call, prints it in detail: how the struct is framed, each field with\n"
-		"offset and width in bytes, direction and kind, the names of its flags, the outputs that a\n"
-		"program can name (in the order in which they are named), what pointers point at, and the\n"
-		"section of the specification. A PATTERN with *, ? or [ ] lists the calls that match.",
+	.description = "Prints the catalogue: every call with its ioctl number, the kernel release "
+		       "that brought it,\n"
+		       "what a target must have for it, and whether the in-process implementation "
+		       "has it.\n\n"
+		       "With the NAME of a call, prints it in detail: how the struct is framed, "
+		       "each field with\n"
+		       "offset and width in bytes, direction and kind, the names of its flags, the "
+		       "outputs that a\n"
+		       "program can name (in the order in which they are named), what pointers "
+		       "point at, and the\n"
+		       "section of the specification. A PATTERN with *, ? or [ ] lists the calls "
+		       "that match.",
 	.options = ops_options,
 	.exit_status = "0   calls were printed\n"
 		       "2   wrong usage, or no such call",

@@ -12,17 +12,17 @@
 enum { RUN_BINARY, RUN_TARGET, RUN_KERNEL, RUN_ORACLES, RUN_JSON, RUN_QUIET };
 
 static const struct option_spec run_options[] = {
-	[RUN_BINARY] = { "binary", 'b', NULL,
+	[RUN_BINARY] = {"binary", 'b', NULL,
 		"Reads the binary form, whatever the bytes look like. Without this option a\n"
-		"file that is no text is taken as binary." },
-	[RUN_TARGET] = { "target", 't', "TARGET", "inproc (the implementation, default) or model." },
-	[RUN_KERNEL] = { "kernel", 'k', "VERSION", "The kernel profile of programs that name none." },
-	[RUN_ORACLES] = { "oracles", 'o', "LIST",
+		"file that is no text is taken as binary."},
+	[RUN_TARGET] = {"target", 't', "TARGET", "inproc (the implementation, default) or model."},
+	[RUN_KERNEL] = {"kernel", 'k', "VERSION", "The kernel profile of programs that name none."},
+	[RUN_ORACLES] = {"oracles", 'o', "LIST",
 		"all (default), none, or some of model, audit, isolation, rollback, machine,\n"
-		"joined by commas. Only with the target inproc." },
-	[RUN_JSON] = { "json", 'j', NULL, "Prints the trace as JSON, one object a program." },
-	[RUN_QUIET] = { "quiet", 'q', NULL, "Prints findings only." },
-	{ 0 },
+		"joined by commas. Only with the target inproc."},
+	[RUN_JSON] = {"json", 'j', NULL, "Prints the trace as JSON, one object a program."},
+	[RUN_QUIET] = {"quiet", 'q', NULL, "Prints findings only."},
+	{0},
 };
 
 struct run {
@@ -65,7 +65,8 @@ static void print_fields(const struct call_row *row, const uint8_t *image, uint3
 	for (unsigned f = 0; f < row->field_count; f++) {
 		const struct field *field = &row->fields[f];
 
-		if (!(field->direction & FIELD_OUT) || !field->width || field->offset + field->width > size)
+		if (!(field->direction & FIELD_OUT) || !field->width ||
+			field->offset + field->width > size)
 			continue;
 		fprintf(out, "%s%s=0x%" PRIx64, between, field->name, field_get(field, image));
 		between = " ";
@@ -74,25 +75,29 @@ static void print_fields(const struct call_row *row, const uint8_t *image, uint3
 		fputc('}', out);
 }
 
-static void print_entry(const struct trace *trace, const struct trace_entry *entry, const struct prog_text *text,
-	FILE *out)
+static void print_entry(const struct trace *trace, const struct trace_entry *entry,
+	const struct prog_text *text, FILE *out)
 {
 	char buffer[40];
 
 	if (entry->kind == TRACE_CALLBACK) {
-		uint64_t range[2] = { 0 };
+		uint64_t range[2] = {0};
 
-		memcpy(range, trace->bytes + entry->image, entry->image_size < 16 ? entry->image_size : 16);
-		fprintf(out, "     %*s  unmap callback of the access of call %u: iova=0x%" PRIx64 " length=0x%" PRIx64
-			     "\n",
+		memcpy(range, trace->bytes + entry->image,
+			entry->image_size < 16 ? entry->image_size : 16);
+		fprintf(out,
+			"     %*s  unmap callback of the access of call %u: iova=0x%" PRIx64
+			" length=0x%" PRIx64 "\n",
 			entry->depth * 4, "", entry->call + 1u, range[0], range[1]);
 		return;
 	}
 	const struct call_row *row = prog_row(&text->prog.calls[entry->call]);
 	char *line = call_text(text, entry->call);
-	fprintf(out, "%4u %*s %s\n", entry->call + 1u, entry->depth * 4, "", line ? line : row->name);
+	fprintf(out, "%4u %*s %s\n", entry->call + 1u, entry->depth * 4, "",
+		line ? line : row->name);
 	free(line);
-	fprintf(out, "     %*s   = %s%s", entry->depth * 4, "", result_text(buffer, sizeof(buffer), entry->result),
+	fprintf(out, "     %*s   = %s%s", entry->depth * 4, "",
+		result_text(buffer, sizeof(buffer), entry->result),
 		entry->injected ? " (injected)" : "");
 	if (entry->image_size && entry->result >= 0)
 		print_fields(row, trace->bytes + entry->image, entry->image_size, out);
@@ -100,8 +105,8 @@ static void print_entry(const struct trace *trace, const struct trace_entry *ent
 	for (uint32_t c = 0; c < entry->change_count; c++) {
 		const struct trace_change *change = &trace->changes[entry->first_change + c];
 
-		fprintf(out, "     %*s   wrote %u bytes at %s: ", entry->depth * 4, "", change->count,
-			address_text(buffer, sizeof(buffer), change->address));
+		fprintf(out, "     %*s   wrote %u bytes at %s: ", entry->depth * 4, "",
+			change->count, address_text(buffer, sizeof(buffer), change->address));
 		print_bytes(trace->bytes + change->start, change->count, out);
 		fputc('\n', out);
 	}
@@ -115,16 +120,17 @@ static void print_trace(const struct trace *trace, const struct prog_text *text,
 
 /* -- as JSON -- */
 
-static void json_entry(const struct trace *trace, const struct trace_entry *entry, const struct prog_text *text,
-	FILE *out)
+static void json_entry(const struct trace *trace, const struct trace_entry *entry,
+	const struct prog_text *text, FILE *out)
 {
 	const struct call_row *row = prog_row(&text->prog.calls[entry->call]);
 	char buffer[40];
 
-	fprintf(out, "{\"kind\": \"%s\", \"call\": %u, \"name\": \"%s\", \"depth\": %u, \"result\": %" PRId64
-		     ", \"errno\": ",
-		entry->kind == TRACE_CALLBACK ? "callback" : "call", entry->call + 1u, row->name, entry->depth,
-		entry->result);
+	fprintf(out,
+		"{\"kind\": \"%s\", \"call\": %u, \"name\": \"%s\", \"depth\": %u, \"result\": "
+		"%" PRId64 ", \"errno\": ",
+		entry->kind == TRACE_CALLBACK ? "callback" : "call", entry->call + 1u, row->name,
+		entry->depth, entry->result);
 	if (entry->result < 0)
 		tool_json_string(result_text(buffer, sizeof(buffer), entry->result), out);
 	else
@@ -136,7 +142,8 @@ static void json_entry(const struct trace *trace, const struct trace_entry *entr
 	for (uint32_t c = 0; c < entry->change_count; c++) {
 		const struct trace_change *change = &trace->changes[entry->first_change + c];
 
-		fprintf(out, "%s{\"address\": \"0x%" PRIx64 "\", \"bytes\": \"", c ? ", " : "", change->address);
+		fprintf(out, "%s{\"address\": \"0x%" PRIx64 "\", \"bytes\": \"", c ? ", " : "",
+			change->address);
 		for (uint32_t i = 0; i < change->count; i++)
 			fprintf(out, "%02x", trace->bytes[change->start + i]);
 		fputs("\"}", out);
@@ -181,7 +188,7 @@ static void json_program(const struct trace *trace, const char *path, const stru
 
 static int run_program(struct run *run, const char *path, const struct prog_text *text)
 {
-	struct finding finding = { 0 };
+	struct finding finding = {0};
 	const char *reason = NULL;
 	const struct trace *trace;
 
@@ -214,7 +221,7 @@ static int run_program(struct run *run, const char *path, const struct prog_text
 /* Worst of two exit codes: broken, then failed, then success; skipped only if all were. */
 static int worst(int a, int b)
 {
-	static const int order[] = { TOOL_BROKEN, TOOL_FAILED, TOOL_OK, TOOL_SKIPPED };
+	static const int order[] = {TOOL_BROKEN, TOOL_FAILED, TOOL_OK, TOOL_SKIPPED};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if (a == order[i] || b == order[i])
@@ -255,9 +262,9 @@ static bool read_option(struct run *run, struct file_list *list, int option, con
 	switch (option) {
 	case RUN_BINARY: run->binary = true; return true;
 	case RUN_TARGET:
-		run->target = strcmp(value, "inproc") == 0 ? &target_inproc :
-			strcmp(value, "model") == 0	   ? &target_model :
-							     NULL;
+		run->target = strcmp(value, "inproc") == 0  ? &target_inproc
+			      : strcmp(value, "model") == 0 ? &target_model
+							    : NULL;
 		if (!run->target)
 			tool_error("--target: expected inproc or model, found '%s'", value);
 		return run->target != NULL;
@@ -265,7 +272,8 @@ static bool read_option(struct run *run, struct file_list *list, int option, con
 	case RUN_ORACLES:
 		if (oracle_parse(value, &run->oracles))
 			return true;
-		tool_error("--oracles: expected all, none, or some of model, audit, isolation, rollback, machine, "
+		tool_error("--oracles: expected all, none, or some of model, audit, isolation, "
+			   "rollback, machine, "
 			   "found '%s'",
 			value);
 		return false;
@@ -281,8 +289,8 @@ static bool read_option(struct run *run, struct file_list *list, int option, con
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-	struct run run = { .target = &target_inproc, .oracles = ORACLE_ALL };
-	struct file_list list = { 0 };
+	struct run run = {.target = &target_inproc, .oracles = ORACLE_ALL};
+	struct file_list list = {0};
 	struct options options;
 	const char *value;
 	int code = TOOL_OK;
@@ -308,13 +316,17 @@ const struct command command_run = {
 	.name = "run",
 	.brief = "run programs or crash files and show what every call did",
 	.synopsis = "iommuzz run [OPTION]... FILE...",
-	.description =
-		"Runs each FILE, a program as text or in binary form as fuzzing engines keep it (- is standard\n"
-		"input), and prints for every call its line, its result, the fields it set and the user memory\n"
-		"it wrote. Calls in callbacks are indented; they come before the call that they ran in.\n\n"
-		"The oracles watch. The first thing that is wrong ends the program and is printed as a finding:\n"
-		"which oracle, which rule, which call, expected and got. Expectations of the program are not\n"
-		"checked here; iommuzz check does that.",
+	.description = "Runs each FILE, a program as text or in binary form as fuzzing engines "
+		       "keep it (- is standard\n"
+		       "input), and prints for every call its line, its result, the fields it set "
+		       "and the user memory\n"
+		       "it wrote. Calls in callbacks are indented; they come before the call that "
+		       "they ran in.\n\n"
+		       "The oracles watch. The first thing that is wrong ends the program and is "
+		       "printed as a finding:\n"
+		       "which oracle, which rule, which call, expected and got. Expectations of "
+		       "the program are not\n"
+		       "checked here; iommuzz check does that.",
 	.options = run_options,
 	.exit_status = "0   nothing was found\n"
 		       "1   a finding\n"

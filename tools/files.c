@@ -31,7 +31,8 @@ static uint8_t *read_stream(FILE *in, const char *path, size_t *size)
 	if (ferror(in))
 		tool_error("%s: %s", path, strerror(errno));
 	else
-		tool_error("%s: larger than %u MiB, expected a program", path, FILES_SIZE_MAX >> 20);
+		tool_error(
+			"%s: larger than %u MiB, expected a program", path, FILES_SIZE_MAX >> 20);
 	free(bytes);
 	return NULL;
 }
@@ -59,9 +60,11 @@ uint8_t *files_read(const char *path, size_t *size)
 /* Bytes of the UTF-8 character at p, 0 if it is none. */
 static size_t utf8_length(const uint8_t *p, size_t left)
 {
-	size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 :
-		p[0] >= 0xf0 && p[0] < 0xf5				  ? 4 :
-									    0;
+	size_t length = p[0] < 0x80		      ? 1
+			: p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+			: (p[0] & 0xf0) == 0xe0	      ? 3
+			: p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						      : 0;
 
 	if (!length || length > left)
 		return 0;
@@ -76,7 +79,8 @@ bool files_is_binary(const uint8_t *bytes, size_t size)
 	for (size_t i = 0; i < size;) {
 		size_t length = utf8_length(bytes + i, size - i);
 
-		if (!length || (bytes[i] < 0x20 && !strchr("\t\n\r\f", bytes[i])) || bytes[i] == 0x7f)
+		if (!length || (bytes[i] < 0x20 && !strchr("\t\n\r\f", bytes[i])) ||
+			bytes[i] == 0x7f)
 			return true;
 		i += length;
 	}
@@ -165,7 +169,8 @@ bool files_write(const char *path, const void *bytes, size_t size)
 static void add_path(struct file_list *list, char *path)
 {
 	if ((list->count & (list->count - 1)) == 0)
-		list->paths = tool_grow(list->paths, list->count ? list->count * 2 : 1, sizeof(*list->paths));
+		list->paths = tool_grow(
+			list->paths, list->count ? list->count * 2 : 1, sizeof(*list->paths));
 	list->paths[list->count++] = path;
 }
 
@@ -243,7 +248,7 @@ void files_free(struct file_list *list)
 	for (size_t i = 0; i < list->count; i++)
 		free(list->paths[i]);
 	free(list->paths);
-	*list = (struct file_list){ 0 };
+	*list = (struct file_list){0};
 }
 
 static bool is_folder(const char *path)

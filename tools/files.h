@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs in files: reading text or binary, finding .prog files, writing a file whole or not at all. */
+/* Programs in files: reading text or binary, finding .prog files, writing a file whole or not at
+ * all. */
 #ifndef IOMMUZZ_TOOLS_FILES_H
 #define IOMMUZZ_TOOLS_FILES_H
 
@@ -11,16 +12,18 @@
 
 #define FILES_SIZE_MAX (64u << 20) /* bytes of an input at most */
 
-/* The whole file (malloc'ed, one 0 byte behind it); NULL after an error that names it. "-" is standard input. */
+/* The whole file (malloc'ed, one 0 byte behind it); NULL after an error that names it. "-" is
+ * standard input. */
 uint8_t *files_read(const char *path, size_t *size);
 /* Whether bytes cannot be a text program: control characters, or not UTF-8. */
 bool files_is_binary(const uint8_t *bytes, size_t size);
 /*
- * A program from text or, when binary is forced or the bytes are no text, from the binary form. False after an
- * error that names file and place.
+ * A program from text or, when binary is forced or the bytes are no text, from the binary form.
+ * False after an error that names file and place.
  */
 bool files_load(const char *path, bool binary, struct prog_text *text, bool *was_binary);
-/* Writes through a new file that takes the old one's place; an error is printed and leaves the old one as it was. */
+/* Writes through a new file that takes the old one's place; an error is printed and leaves the old
+ * one as it was. */
 bool files_write(const char *path, const void *bytes, size_t size);
 
 struct file_list {
@@ -29,13 +32,14 @@ struct file_list {
 };
 
 /*
- * The path itself if it is a file; all files NAME.prog below it, sorted, if it is a folder. False after an error
- * (missing, or a folder without programs).
+ * The path itself if it is a file; all files NAME.prog below it, sorted, if it is a folder. False
+ * after an error (missing, or a folder without programs).
  */
 bool files_collect(const char *path, struct file_list *list);
 void files_free(struct file_list *list);
 
-/* A folder of the source tree ("conformance"), seen from the working directory or the binary; NULL if not found. */
+/* A folder of the source tree ("conformance"), seen from the working directory or the binary; NULL
+ * if not found. */
 char *files_tree(const char *folder);
 
 #endif

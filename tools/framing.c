@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Framing tests of every implemented call with a size word: generated as programs, run like all others. */
+/* Framing tests of every implemented call with a size word: generated as programs, run like all
+ * others. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -49,44 +50,53 @@ static void tail_missing(const struct call_row *row, char *text, size_t size)
 
 static void with_direction(const struct call_row *row, char *text, size_t size)
 {
-	snprintf(text, size, "ioctl fd 0x%" PRIx32 " size=%u", row->number | UINT32_C(0xc0000000), row->size);
+	snprintf(text, size, "ioctl fd 0x%" PRIx32 " size=%u", row->number | UINT32_C(0xc0000000),
+		row->size);
 }
 
 static void with_size_bits(const struct call_row *row, char *text, size_t size)
 {
-	snprintf(text, size, "ioctl fd 0x%" PRIx32 " size=%u", row->number | (uint32_t)row->size << 16, row->size);
+	snprintf(text, size, "ioctl fd 0x%" PRIx32 " size=%u",
+		row->number | (uint32_t)row->size << 16, row->size);
 }
 
 static const struct framing_case cases[] = {
-	{ "size-below-minimum", "1.3/5", "A size below the minimum is EINVAL.", "", "EINVAL", below_minimum },
-	{ "size-0", "1.3/5", "A size of 0 is EINVAL.", "", "EINVAL", size_zero },
-	{ "tail-not-zero", "1.3/6", "A byte behind the struct that is not zero is E2BIG.", "", "E2BIG", tail_not_zero },
-	{ "pointer-null", "1.3/3", "The size word cannot be read: EFAULT.", "", "EFAULT", null_pointer },
-	{ "body-unmapped", "1.3/6", "The size word can be read, the struct behind it cannot: EFAULT.",
-		"munmap mem+1P length=1P -> 0\n", "EFAULT", body_missing },
-	{ "tail-unmapped", "1.3/6", "The struct can be read, the tail behind it cannot: EFAULT.",
-		"munmap mem+1P length=1P -> 0\n", "EFAULT", tail_missing },
-	{ "number-with-direction", "1.3/4", "Direction bits in the number are ENOTTY.", "", "ENOTTY", with_direction },
-	{ "number-with-size", "1.3/4", "Size bits in the number are ENOTTY.", "", "ENOTTY", with_size_bits },
+	{"size-below-minimum", "1.3/5", "A size below the minimum is EINVAL.", "", "EINVAL",
+		below_minimum},
+	{"size-0", "1.3/5", "A size of 0 is EINVAL.", "", "EINVAL", size_zero},
+	{"tail-not-zero", "1.3/6", "A byte behind the struct that is not zero is E2BIG.", "",
+		"E2BIG", tail_not_zero},
+	{"pointer-null", "1.3/3", "The size word cannot be read: EFAULT.", "", "EFAULT",
+		null_pointer},
+	{"body-unmapped", "1.3/6",
+		"The size word can be read, the struct behind it cannot: EFAULT.",
+		"munmap mem+1P length=1P -> 0\n", "EFAULT", body_missing},
+	{"tail-unmapped", "1.3/6", "The struct can be read, the tail behind it cannot: EFAULT.",
+		"munmap mem+1P length=1P -> 0\n", "EFAULT", tail_missing},
+	{"number-with-direction", "1.3/4", "Direction bits in the number are ENOTTY.", "", "ENOTTY",
+		with_direction},
+	{"number-with-size", "1.3/4", "Size bits in the number are ENOTTY.", "", "ENOTTY",
+		with_size_bits},
 };
 
-static void add_case(struct suite *suite, const struct suite_config *config, const struct call_row *row,
-	const struct framing_case *what)
+static void add_case(struct suite *suite, const struct suite_config *config,
+	const struct call_row *row, const struct framing_case *what)
 {
 	char id[160], call[200], source[900];
 
 	snprintf(id, sizeof(id), "framing-%s-%s", row->name, what->name);
 	what->call(row, call, sizeof(call));
 	snprintf(source, sizeof(source),
-		"# %s: %s\n#: id %s req %s since %u.%u\nfd = open /dev/iommu -> ok\n%s%s -> %s\n", row->name,
-		what->comment, id, what->requirement, row->since >> 8, row->since & 255, what->setup, call,
-		what->expected);
+		"# %s: %s\n#: id %s req %s since %u.%u\nfd = open /dev/iommu -> ok\n%s%s -> %s\n",
+		row->name, what->comment, id, what->requirement, row->since >> 8, row->since & 255,
+		what->setup, call, what->expected);
 	suite_add_source(suite, id, source, config);
 }
 
-/* What the call with all fields zero gives on this target: the result that a zero tail must not change. */
-static const char *plain_result(const struct suite_config *config, const struct call_row *row, char *text,
-	size_t size)
+/* What the call with all fields zero gives on this target: the result that a zero tail must not
+ * change. */
+static const char *plain_result(
+	const struct suite_config *config, const struct call_row *row, char *text, size_t size)
 {
 	char source[200];
 	struct prog_text program;
@@ -99,7 +109,8 @@ static const char *plain_result(const struct suite_config *config, const struct 
 	if (exec && prog_parse(&program, source, strlen(source), &error) &&
 		exec_run(exec, &program.prog, &reason)) {
 		const struct trace *trace = exec_trace(exec);
-		int64_t result = trace->entry_count ? trace->entries[trace->entry_count - 1].result : 0;
+		int64_t result =
+			trace->entry_count ? trace->entries[trace->entry_count - 1].result : 0;
 
 		name = result_text(text, size, result);
 	}
@@ -108,7 +119,8 @@ static const char *plain_result(const struct suite_config *config, const struct 
 	return name;
 }
 
-static void add_zero_tail(struct suite *suite, const struct suite_config *config, const struct call_row *row)
+static void add_zero_tail(
+	struct suite *suite, const struct suite_config *config, const struct call_row *row)
 {
 	char id[160], source[600], text[32];
 
@@ -121,7 +133,8 @@ static void add_zero_tail(struct suite *suite, const struct suite_config *config
 	snprintf(source, sizeof(source),
 		"# %s: a tail of zeros changes nothing.\n#: id %s req 1.3/6 since %u.%u\n"
 		"fd = open /dev/iommu -> ok\n%s fd size=%u tail=00 -> %s\n",
-		row->name, id, row->since >> 8, row->since & 255, row->name, row->size + 1u, result);
+		row->name, id, row->since >> 8, row->since & 255, row->name, row->size + 1u,
+		result);
 	suite_add_source(suite, id, source, config);
 }
 

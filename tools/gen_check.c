@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* iommuzz gen --check: generated programs under all oracles; each kind of finding once, minimised. */
+/* iommuzz gen --check: generated programs under all oracles; each kind of finding once, minimised.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ struct check_run {
 
 static struct kind kind_of(const struct finding *finding, const struct prog *prog)
 {
-	struct kind kind = { .oracle = finding->oracle, .row = -1 };
+	struct kind kind = {.oracle = finding->oracle, .row = -1};
 
 	if (finding->call < prog->call_count)
 		kind.row = prog->calls[finding->call].row;
@@ -89,31 +90,34 @@ static bool print_program(const struct check_run *run, const struct prog *prog, 
 	return done;
 }
 
-static bool report(struct check_run *run, struct prog *prog, uint64_t number, const struct finding *first)
+static bool report(
+	struct check_run *run, struct prog *prog, uint64_t number, const struct finding *first)
 {
-	struct minimise_stats stats = { 0 };
+	struct minimise_stats stats = {0};
 	struct finding finding = *first;
 
 	run->kinds = tool_grow(run->kinds, run->kind_count + 1, sizeof(*run->kinds));
 	run->kinds[run->kind_count++] = run->wanted = kind_of(first, prog);
 	prog_minimise(prog, same_failure, run, NULL, &stats);
 	oracle_run_program(run->oracles, prog, &finding);
-	printf("program %" PRIu64 " of seed %" PRIu64 ", %u calls of %u: ", number, run->gen->seed, stats.calls_after,
-		stats.calls_before);
+	printf("program %" PRIu64 " of seed %" PRIu64 ", %u calls of %u: ", number, run->gen->seed,
+		stats.calls_after, stats.calls_before);
 	oracle_print(&finding, prog, stdout);
 	return print_program(run, prog, number);
 }
 
 int gen_check(const struct gen *gen)
 {
-	struct check_run run = { .gen = gen, .oracles = oracle_open(gen->options.kernel, ORACLE_ALL) };
+	struct check_run run = {
+		.gen = gen, .oracles = oracle_open(gen->options.kernel, ORACLE_ALL)};
 	uint64_t failed = 0, not_run = 0, done = 0;
 	struct finding finding;
 	struct prog prog;
 	bool written = true;
 
 	prog_init(&prog);
-	for (; run.oracles && written && done < gen->programs && run.kind_count < gen->findings; done++) {
+	for (; run.oracles && written && done < gen->programs && run.kind_count < gen->findings;
+		done++) {
 		*gen->running = gen->first + done;
 		gen_program(gen, gen->first + done, &prog);
 		bool clean = oracle_run_program(run.oracles, &prog, &finding);

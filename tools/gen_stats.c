@@ -9,10 +9,10 @@
 #include "tools/gen.h"
 #include "tools/tool.h"
 
-#define ERRNO_MAX 200 /* larger ones are counted together */
-#define GOAL_SUCCESS 20 /* per cent of each call's uses */
-#define GOAL_DOMAIN 50 /* per cent of programs */
-#define GOAL_PIN 25
+#define ERRNO_MAX    200 /* larger ones are counted together */
+#define GOAL_SUCCESS 20	 /* per cent of each call's uses */
+#define GOAL_DOMAIN  50	 /* per cent of programs */
+#define GOAL_PIN     25
 
 struct call_stats {
 	uint64_t uses, successes, injected;
@@ -26,7 +26,8 @@ struct stats {
 
 static bool attaches(uint16_t row)
 {
-	return row == CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN || row == CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS;
+	return row == CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN ||
+	       row == CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS;
 }
 
 static bool pins(uint16_t row)
@@ -84,13 +85,14 @@ static bool share_missed(uint64_t part, uint64_t whole, uint64_t goal)
 /* Errnos by count, most frequent first. */
 static void print_errors(const struct call_stats *call)
 {
-	bool printed[ERRNO_MAX + 1] = { false };
+	bool printed[ERRNO_MAX + 1] = {false};
 
 	for (;;) {
 		int most = -1;
 
 		for (int e = 1; e <= ERRNO_MAX; e++)
-			if (!printed[e] && call->failures[e] && (most < 0 || call->failures[e] > call->failures[most]))
+			if (!printed[e] && call->failures[e] &&
+				(most < 0 || call->failures[e] > call->failures[most]))
 				most = e;
 		if (most < 0)
 			break;
@@ -105,10 +107,11 @@ static void print_errors(const struct call_stats *call)
 
 static void print_row(const struct gen *gen, int row, const struct call_stats *call)
 {
-	bool missed = judged(gen, row, call) && share_missed(call->successes, call->uses, GOAL_SUCCESS);
+	bool missed =
+		judged(gen, row, call) && share_missed(call->successes, call->uses, GOAL_SUCCESS);
 
-	printf("%-38s %9" PRIu64 " %9" PRIu64 " %5.1f %%%s ", call_rows[row].name, call->uses, call->successes,
-		percent(call->successes, call->uses), missed ? " MISSED" : "");
+	printf("%-38s %9" PRIu64 " %9" PRIu64 " %5.1f %%%s ", call_rows[row].name, call->uses,
+		call->successes, percent(call->successes, call->uses), missed ? " MISSED" : "");
 	print_errors(call);
 	if (call->injected)
 		printf(" (%" PRIu64 " injected)", call->injected);
@@ -121,7 +124,8 @@ static bool print_goal(const char *what, uint64_t part, uint64_t whole, uint64_t
 {
 	bool missed = share_missed(part, whole, goal);
 
-	printf("%-48s %5.1f %%  goal %" PRIu64 " %%  %s\n", what, percent(part, whole), goal, missed ? "MISSED" : "holds");
+	printf("%-48s %5.1f %%  goal %" PRIu64 " %%  %s\n", what, percent(part, whole), goal,
+		missed ? "MISSED" : "holds");
 	return !missed;
 }
 
@@ -144,15 +148,19 @@ static bool print_stats(const struct gen *gen, const struct stats *stats)
 	for (int row = 0; row < CALL_ID_COUNT; row++)
 		if (!stats->rows[row].uses && call_rows[row].implemented)
 			printf("%-38s %9d\n", call_rows[row].name, 0);
-	printf("\n%" PRIu64 " programs of seed %" PRIu64 ", %" PRIu64 " calls, %.1f a program", stats->programs,
-		gen->seed, stats->calls, stats->programs ? (double)stats->calls / (double)stats->programs : 0);
+	printf("\n%" PRIu64 " programs of seed %" PRIu64 ", %" PRIu64 " calls, %.1f a program",
+		stats->programs, gen->seed, stats->calls,
+		stats->programs ? (double)stats->calls / (double)stats->programs : 0);
 	if (stats->not_run)
 		printf(", %" PRIu64 " not run", stats->not_run);
 	putchar('\n');
-	bool domain = print_goal("programs that held a domain", stats->domains, stats->programs, GOAL_DOMAIN);
-	bool pin = print_goal("programs that held an access pin", stats->pins, stats->programs, GOAL_PIN);
-	printf("%-48s %3" PRIu64 "/%-3" PRIu64 "  goal all   %s\n", "calls of which 20 % of the uses succeed",
-		considered - wanting, considered, wanting ? "MISSED" : "holds");
+	bool domain = print_goal(
+		"programs that held a domain", stats->domains, stats->programs, GOAL_DOMAIN);
+	bool pin = print_goal(
+		"programs that held an access pin", stats->pins, stats->programs, GOAL_PIN);
+	printf("%-48s %3" PRIu64 "/%-3" PRIu64 "  goal all   %s\n",
+		"calls of which 20 % of the uses succeed", considered - wanting, considered,
+		wanting ? "MISSED" : "holds");
 	return domain && pin && !wanting;
 }
 
@@ -162,10 +170,10 @@ static void json_row(int row, const struct call_stats *call)
 {
 	const char *between = "";
 
-	printf("{\"call\": \"%s\", \"implemented\": %s, \"uses\": %" PRIu64 ", \"successes\": %" PRIu64
-	       ", \"injected\": %" PRIu64 ", \"errors\": {",
-		call_rows[row].name, call_rows[row].implemented ? "true" : "false", call->uses, call->successes,
-		call->injected);
+	printf("{\"call\": \"%s\", \"implemented\": %s, \"uses\": %" PRIu64
+	       ", \"successes\": %" PRIu64 ", \"injected\": %" PRIu64 ", \"errors\": {",
+		call_rows[row].name, call_rows[row].implemented ? "true" : "false", call->uses,
+		call->successes, call->injected);
 	for (int e = 1; e <= ERRNO_MAX; e++) {
 		if (!call->failures[e])
 			continue;
@@ -183,18 +191,21 @@ static void json_row(int row, const struct call_stats *call)
 static bool json_stats(const struct gen *gen, const struct stats *stats)
 {
 	bool holds = !share_missed(stats->domains, stats->programs, GOAL_DOMAIN) &&
-		!share_missed(stats->pins, stats->programs, GOAL_PIN);
+		     !share_missed(stats->pins, stats->programs, GOAL_PIN);
 	const char *between = "\n";
 
-	printf("{\"seed\": %" PRIu64 ", \"programs\": %" PRIu64 ", \"not_run\": %" PRIu64 ", \"calls\": %" PRIu64
-	       ", \"held_domain\": %" PRIu64 ", \"held_pin\": %" PRIu64 ", \"rows\": [",
-		gen->seed, stats->programs, stats->not_run, stats->calls, stats->domains, stats->pins);
+	printf("{\"seed\": %" PRIu64 ", \"programs\": %" PRIu64 ", \"not_run\": %" PRIu64
+	       ", \"calls\": %" PRIu64 ", \"held_domain\": %" PRIu64 ", \"held_pin\": %" PRIu64
+	       ", \"rows\": [",
+		gen->seed, stats->programs, stats->not_run, stats->calls, stats->domains,
+		stats->pins);
 	for (int row = 0; row < CALL_ID_COUNT; row++) {
 		const struct call_stats *call = &stats->rows[row];
 
 		if (!call->uses)
 			continue;
-		if (judged(gen, row, call) && share_missed(call->successes, call->uses, GOAL_SUCCESS))
+		if (judged(gen, row, call) &&
+			share_missed(call->successes, call->uses, GOAL_SUCCESS))
 			holds = false;
 		fputs(between, stdout);
 		json_row(row, call);

@@ -19,8 +19,15 @@ const struct command command_fuzz = {
 };
 
 static const struct command *const commands[] = {
-	&command_run, &command_check, &command_fmt, &command_min, &command_gen,
-	&command_ops, &command_bench, &command_fuzz, NULL,
+	&command_run,
+	&command_check,
+	&command_fmt,
+	&command_min,
+	&command_gen,
+	&command_ops,
+	&command_bench,
+	&command_fuzz,
+	NULL,
 };
 
 static void print_commands(FILE *out)
@@ -31,7 +38,8 @@ static void print_commands(FILE *out)
 	for (const struct command *const *command = commands; *command; command++)
 		fprintf(out, "  %-8s %s\n", (*command)->name, (*command)->brief);
 	fputs("  help     this text; help COMMAND: the manual of a command\n\n"
-	      "Every command takes --help. Exit status: 0 all is well, 1 a failure or finding, 2 wrong usage,\n"
+	      "Every command takes --help. Exit status: 0 all is well, 1 a failure or finding, 2 "
+	      "wrong usage,\n"
 	      "broken input or a broken harness, 77 nothing could run here.\n",
 		out);
 }
@@ -66,7 +74,7 @@ static int help(int argc, char **argv)
 	const struct command *command = find(argv[2]);
 	if (!command)
 		return unknown_command(argv[2]);
-	char *arguments[] = { argv[2], "--help", NULL };
+	char *arguments[] = {argv[2], "--help", NULL};
 	return tool_exit(command->run(command, 2, arguments));
 }
 
@@ -78,7 +86,8 @@ int main(int argc, char **argv)
 		print_commands(stderr);
 		return TOOL_BROKEN;
 	}
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+		strcmp(argv[1], "-h") == 0)
 		return help(argc, argv);
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("iommuzz 0.1.0");

@@ -8,24 +8,26 @@
 #include "tools/tool.h"
 
 #define TIMEOUT 10 /* seconds for one test with a defect */
-#define GOAL 95	   /* percent of the defects that the suite alone must catch */
+#define GOAL	95 /* percent of the defects that the suite alone must catch */
 
-/* Ways of looking, each alone: expectations, then one oracle at a time without looking at expectations. */
+/* Ways of looking, each alone: expectations, then one oracle at a time without looking at
+ * expectations. */
 enum { WAY_SUITE, WAY_MODEL, WAY_AUDIT, WAY_ISOLATION, WAY_ROLLBACK, WAY_MACHINE, WAY_COUNT };
 
 static const struct {
 	const char *name;
 	uint32_t oracles;
 } ways[WAY_COUNT] = {
-	[WAY_SUITE] = { "suite", 0 },
-	[WAY_MODEL] = { "model", ORACLE_MODEL },
-	[WAY_AUDIT] = { "audit", ORACLE_AUDIT },
-	[WAY_ISOLATION] = { "isolation", ORACLE_ISOLATION },
-	[WAY_ROLLBACK] = { "rollback", ORACLE_ROLLBACK },
-	[WAY_MACHINE] = { "machine", ORACLE_MACHINE },
+	[WAY_SUITE] = {"suite", 0},
+	[WAY_MODEL] = {"model", ORACLE_MODEL},
+	[WAY_AUDIT] = {"audit", ORACLE_AUDIT},
+	[WAY_ISOLATION] = {"isolation", ORACLE_ISOLATION},
+	[WAY_ROLLBACK] = {"rollback", ORACLE_ROLLBACK},
+	[WAY_MACHINE] = {"machine", ORACLE_MACHINE},
 };
 
-struct catch {
+struct catch
+{
 	bool caught, crash;
 	char test[64], rule[64]; /* the first test that saw it */
 };
@@ -69,13 +71,19 @@ static void note_baseline(void *context, const struct test *test, const struct t
 	}
 }
 
-static bool look_at(const struct check *check, uint16_t bug, unsigned way, const bool *clean, struct catch *catch)
+static bool look_at(const struct check *check, uint16_t bug, unsigned way, const bool *clean,
+	struct catch *catch)
 {
 	struct suite_config config = check->config;
-	struct look look = {
-		.clean = clean, .suite = &check->suite, .oracles = ways[way].oracles, .catch = catch };
-	struct suite_pool pool = {
-		.jobs = check->jobs, .timeout = TIMEOUT, .quiet = true, .done = note, .context = &look };
+	struct look look = {.clean = clean,
+		.suite = &check->suite,
+		.oracles = ways[way].oracles,
+		.catch = catch};
+	struct suite_pool pool = {.jobs = check->jobs,
+		.timeout = TIMEOUT,
+		.quiet = true,
+		.done = note,
+		.context = &look};
 
 	config.bug = bug;
 	config.oracles = ways[way].oracles;
@@ -109,20 +117,23 @@ static void print_uniques(const uint32_t *unique, const uint32_t *caught)
 
 int check_mutants(struct check *check)
 {
-	uint32_t caught[WAY_COUNT] = { 0 }, unique[WAY_COUNT] = { 0 }, total = 0, by_any = 0;
-	struct baseline baseline = { .suite = &check->suite };
-	struct suite_pool pool = { .jobs = check->jobs,
-		.timeout = check->timeout, .done = note_baseline, .context = &baseline };
+	uint32_t caught[WAY_COUNT] = {0}, unique[WAY_COUNT] = {0}, total = 0, by_any = 0;
+	struct baseline baseline = {.suite = &check->suite};
+	struct suite_pool pool = {.jobs = check->jobs,
+		.timeout = check->timeout,
+		.done = note_baseline,
+		.context = &baseline};
 
 	if (!sim_bugs_built()) {
-		tool_error("check --mutants: this build has no switchable defects; use the bugs preset");
+		tool_error("check --mutants: this build has no switchable defects; use the bugs "
+			   "preset");
 		return TOOL_SKIPPED;
 	}
 	baseline.clean = tool_grow(NULL, check->suite.count, sizeof(bool));
 	memset(baseline.clean, 0, check->suite.count);
 	bool complete = suite_run_all(&check->suite, &check->config, &pool);
 	for (uint16_t bug = 1; complete && bug < SIM_BUG_COUNT; bug++) {
-		struct catch catches[WAY_COUNT] = { 0 };
+		struct catch catches[WAY_COUNT] = {0};
 		unsigned seen = 0, last = 0;
 
 		for (unsigned way = 0; complete && way < WAY_COUNT; way++) {
@@ -146,8 +157,10 @@ int check_mutants(struct check *check)
 	if (!complete)
 		return TOOL_INTERRUPTED;
 	print_uniques(unique, caught);
-	printf("%u defects: %u caught by the suite alone (%.1f %%, goal %d %%), %u with the oracles\n", total,
-		caught[WAY_SUITE], total ? 100.0 * caught[WAY_SUITE] / total : 0, GOAL, by_any);
+	printf("%u defects: %u caught by the suite alone (%.1f %%, goal %d %%), %u with the "
+	       "oracles\n",
+		total, caught[WAY_SUITE], total ? 100.0 * caught[WAY_SUITE] / total : 0, GOAL,
+		by_any);
 	if (baseline.failing)
 		return TOOL_BROKEN;
 	return total && caught[WAY_SUITE] * 100 >= total * GOAL ? TOOL_OK : TOOL_FAILED;

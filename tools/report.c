@@ -7,7 +7,7 @@
 
 #include "tools/tool.h"
 
-const char *const report_format_names[] = { "tap", "tap14", "ktap", "junit", NULL };
+const char *const report_format_names[] = {"tap", "tap14", "ktap", "junit", NULL};
 
 bool report_find_format(const char *name, enum report_format *format)
 {
@@ -21,7 +21,8 @@ bool report_find_format(const char *name, enum report_format *format)
 
 /* -- pieces -- */
 
-/* One line of TAP's description or directive: '#' and '\' have a meaning there, a line break would end it. */
+/* One line of TAP's description or directive: '#' and '\' have a meaning there, a line break would
+ * end it. */
 static void print_tap_text(const char *text, FILE *out)
 {
 	for (; *text; text++) {
@@ -78,7 +79,8 @@ static void print_details(const struct test *test, const struct test_result *res
 
 /* -- TAP and KTAP -- */
 
-static void tap_test(struct report *report, const struct test *test, const struct test_result *result)
+static void tap_test(
+	struct report *report, const struct test *test, const struct test_result *result)
 {
 	bool ok = result->status == TEST_PASS || result->status == TEST_SKIP;
 
@@ -94,15 +96,16 @@ static void tap_test(struct report *report, const struct test *test, const struc
 }
 
 /* KTAP has no blocks: diagnostics come before the line of their test. */
-static void ktap_test(struct report *report, const struct test *test, const struct test_result *result)
+static void ktap_test(
+	struct report *report, const struct test *test, const struct test_result *result)
 {
 	bool ok = result->status == TEST_PASS || result->status == TEST_SKIP;
 
 	if (!ok) {
 		fprintf(report->out, "# %s: %s\n", test->id, result->message);
 		if (*result->call)
-			fprintf(report->out, "# %s:%u: %s\n", test->path ? test->path : test->id, result->line,
-				result->call);
+			fprintf(report->out, "# %s:%u: %s\n", test->path ? test->path : test->id,
+				result->line, result->call);
 	}
 	fprintf(report->out, "%s %u %s", ok ? "ok" : "not ok", report->number, test->id);
 	if (result->status == TEST_SKIP)
@@ -131,7 +134,8 @@ static void print_xml(const char *text, FILE *out)
 	}
 }
 
-static void junit_test(struct report *report, const struct test *test, const struct test_result *result)
+static void junit_test(
+	struct report *report, const struct test *test, const struct test_result *result)
 {
 	FILE *out = report->case_stream;
 	const char *folder = test->path ? test->path : "generated";
@@ -149,7 +153,8 @@ static void junit_test(struct report *report, const struct test *test, const str
 	}
 	fputs(">\n    ", out);
 	if (result->status == TEST_SKIP || result->status == TEST_KNOWN_FAIL) {
-		fprintf(out, "<skipped message=\"%s", result->status == TEST_SKIP ? "" : "known failure: ");
+		fprintf(out, "<skipped message=\"%s",
+			result->status == TEST_SKIP ? "" : "known failure: ");
 		print_xml(result->reason, out);
 		fputs("\"/>\n", out);
 	} else {
@@ -172,7 +177,8 @@ static void junit_end(struct report *report)
 		fclose(report->case_stream);
 	fprintf(report->out,
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<testsuites>\n<testsuite name=\"iommuzz %s\" tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\">\n",
+		"<testsuites>\n<testsuite name=\"iommuzz %s\" tests=\"%u\" failures=\"%u\" "
+		"errors=\"%u\" skipped=\"%u\">\n",
 		report->target, report->number, failures, report->counts[TEST_BROKEN],
 		report->counts[TEST_SKIP] + report->counts[TEST_KNOWN_FAIL]);
 	fputs(report->cases ? report->cases : "", report->out);
@@ -190,16 +196,19 @@ static void json_member(FILE *out, const char *key, const char *text)
 	tool_json_string(text, out);
 }
 
-static void json_test(struct report *report, const struct test *test, const struct test_result *result)
+static void json_test(
+	struct report *report, const struct test *test, const struct test_result *result)
 {
-	static const char *const names[] = { "pass", "fail", "skip", "known-fail", "known-pass", "broken" };
+	static const char *const names[] = {
+		"pass", "fail", "skip", "known-fail", "known-pass", "broken"};
 	FILE *out = report->json;
 	char spec[400];
 
 	suite_requirements(test, spec, sizeof(spec));
 	fprintf(out, "%s\n    {\"id\": ", report->number == 1 ? "" : ",");
 	tool_json_string(test->id, out);
-	fprintf(out, ", \"status\": \"%s\", \"microseconds\": %u", names[result->status], result->microseconds);
+	fprintf(out, ", \"status\": \"%s\", \"microseconds\": %u", names[result->status],
+		result->microseconds);
 	json_member(out, "reason", result->reason);
 	json_member(out, "message", result->message);
 	if (result->oracle)
@@ -225,12 +234,15 @@ void report_begin(struct report *report, size_t total)
 	case REPORT_TAP: fputs("TAP version 13\n", out); break;
 	case REPORT_TAP14: fputs("TAP version 14\n", out); break;
 	case REPORT_KTAP: fputs("KTAP version 1\n", out); break;
-	case REPORT_JUNIT: report->case_stream = open_memstream(&report->cases, &report->case_bytes); break;
+	case REPORT_JUNIT:
+		report->case_stream = open_memstream(&report->cases, &report->case_bytes);
+		break;
 	}
 	if (report->format != REPORT_JUNIT)
 		fprintf(out, "1..%zu%s\n", total, total ? "" : " # SKIP no test was selected");
 	if (report->json)
-		fprintf(report->json, "{\n  \"target\": \"%s\",\n  \"kernel\": \"%u.%u\",\n  \"tests\": [",
+		fprintf(report->json,
+			"{\n  \"target\": \"%s\",\n  \"kernel\": \"%u.%u\",\n  \"tests\": [",
 			report->target, report->kernel >> 8, report->kernel & 255);
 }
 
@@ -258,14 +270,16 @@ void report_end(struct report *report, bool interrupted)
 		if (interrupted && report->format != REPORT_KTAP)
 			fputs("Bail out! interrupted\n", report->out);
 		fprintf(report->out,
-			"# pass %u, fail %u, skip %u, known failures %u, unexpected passes %u, broken %u\n",
-			counts[TEST_PASS], counts[TEST_FAIL], counts[TEST_SKIP], counts[TEST_KNOWN_FAIL],
-			counts[TEST_KNOWN_PASS], counts[TEST_BROKEN]);
+			"# pass %u, fail %u, skip %u, known failures %u, unexpected passes %u, "
+			"broken %u\n",
+			counts[TEST_PASS], counts[TEST_FAIL], counts[TEST_SKIP],
+			counts[TEST_KNOWN_FAIL], counts[TEST_KNOWN_PASS], counts[TEST_BROKEN]);
 	}
 	if (report->json)
 		fprintf(report->json,
 			"\n  ],\n  \"pass\": %u, \"fail\": %u, \"skip\": %u, \"known_fail\": %u, "
 			"\"known_pass\": %u, \"broken\": %u, \"interrupted\": %s\n}\n",
-			counts[TEST_PASS], counts[TEST_FAIL], counts[TEST_SKIP], counts[TEST_KNOWN_FAIL],
-			counts[TEST_KNOWN_PASS], counts[TEST_BROKEN], interrupted ? "true" : "false");
+			counts[TEST_PASS], counts[TEST_FAIL], counts[TEST_SKIP],
+			counts[TEST_KNOWN_FAIL], counts[TEST_KNOWN_PASS], counts[TEST_BROKEN],
+			interrupted ? "true" : "false");
 }

@@ -14,7 +14,7 @@ struct report {
 	const char *target;
 	uint16_t kernel;
 	uint32_t counts[TEST_BROKEN + 1]; /* by enum test_status */
-	uint32_t number; /* tests printed */
+	uint32_t number;		  /* tests printed */
 	/* JUnit states its totals first, so its cases wait in memory. */
 	char *cases;
 	size_t case_bytes;

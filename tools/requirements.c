@@ -2,9 +2,9 @@
 /*
  * iommuzz check --requirements: the index of requirements against the programs' headers.
  *
- * conformance/requirements holds one requirement a line: its id, then how it is shown: `program` (programs name
- * it in their headers), `check WHAT` (another kind of test), `later WHERE` (out of scope for now) or
- * `unobservable REASON`. '#' begins a comment.
+ * conformance/requirements holds one requirement a line: its id, then how it is shown: `program`
+ * (programs name it in their headers), `check WHAT` (another kind of test), `later WHERE` (out of
+ * scope for now) or `unobservable REASON`. '#' begins a comment.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +15,14 @@
 
 enum shown { SHOWN_PROGRAM, SHOWN_CHECK, SHOWN_LATER, SHOWN_UNOBSERVABLE };
 
-static const char *const shown_words[] = { "program", "check", "later", "unobservable" };
+static const char *const shown_words[] = {"program", "check", "later", "unobservable"};
 
 struct requirement {
 	char *id, *text;
 	enum shown shown;
 	uint32_t line;
 	uint32_t programs; /* that name it */
-	char *names; /* the first of them */
+	char *names;	   /* the first of them */
 };
 
 struct index {
@@ -45,7 +45,7 @@ static int by_line(const void *a, const void *b)
 
 static struct requirement *find(const struct index *index, const char *id)
 {
-	struct requirement wanted = { .id = (char *)(uintptr_t)id };
+	struct requirement wanted = {.id = (char *)(uintptr_t)id};
 
 	return bsearch(&wanted, index->rows, index->count, sizeof(*index->rows), by_id);
 }
@@ -60,20 +60,23 @@ static void add_row(struct index *index, const char *path, char *line, uint32_t 
 	size_t length = strcspn(rest, " \t:");
 	unsigned shown = 0;
 	for (; shown < sizeof(shown_words) / sizeof(shown_words[0]); shown++)
-		if (strlen(shown_words[shown]) == length && memcmp(rest, shown_words[shown], length) == 0)
+		if (strlen(shown_words[shown]) == length &&
+			memcmp(rest, shown_words[shown], length) == 0)
 			break;
 	if (shown == sizeof(shown_words) / sizeof(shown_words[0])) {
-		tool_error("%s:%u: expected program, check, later or unobservable behind '%s', found '%.*s'", path,
-			number, line, (int)length, rest);
+		tool_error("%s:%u: expected program, check, later or unobservable behind '%s', "
+			   "found '%.*s'",
+			path, number, line, (int)length, rest);
 		index->wrong++;
 		return;
 	}
 	rest += length;
 	rest += strspn(rest, " \t:");
 	if ((index->count & (index->count - 1)) == 0)
-		index->rows = tool_grow(index->rows, index->count ? index->count * 2 : 1, sizeof(*index->rows));
+		index->rows = tool_grow(
+			index->rows, index->count ? index->count * 2 : 1, sizeof(*index->rows));
 	index->rows[index->count++] = (struct requirement){
-		.id = line, .text = rest, .shown = (enum shown)shown, .line = number };
+		.id = line, .text = rest, .shown = (enum shown)shown, .line = number};
 }
 
 /* Rows point into source. */
@@ -97,7 +100,8 @@ static void read_index(struct index *index, const char *path, char *source)
 	qsort(index->rows, index->count, sizeof(*index->rows), by_id);
 	for (size_t i = 1; i < index->count; i++)
 		if (strcmp(index->rows[i - 1].id, index->rows[i].id) == 0) {
-			tool_error("%s:%u: '%s' is there already", path, index->rows[i].line, index->rows[i].id);
+			tool_error("%s:%u: '%s' is there already", path, index->rows[i].line,
+				index->rows[i].id);
 			index->wrong++;
 		}
 }
@@ -127,7 +131,8 @@ static uint32_t match_programs(struct index *index, const struct suite *suite)
 				note_program(row, suite->tests[t].id);
 				continue;
 			}
-			printf("%-16s UNKNOWN, named by %s\n", header->requirements[r], suite->tests[t].id);
+			printf("%-16s UNKNOWN, named by %s\n", header->requirements[r],
+				suite->tests[t].id);
 			unknown++;
 		}
 	}
@@ -138,8 +143,8 @@ static void print_row(const struct requirement *row)
 {
 	printf("%-16s ", row->id);
 	if (row->programs) {
-		printf("%u program%s: %s%s", row->programs, row->programs == 1 ? "" : "s", row->names,
-			row->programs > 3 ? " ..." : "");
+		printf("%u program%s: %s%s", row->programs, row->programs == 1 ? "" : "s",
+			row->names, row->programs > 3 ? " ..." : "");
 		if (row->shown == SHOWN_CHECK)
 			printf("; check %s", row->text);
 	} else if (row->shown == SHOWN_PROGRAM) {
@@ -152,7 +157,7 @@ static void print_row(const struct requirement *row)
 
 static int summarise(const struct index *index, uint32_t unknown, size_t broken)
 {
-	size_t programs = 0, other[4] = { 0 }, missing = 0;
+	size_t programs = 0, other[4] = {0}, missing = 0;
 
 	for (size_t i = 0; i < index->count; i++) {
 		const struct requirement *row = &index->rows[i];
@@ -164,10 +169,11 @@ static int summarise(const struct index *index, uint32_t unknown, size_t broken)
 		else
 			other[row->shown]++;
 	}
-	printf("\n%zu requirements: %zu shown by programs, %zu by other checks, %zu later, %zu unobservable, %zu not "
+	printf("\n%zu requirements: %zu shown by programs, %zu by other checks, %zu later, %zu "
+	       "unobservable, %zu not "
 	       "shown; %u unknown ids\n",
-		index->count, programs, other[SHOWN_CHECK], other[SHOWN_LATER], other[SHOWN_UNOBSERVABLE], missing,
-		unknown);
+		index->count, programs, other[SHOWN_CHECK], other[SHOWN_LATER],
+		other[SHOWN_UNOBSERVABLE], missing, unknown);
 	if (index->wrong || broken)
 		return TOOL_BROKEN;
 	return missing || unknown ? TOOL_FAILED : TOOL_OK;
@@ -188,7 +194,7 @@ static size_t report_broken(const struct suite *suite)
 int check_requirements(const struct check *check)
 {
 	char *folder = files_tree("conformance");
-	struct index index = { 0 };
+	struct index index = {0};
 	size_t size;
 
 	if (!folder) {

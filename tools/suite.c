@@ -17,7 +17,7 @@
 struct suite_runner {
 	const struct suite_config *config;
 	struct oracle_run *oracles; /* the implementation */
-	struct exec *exec; /* any other target */
+	struct exec *exec;	    /* any other target */
 };
 
 /* -- loading -- */
@@ -30,7 +30,8 @@ bool suite_wants(const struct suite_config *config, const char *id)
 static struct test *add_test(struct suite *suite)
 {
 	if ((suite->count & (suite->count - 1)) == 0)
-		suite->tests = tool_grow(suite->tests, suite->count ? suite->count * 2 : 1, sizeof(*suite->tests));
+		suite->tests = tool_grow(
+			suite->tests, suite->count ? suite->count * 2 : 1, sizeof(*suite->tests));
 	struct test *test = &suite->tests[suite->count++];
 	memset(test, 0, sizeof(*test));
 	prog_text_init(&test->text);
@@ -67,15 +68,15 @@ static void load_test(struct suite *suite, const char *path, const struct suite_
 	}
 	const char *named = test->text.header.id;
 	if (named && strcmp(named, id) != 0) {
-		snprintf(message, sizeof(message), "%s: the id is '%s', expected the file's name '%s'", path, named,
-			id);
+		snprintf(message, sizeof(message),
+			"%s: the id is '%s', expected the file's name '%s'", path, named, id);
 		test->broken = tool_copy(message);
 	}
 }
 
 bool suite_load(struct suite *suite, const char *path, const struct suite_config *config)
 {
-	struct file_list list = { 0 };
+	struct file_list list = {0};
 	bool found = files_collect(path, &list);
 
 	for (size_t i = 0; found && i < list.count; i++)
@@ -84,7 +85,8 @@ bool suite_load(struct suite *suite, const char *path, const struct suite_config
 	return found;
 }
 
-void suite_add_source(struct suite *suite, const char *id, const char *source, const struct suite_config *config)
+void suite_add_source(
+	struct suite *suite, const char *id, const char *source, const struct suite_config *config)
 {
 	struct parse_error error;
 
@@ -95,7 +97,8 @@ void suite_add_source(struct suite *suite, const char *id, const char *source, c
 	if (!prog_parse(&test->text, source, strlen(source), &error)) {
 		char message[400];
 
-		snprintf(message, sizeof(message), "%s:%u:%u: %s", id, error.line, error.column, error.message);
+		snprintf(message, sizeof(message), "%s:%u:%u: %s", id, error.line, error.column,
+			error.message);
 		test->broken = tool_copy(message);
 	}
 }
@@ -109,7 +112,7 @@ void suite_free(struct suite *suite)
 		prog_text_free(&suite->tests[i].text);
 	}
 	free(suite->tests);
-	*suite = (struct suite){ 0 };
+	*suite = (struct suite){0};
 }
 
 void suite_requirements(const struct test *test, char *text, size_t size)
@@ -119,7 +122,8 @@ void suite_requirements(const struct test *test, char *text, size_t size)
 
 	*text = '\0';
 	for (uint32_t i = 0; i < header->requirement_count && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : "", header->requirements[i]);
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s", i ? " " : "", header->requirements[i]);
 }
 
 /* -- running -- */
@@ -161,10 +165,13 @@ static struct exec *runner_exec(struct suite_runner *runner)
 
 static uint16_t profile_of(const struct suite_config *config, const struct prog *prog)
 {
-	return prog->options.kernel ? prog->options.kernel : config->kernel ? config->kernel : LINUX_NEWEST;
+	return prog->options.kernel ? prog->options.kernel
+	       : config->kernel	    ? config->kernel
+				    : LINUX_NEWEST;
 }
 
-static bool skip(struct test_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool skip(struct test_result *result, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 static bool skip(struct test_result *result, const char *format, ...)
 {
 	va_list arguments;
@@ -193,7 +200,8 @@ static bool injects_failures(const struct prog *prog)
 	return false;
 }
 
-static bool must_skip(struct suite_runner *runner, const struct test *test, struct test_result *result)
+static bool must_skip(
+	struct suite_runner *runner, const struct test *test, struct test_result *result)
 {
 	const struct prog_header *header = &test->text.header;
 	uint16_t kernel = profile_of(runner->config, &test->text.prog);
@@ -215,7 +223,8 @@ static bool must_skip(struct suite_runner *runner, const struct test *test, stru
 	return false;
 }
 
-/* `known-fail live>=6.12,<7.0 mock needs a reset`: whether the first word is this target; the rest is the reason. */
+/* `known-fail live>=6.12,<7.0 mock needs a reset`: whether the first word is this target; the rest
+ * is the reason. */
 static const char *known_failure(const struct suite_config *config, const struct test *test)
 {
 	const char *text = test->text.header.known_fail;
@@ -235,8 +244,8 @@ static const char *known_failure(const struct suite_config *config, const struct
 		if (sscanf(text + 1 + equal, "%u.%u%n", &major, &minor, &used) != 2)
 			break;
 		uint16_t limit = (uint16_t)LINUX(major, minor);
-		if (below ? kernel > limit || (kernel == limit && !equal) :
-			    kernel < limit || (kernel == limit && !equal))
+		if (below ? kernel > limit || (kernel == limit && !equal)
+			  : kernel < limit || (kernel == limit && !equal))
 			return NULL;
 		text += 1 + equal + used;
 		text += *text == ',';
@@ -263,7 +272,7 @@ static void describe_call(const struct test *test, uint32_t call, struct test_re
 static bool applies(const struct expect_alternative *alternative, uint16_t kernel)
 {
 	return (!alternative->since || kernel >= alternative->since) &&
-		(!alternative->before || kernel < alternative->before);
+	       (!alternative->before || kernel < alternative->before);
 }
 
 static bool alternative_met(const struct expect_alternative *alternative, int64_t result)
@@ -276,7 +285,8 @@ static bool alternative_met(const struct expect_alternative *alternative, int64_
 	}
 }
 
-static void alternatives_text(const struct expectation *expectation, uint16_t kernel, char *text, size_t size)
+static void alternatives_text(
+	const struct expectation *expectation, uint16_t kernel, char *text, size_t size)
 {
 	size_t used = 0;
 
@@ -288,8 +298,9 @@ static void alternatives_text(const struct expectation *expectation, uint16_t ke
 		if (!applies(alternative, kernel))
 			continue;
 		if (alternative->result != EXPECT_OK)
-			result_text(one, sizeof(one), alternative->result == EXPECT_ERRNO ? -(int64_t)alternative->value :
-											   alternative->value);
+			result_text(one, sizeof(one),
+				alternative->result == EXPECT_ERRNO ? -(int64_t)alternative->value
+								    : alternative->value);
 		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " | " : "", one);
 	}
 }
@@ -310,7 +321,8 @@ static bool result_met(const struct expectation *expectation, uint16_t kernel, i
 		return true;
 	alternatives_text(expectation, kernel, out->expected, sizeof(out->expected));
 	result_text(out->got, sizeof(out->got), result);
-	snprintf(out->message, sizeof(out->message), "expected %s, got %s", out->expected, out->got);
+	snprintf(
+		out->message, sizeof(out->message), "expected %s, got %s", out->expected, out->got);
 	return false;
 }
 
@@ -323,8 +335,9 @@ static uint64_t expected_value(const struct exec *exec, const struct value *valu
 	}
 }
 
-static bool field_met(const struct call_row *row, const struct expect_field *expected, const struct exec *exec,
-	const struct trace *trace, const struct trace_entry *entry, struct test_result *out)
+static bool field_met(const struct call_row *row, const struct expect_field *expected,
+	const struct exec *exec, const struct trace *trace, const struct trace_entry *entry,
+	struct test_result *out)
 {
 	const struct field *field = &row->fields[expected->field];
 	uint64_t want = prog_field_number(field, expected_value(exec, &expected->value));
@@ -338,7 +351,8 @@ static bool field_met(const struct call_row *row, const struct expect_field *exp
 		snprintf(out->got, sizeof(out->got), "%s=0x%" PRIx64, field->name, got);
 	else
 		snprintf(out->got, sizeof(out->got), "no readable %s", field->name);
-	snprintf(out->message, sizeof(out->message), "expected %s, got %s", out->expected, out->got);
+	snprintf(
+		out->message, sizeof(out->message), "expected %s, got %s", out->expected, out->got);
 	return false;
 }
 
@@ -367,7 +381,8 @@ static bool all_ran(const struct test *test, const struct trace *trace, struct t
 		if (ran)
 			continue;
 		describe_call(test, i, result);
-		snprintf(result->message, sizeof(result->message), "expected a call that did not run");
+		snprintf(result->message, sizeof(result->message),
+			"expected a call that did not run");
 		return false;
 	}
 	return true;
@@ -382,7 +397,8 @@ static bool judge(const struct test *test, struct exec *exec, uint16_t kernel, b
 	for (uint32_t e = 0; e < trace->entry_count; e++) {
 		const struct trace_entry *entry = &trace->entries[e];
 
-		if (entry->kind != TRACE_CALL || entry_met(test, exec, trace, entry, kernel, result))
+		if (entry->kind != TRACE_CALL ||
+			entry_met(test, exec, trace, entry, kernel, result))
 			continue;
 		describe_call(test, entry->call, result);
 		return false;
@@ -390,7 +406,8 @@ static bool judge(const struct test *test, struct exec *exec, uint16_t kernel, b
 	return !complete || all_ran(test, trace, result);
 }
 
-static void note_finding(const struct test *test, const struct finding *finding, struct test_result *result)
+static void note_finding(
+	const struct test *test, const struct finding *finding, struct test_result *result)
 {
 	result->oracle = (uint16_t)finding->oracle;
 	snprintf(result->rule, sizeof(result->rule), "%s", finding->rule);
@@ -401,11 +418,12 @@ static void note_finding(const struct test *test, const struct finding *finding,
 		describe_call(test, finding->call, result);
 }
 
-static bool run_program(struct suite_runner *runner, const struct test *test, struct test_result *result)
+static bool run_program(
+	struct suite_runner *runner, const struct test *test, struct test_result *result)
 {
 	uint16_t kernel = profile_of(runner->config, &test->text.prog);
 	const char *reason = NULL;
-	struct finding finding = { 0 };
+	struct finding finding = {0};
 	bool clean = true;
 
 	if (runner->oracles) {
@@ -441,7 +459,10 @@ void suite_run(struct suite_runner *runner, const struct test *test, struct test
 	const char *known = known_failure(runner->config, test);
 	if (known)
 		snprintf(result->reason, sizeof(result->reason), "%s", known);
-	result->status = known ? passed ? TEST_KNOWN_PASS : TEST_KNOWN_FAIL : passed ? TEST_PASS : TEST_FAIL;
+	result->status = known	  ? passed ? TEST_KNOWN_PASS : TEST_KNOWN_FAIL
+			 : passed ? TEST_PASS
+				  : TEST_FAIL;
 	if (result->status == TEST_KNOWN_PASS)
-		snprintf(result->message, sizeof(result->message), "passed, but is known to fail: %s", known);
+		snprintf(result->message, sizeof(result->message),
+			"passed, but is known to fail: %s", known);
 }

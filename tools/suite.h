@@ -13,12 +13,12 @@ enum test_status {
 	TEST_SKIP,
 	TEST_KNOWN_FAIL, /* failed as its header says: no failure of the run */
 	TEST_KNOWN_PASS, /* passed although its header says it fails: a failure */
-	TEST_BROKEN, /* could not be run at all: the harness or the program is wrong */
+	TEST_BROKEN,	 /* could not be run at all: the harness or the program is wrong */
 };
 
 struct test {
 	char *id;
-	char *path; /* NULL: made up, as the framing tests are */
+	char *path;   /* NULL: made up, as the framing tests are */
 	char *broken; /* why it cannot be run, or NULL */
 	struct prog_text text;
 };
@@ -32,9 +32,9 @@ struct suite {
 struct test_result {
 	uint32_t test; /* index in the suite */
 	uint32_t line, microseconds;
-	uint8_t status; /* enum test_status */
+	uint8_t status;	  /* enum test_status */
 	bool expectation; /* an expectation was not met (as opposed to an oracle's finding) */
-	uint16_t oracle; /* enum oracle_kind of the finding, 0 none */
+	uint16_t oracle;  /* enum oracle_kind of the finding, 0 none */
 	char reason[160]; /* of a skip or known failure */
 	char message[420], expected[120], got[120], call[240], rule[64];
 };
@@ -43,14 +43,16 @@ struct suite_config {
 	const struct target_class *target;
 	uint16_t kernel; /* profile of programs that name none */
 	uint16_t bug;
-	uint32_t oracles; /* enum oracle_kind; only with the implementation as target */
+	uint32_t oracles;   /* enum oracle_kind; only with the implementation as target */
 	const char *filter; /* glob over ids, NULL: all */
 };
 
-/* Appends the programs of a file or folder whose id the filter takes; broken ones too. False after an error. */
+/* Appends the programs of a file or folder whose id the filter takes; broken ones too. False after
+ * an error. */
 bool suite_load(struct suite *suite, const char *path, const struct suite_config *config);
 /* Appends a program given as text, which must parse. */
-void suite_add_source(struct suite *suite, const char *id, const char *source, const struct suite_config *config);
+void suite_add_source(
+	struct suite *suite, const char *id, const char *source, const struct suite_config *config);
 void suite_free(struct suite *suite);
 /* Whether the glob of the configuration takes this id. */
 bool suite_wants(const struct suite_config *config, const char *id);
@@ -61,22 +63,25 @@ void suite_close(struct suite_runner *runner);
 void suite_run(struct suite_runner *runner, const struct test *test, struct test_result *result);
 
 /*
- * Runs all tests in worker processes, so that a crash of the implementation costs one test, and calls done in the
- * order of the tests. False when interrupted (SIGINT, SIGTERM) or no worker could be started.
+ * Runs all tests in worker processes, so that a crash of the implementation costs one test, and
+ * calls done in the order of the tests. False when interrupted (SIGINT, SIGTERM) or no worker could
+ * be started.
  */
 struct suite_pool {
 	unsigned jobs;
 	unsigned timeout; /* seconds for one test */
-	bool quiet; /* workers' standard error is dropped */
+	bool quiet;	  /* workers' standard error is dropped */
 	void (*done)(void *context, const struct test *test, const struct test_result *result);
 	void *context;
 };
-bool suite_run_all(const struct suite *suite, const struct suite_config *config, const struct suite_pool *pool);
+bool suite_run_all(const struct suite *suite, const struct suite_config *config,
+	const struct suite_pool *pool);
 
 /* The requirement ids of a test, joined by spaces. */
 void suite_requirements(const struct test *test, char *text, size_t size);
 
-/* framing.c: appends framing-CALL-CASE for every implemented call with a size word (specification 1.3). */
+/* framing.c: appends framing-CALL-CASE for every implemented call with a size word
+ * (specification 1.3). */
 void framing_add(struct suite *suite, const struct suite_config *config);
 
 #endif

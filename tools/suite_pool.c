@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a suite in worker processes: a crash or a hang of the implementation costs one test, not the run. */
+/* Runs a suite in worker processes: a crash or a hang of the implementation costs one test, not the
+ * run. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,9 +26,9 @@ static void on_signal(int number)
 struct worker {
 	pid_t pid; /* 0: none */
 	int from;
-	size_t next; /* test whose answer comes next */
+	size_t next;	/* test whose answer comes next */
 	uint64_t since; /* when the last answer came */
-	size_t used; /* bytes of `answer` so far */
+	size_t used;	/* bytes of `answer` so far */
 	struct test_result answer;
 };
 
@@ -114,7 +115,8 @@ static void describe_death(int status, char *text, size_t size)
 	if (WIFSIGNALED(status))
 		snprintf(text, size, "crashed: %s", strsignal(WTERMSIG(status)));
 	else
-		snprintf(text, size, "crashed: a sanitizer or the harness ended the process (exit %d)",
+		snprintf(text, size,
+			"crashed: a sanitizer or the harness ended the process (exit %d)",
 			WEXITSTATUS(status));
 }
 
@@ -137,7 +139,8 @@ static bool bury(struct pool *pool, struct worker *worker, bool hung)
 	result->status = TEST_FAIL;
 	snprintf(result->rule, sizeof(result->rule), hung ? "hang" : "crash");
 	if (hung)
-		snprintf(result->message, sizeof(result->message), "no end after %u s", pool->settings->timeout);
+		snprintf(result->message, sizeof(result->message), "no end after %u s",
+			pool->settings->timeout);
 	else
 		describe_death(status, result->message, sizeof(result->message));
 	pool->ready[worker->next] = true;
@@ -169,7 +172,8 @@ static bool serve(struct pool *pool)
 	for (size_t w = 0; w < pool->jobs; w++)
 		if (pool->workers[w].pid) {
 			workers[count] = &pool->workers[w];
-			waits[count++] = (struct pollfd){ .fd = pool->workers[w].from, .events = POLLIN };
+			waits[count++] =
+				(struct pollfd){.fd = pool->workers[w].from, .events = POLLIN};
 		}
 	if (!count)
 		return false;
@@ -180,7 +184,8 @@ static bool serve(struct pool *pool)
 
 		if (waits[w].revents)
 			alive = read_worker(pool, workers[w]);
-		else if (tool_clock() - workers[w]->since > pool->settings->timeout * UINT64_C(1000000))
+		else if (tool_clock() - workers[w]->since >
+			 pool->settings->timeout * UINT64_C(1000000))
 			alive = bury(pool, workers[w], true);
 		if (!alive)
 			return false;
@@ -203,10 +208,11 @@ static void stop_workers(struct pool *pool)
 	}
 }
 
-bool suite_run_all(const struct suite *suite, const struct suite_config *config, const struct suite_pool *settings)
+bool suite_run_all(const struct suite *suite, const struct suite_config *config,
+	const struct suite_pool *settings)
 {
 	struct pool *pool = tool_grow(NULL, 1, sizeof(*pool));
-	struct sigaction action = { .sa_handler = on_signal }, old_int, old_term;
+	struct sigaction action = {.sa_handler = on_signal}, old_int, old_term;
 	bool started = true;
 
 	memset(pool, 0, sizeof(*pool));

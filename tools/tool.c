@@ -12,7 +12,7 @@
 #include "fuzz/prog/names.h"
 #include "impl/abi/catalogue.h"
 
-static const struct option_spec help_option = { "help", 'h', NULL, "Prints this text." };
+static const struct option_spec help_option = {"help", 'h', NULL, "Prints this text."};
 
 void tool_error(const char *format, ...)
 {
@@ -42,7 +42,8 @@ void tool_error_near(const char *word, const char *const *candidates, const char
 	fputc('\n', stderr);
 }
 
-bool tool_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *number)
+bool tool_number(
+	const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *number)
 {
 	char *end;
 
@@ -50,7 +51,8 @@ bool tool_number(const char *option, const char *text, uint64_t low, uint64_t hi
 	*number = strtoull(text, &end, 0);
 	if (*text >= '0' && *text <= '9' && !*end && !errno && *number >= low && *number <= high)
 		return true;
-	tool_error("--%s: expected a number from %" PRIu64 " to %" PRIu64 ", found '%s'", option, low, high, text);
+	tool_error("--%s: expected a number from %" PRIu64 " to %" PRIu64 ", found '%s'", option,
+		low, high, text);
 	return false;
 }
 
@@ -162,7 +164,7 @@ void tool_help(const struct command *command, FILE *out)
 
 void options_init(struct options *options, const struct command *command, int argc, char **argv)
 {
-	*options = (struct options){ .command = command, .argc = argc, .argv = argv, .at = 1 };
+	*options = (struct options){.command = command, .argc = argc, .argv = argv, .at = 1};
 }
 
 static int unknown_option(struct options *options, const char *word, size_t length)
@@ -174,15 +176,16 @@ static int unknown_option(struct options *options, const char *word, size_t leng
 		near_miss_try(&miss, option->name);
 	near_miss_try(&miss, help_option.name);
 	if (miss.best)
-		tool_error("%s: unknown option '--%.*s' (did you mean '--%s'?)", options->command->name,
-			(int)length, word, miss.best);
+		tool_error("%s: unknown option '--%.*s' (did you mean '--%s'?)",
+			options->command->name, (int)length, word, miss.best);
 	else
-		tool_error("%s: unknown option '--%.*s'; see iommuzz %s --help", options->command->name, (int)length,
-			word, options->command->name);
+		tool_error("%s: unknown option '--%.*s'; see iommuzz %s --help",
+			options->command->name, (int)length, word, options->command->name);
 	return OPTIONS_WRONG;
 }
 
-static int take_value(struct options *options, int index, const char *inline_value, const char **value)
+static int take_value(
+	struct options *options, int index, const char *inline_value, const char **value)
 {
 	const struct option_spec *option = &options->command->options[index];
 
@@ -194,7 +197,8 @@ static int take_value(struct options *options, int index, const char *inline_val
 	if (!option->argument || inline_value)
 		return index;
 	if (options->at >= options->argc) {
-		tool_error("%s: --%s needs an argument: %s", options->command->name, option->name, option->argument);
+		tool_error("%s: --%s needs an argument: %s", options->command->name, option->name,
+			option->argument);
 		return OPTIONS_WRONG;
 	}
 	*value = options->argv[options->at++];
@@ -230,14 +234,16 @@ static int short_option(struct options *options, const char **value)
 	for (int i = 0; options->command->options[i].name; i++) {
 		if (options->command->options[i].letter != letter)
 			continue;
-		const char *rest = *options->letters && options->command->options[i].argument ? options->letters : NULL;
+		const char *rest = *options->letters && options->command->options[i].argument
+					   ? options->letters
+					   : NULL;
 
 		if (rest)
 			options->letters = NULL;
 		return take_value(options, i, rest, value);
 	}
-	tool_error("%s: unknown option '-%c'; see iommuzz %s --help", options->command->name, letter,
-		options->command->name);
+	tool_error("%s: unknown option '-%c'; see iommuzz %s --help", options->command->name,
+		letter, options->command->name);
 	return OPTIONS_WRONG;
 }
 

@@ -12,7 +12,7 @@
 
 static void plan_row(struct row_plan *plan, const struct call_row *row)
 {
-	*plan = (struct row_plan){ .tail = -1, .at = -1, .bytes = -1, .name = -1 };
+	*plan = (struct row_plan){.tail = -1, .at = -1, .bytes = -1, .name = -1};
 	plan->output_count = (uint8_t)call_outputs(row, plan->outputs);
 	for (unsigned f = 0; f < row->field_count; f++) {
 		const struct field *field = &row->fields[f];
@@ -255,8 +255,8 @@ static void trace_image(struct exec *exec, struct trace_entry *entry, const stru
 	trace_set_image(&exec->trace, entry, image, outcome->image_size);
 }
 
-static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *plan, const struct call_row *row,
-	const struct call_outcome *outcome)
+static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *plan,
+	const struct call_row *row, const struct call_outcome *outcome)
 {
 	struct call_state *state = &exec->states[i];
 
@@ -284,7 +284,8 @@ static void record(struct exec *exec, uint32_t i, const struct call_outcome *out
 
 	keep_outputs(exec, i, plan, row, outcome);
 	exec_note_access(exec, i, &frame->call, outcome);
-	if (call->row == CALL_ID_fork && outcome->result >= 0 && frame->call.name < PROG_PROCESS_MAX) {
+	if (call->row == CALL_ID_fork && outcome->result >= 0 &&
+		frame->call.name < PROG_PROCESS_MAX) {
 		memcpy(exec->fd_names[frame->call.name], exec->fd_names[call->process],
 			sizeof(exec->fd_names[0]));
 		exec->fd_highest[frame->call.name] = exec->fd_highest[call->process];
@@ -295,8 +296,8 @@ static void record(struct exec *exec, uint32_t i, const struct call_outcome *out
 	entry->thread = call->thread;
 	entry->injected = outcome->injected;
 	entry->call = (uint16_t)i;
-	entry->result = plan->result_is_descriptor ? name_descriptor(exec, process, outcome->result) :
-						     outcome->result;
+	entry->result = plan->result_is_descriptor ? name_descriptor(exec, process, outcome->result)
+						   : outcome->result;
 	if (outcome->image_size)
 		trace_image(exec, entry, plan, row, outcome, call->process);
 	if (frame->write_count)
@@ -316,8 +317,9 @@ static void call_target(struct exec *exec, struct frame *frame, struct call_outc
 {
 	exec->running = true;
 	if (exec->use_injected && !exec->depth)
-		exec->injected_allowed = exec->class->injected &&
-			exec->class->injected(exec->target, &frame->call, exec->injected_error, outcome);
+		exec->injected_allowed =
+			exec->class->injected && exec->class->injected(exec->target, &frame->call,
+							 exec->injected_error, outcome);
 	else
 		exec->class->call(exec->target, &frame->call, outcome);
 	exec->running = exec->depth != 0;
@@ -326,7 +328,7 @@ static void call_target(struct exec *exec, struct frame *frame, struct call_outc
 int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range *range)
 {
 	struct frame *frame = &exec->frames[exec->depth];
-	struct call_outcome outcome = { 0 };
+	struct call_outcome outcome = {0};
 	bool control = prog_row(&exec->prog->calls[i])->kind == CALL_CONTROL;
 
 	frame->write_count = 0;
@@ -352,8 +354,8 @@ int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range
 	return outcome.result;
 }
 
-int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject, const void *image,
-	uint32_t size)
+int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject,
+	const void *image, uint32_t size)
 {
 	const struct call *call = &exec->prog->calls[i];
 	struct resolved_call quiet = {
@@ -367,7 +369,7 @@ int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_
 		.image_size = size,
 		.struct_size = size,
 	};
-	struct call_outcome outcome = { 0 };
+	struct call_outcome outcome = {0};
 
 	exec->running = false;
 	exec->class->call(exec->target, &quiet, &outcome);

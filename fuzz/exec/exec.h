@@ -10,8 +10,8 @@
 struct exec;
 
 /*
- * An executor on one target, reusable for many programs. kernel is the profile for programs that name none
- * (LINUX(..), 0: newest). NULL and *reason when the target cannot be had.
+ * An executor on one target, reusable for many programs. kernel is the profile for programs that
+ * name none (LINUX(..), 0: newest). NULL and *reason when the target cannot be had.
  */
 struct exec *exec_open(const struct target_class *class, uint16_t kernel, const char **reason);
 void exec_close(struct exec *exec);
@@ -23,11 +23,12 @@ void exec_set_bug(struct exec *exec, uint16_t bug);
 /* Executed calls of one program at most (repeats count); exec_begin refuses longer ones. */
 #define EXEC_CALL_LIMIT (1u << 18)
 
-/* Makes the machine fresh for this program (options applied) and forgets the last trace. False: not to be had. */
+/* Makes the machine fresh for this program (options applied) and forgets the last trace. False: not
+ * to be had. */
 bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason);
 /*
- * Runs top-level call i (with repeats, its callbacks' bodies and its injected failure) and appends to the
- * trace. Calls in bodies are skipped here. Returns the result of the (last) run.
+ * Runs top-level call i (with repeats, its callbacks' bodies and its injected failure) and appends
+ * to the trace. Calls in bodies are skipped here. Returns the result of the (last) run.
  */
 int64_t exec_step(struct exec *exec, uint32_t i);
 /* How often call i runs (1 for calls without repeat, 0 for calls in bodies), and one such run. */
@@ -35,19 +36,23 @@ uint32_t exec_repeats(const struct exec *exec, uint32_t i);
 int64_t exec_step_once(struct exec *exec, uint32_t i);
 /* The same without the failure that the program asks for. */
 int64_t exec_step_plain(struct exec *exec, uint32_t i);
-/* The same with the nth pass of any fault point failing instead of what the program says: sweeps. */
+/* The same with the nth pass of any fault point failing instead of what the program says: sweeps.
+ */
 int64_t exec_step_failing(struct exec *exec, uint32_t i, uint16_t nth);
 /*
- * Model only: one run of call i that failed with `error` in the implementation, because of an injected failure.
- * False when that error is not allowed there; then nothing is recorded.
+ * Model only: one run of call i that failed with `error` in the implementation, because of an
+ * injected failure. False when that error is not allowed there; then nothing is recorded.
  */
 bool exec_step_injected(struct exec *exec, uint32_t i, int64_t error);
-/* The last top-level call as the target got it, NULL for control calls. Valid until the next step. */
+/* The last top-level call as the target got it, NULL for control calls. Valid until the next step.
+ */
 const struct resolved_call *exec_resolved(const struct exec *exec);
-/* Ends the program: processes exit, descriptors close. The machine can still be audited until the next begin. */
+/* Ends the program: processes exit, descriptors close. The machine can still be audited until the
+ * next begin. */
 void exec_finish(struct exec *exec);
 const struct trace *exec_trace(const struct exec *exec);
-/* Value of output `output` of call i as the program sees it (id, descriptor, IOVA); 0 or -1 if it failed. */
+/* Value of output `output` of call i as the program sees it (id, descriptor, IOVA); 0 or -1 if it
+ * failed. */
 uint64_t exec_output(const struct exec *exec, uint32_t i, unsigned output);
 /* Whether a fault injected into the last step was reached, and how many fault points it passed. */
 bool exec_injected(const struct exec *exec, uint32_t *faults_passed);

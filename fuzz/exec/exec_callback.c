@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In-kernel accesses as a driver sees them: which it has, what it pinned, and what its unmap callback does. */
+/* In-kernel accesses as a driver sees them: which it has, what it pinned, and what its unmap
+ * callback does. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ static struct access_slot *find_access(struct exec *exec, uint64_t handle)
 
 static void forget_pin(struct exec *exec, uint32_t index)
 {
-	memmove(exec->pins + index, exec->pins + index + 1, (exec->pin_count - index - 1) * sizeof(*exec->pins));
+	memmove(exec->pins + index, exec->pins + index + 1,
+		(exec->pin_count - index - 1) * sizeof(*exec->pins));
 	exec->pin_count--;
 }
 
@@ -35,7 +37,8 @@ static void note_pin(struct exec *exec, uint64_t handle, uint64_t iova, uint64_t
 		exec->pins = larger;
 		exec->pin_room = wide;
 	}
-	exec->pins[exec->pin_count++] = (struct pin){ .handle = handle, .iova = iova, .length = length };
+	exec->pins[exec->pin_count++] =
+		(struct pin){.handle = handle, .iova = iova, .length = length};
 }
 
 static void note_unpin(struct exec *exec, uint64_t handle, uint64_t iova, uint64_t length)
@@ -51,9 +54,11 @@ static void note_unpin(struct exec *exec, uint64_t handle, uint64_t iova, uint64
 static bool pin_intersects(const struct pin *pin, const struct callback_range *range)
 {
 	uint64_t pin_last = pin->iova + (pin->length - 1);
-	uint64_t last = range->length > UINT64_MAX - range->iova ? UINT64_MAX : range->iova + range->length - 1;
+	uint64_t last = range->length > UINT64_MAX - range->iova ? UINT64_MAX
+								 : range->iova + range->length - 1;
 
-	return pin->handle == range->handle && range->length && pin->iova <= last && pin_last >= range->iova;
+	return pin->handle == range->handle && range->length && pin->iova <= last &&
+	       pin_last >= range->iova;
 }
 
 static void note_new_access(struct exec *exec, uint32_t i, const struct call_outcome *outcome)
@@ -64,7 +69,7 @@ static void note_new_access(struct exec *exec, uint32_t i, const struct call_out
 		return;
 	memcpy(&made, outcome->image, sizeof(made));
 	exec->accesses[exec->access_count++] =
-		(struct access_slot){ .handle = made.out_access, .creator = (uint16_t)i };
+		(struct access_slot){.handle = made.out_access, .creator = (uint16_t)i};
 }
 
 static void note_ended_access(struct exec *exec, uint64_t handle)
@@ -104,10 +109,10 @@ void exec_note_access(struct exec *exec, uint32_t i, const struct resolved_call 
 	}
 }
 
-static int64_t unpin_one(struct exec *exec, uint32_t i, const struct callback_range *range, uint64_t iova,
-	uint64_t length)
+static int64_t unpin_one(struct exec *exec, uint32_t i, const struct callback_range *range,
+	uint64_t iova, uint64_t length)
 {
-	struct call_access_pin pin = { .iova = iova, .length = length };
+	struct call_access_pin pin = {.iova = iova, .length = length};
 
 	note_unpin(exec, range->handle, iova, length);
 	return exec_quiet_call(exec, i, CALL_ID_access_unpin, range->handle, &pin, sizeof(pin));
@@ -126,8 +131,9 @@ static int64_t unpin_all(struct exec *exec, uint32_t i, const struct callback_ra
 			continue;
 		}
 		forget_pin(exec, p);
-		struct call_access_pin argument = { .iova = pin.iova, .length = pin.length };
-		exec_quiet_call(exec, i, CALL_ID_access_unpin, range->handle, &argument, sizeof(argument));
+		struct call_access_pin argument = {.iova = pin.iova, .length = pin.length};
+		exec_quiet_call(
+			exec, i, CALL_ID_access_unpin, range->handle, &argument, sizeof(argument));
 		released++;
 	}
 	return released;
@@ -141,14 +147,16 @@ static int64_t unpin_given(struct exec *exec, uint32_t i, const struct callback_
 
 	if (iova < 0 || length < 0)
 		return 0;
-	return unpin_one(exec, i, range, exec_value(exec, prog_value(exec->prog, call, (unsigned)iova)),
+	return unpin_one(exec, i, range,
+		exec_value(exec, prog_value(exec->prog, call, (unsigned)iova)),
 		exec_value(exec, prog_value(exec->prog, call, (unsigned)length)));
 }
 
 static int64_t install_body(struct exec *exec, uint32_t i)
 {
 	const struct call *call = &exec->prog->calls[i];
-	struct access_slot *slot = find_access(exec, exec_value(exec, prog_value(exec->prog, call, 0)));
+	struct access_slot *slot =
+		find_access(exec, exec_value(exec, prog_value(exec->prog, call, 0)));
 
 	if (slot)
 		slot->on = (uint16_t)(i + 1);
@@ -165,10 +173,11 @@ int64_t exec_control(struct exec *exec, uint32_t i, const struct callback_range 
 	}
 }
 
-static void trace_callback(struct exec *exec, const struct access_slot *slot, uint64_t iova, uint64_t length)
+static void trace_callback(
+	struct exec *exec, const struct access_slot *slot, uint64_t iova, uint64_t length)
 {
 	struct trace_entry *entry = trace_add(&exec->trace, TRACE_CALLBACK);
-	uint64_t range[2] = { iova, length };
+	uint64_t range[2] = {iova, length};
 
 	if (!entry)
 		return;
@@ -186,7 +195,8 @@ static void run_body(struct exec *exec, uint16_t body, const struct callback_ran
 	for (uint32_t i = body; i < prog->call_count && prog->calls[i].body == body; i++) {
 		uint32_t times = prog->calls[i].repeat ? prog->calls[i].repeat : 1;
 
-		/* A repeat of a call that notifies again would multiply; the limit on callbacks bounds both. */
+		/* A repeat of a call that notifies again would multiply; the limit on callbacks
+		 * bounds both. */
 		while (times-- && exec->callback_count++ < CALLBACK_LIMIT)
 			exec_run_call(exec, i, range);
 	}
@@ -198,12 +208,13 @@ bool exec_unmap_event(void *context, uint64_t handle, uint64_t iova, uint64_t le
 {
 	struct exec *exec = context;
 	struct access_slot *slot = find_access(exec, handle);
-	struct callback_range range = { .handle = handle, .iova = iova, .length = length };
+	struct callback_range range = {.handle = handle, .iova = iova, .length = length};
 
 	if (!slot)
 		return false;
 	trace_callback(exec, slot, iova, length);
-	if (!slot->on || exec->depth >= EXEC_DEPTH_MAX || exec->callback_count++ >= CALLBACK_LIMIT) {
+	if (!slot->on || exec->depth >= EXEC_DEPTH_MAX ||
+		exec->callback_count++ >= CALLBACK_LIMIT) {
 		for (uint32_t p = exec->pin_count; p--;)
 			if (pin_intersects(&exec->pins[p], &range))
 				forget_pin(exec, p);

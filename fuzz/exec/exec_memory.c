@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Collects what a call did to user memory and turns it into the trace's maximal runs of changed bytes. */
+/* Collects what a call did to user memory and turns it into the trace's maximal runs of changed
+ * bytes. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/exec/exec_private.h"
 
-static void add_write(struct frame *frame, uint64_t address, const uint8_t *old, const uint8_t *bytes,
-	uint32_t count)
+static void add_write(struct frame *frame, uint64_t address, const uint8_t *old,
+	const uint8_t *bytes, uint32_t count)
 {
-	/* Written without a change: nothing to tell, unless an earlier write of this call touched it. */
+	/* Written without a change: nothing to tell, unless an earlier write of this call touched
+	 * it. */
 	if (!count || (!frame->write_count && memcmp(old, bytes, count) == 0))
 		return;
 	if (frame->write_count == frame->write_room) {
@@ -22,14 +24,15 @@ static void add_write(struct frame *frame, uint64_t address, const uint8_t *old,
 	}
 	if (!buffer_reserve(&frame->written, frame->written.used + 2 * count))
 		return;
-	frame->writes[frame->write_count++] =
-		(struct memory_write){ .address = address, .start = frame->written.used, .count = count };
+	frame->writes[frame->write_count++] = (struct memory_write){
+		.address = address, .start = frame->written.used, .count = count};
 	memcpy(frame->written.bytes + frame->written.used, old, count);
 	memcpy(frame->written.bytes + frame->written.used + count, bytes, count);
 	frame->written.used += 2 * count;
 }
 
-void exec_memory_event(void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
+void exec_memory_event(
+	void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
 {
 	struct exec *exec = context;
 	struct frame *frame = &exec->frames[exec->depth];
@@ -52,8 +55,8 @@ void exec_memory_event(void *context, uint64_t address, const void *old, const v
 }
 
 /* Adds the runs of bytes that differ. */
-static void add_runs(struct trace *trace, uint64_t address, const uint8_t *old, const uint8_t *bytes,
-	uint32_t count)
+static void add_runs(struct trace *trace, uint64_t address, const uint8_t *old,
+	const uint8_t *bytes, uint32_t count)
 {
 	for (uint32_t i = 0; i < count;) {
 		while (i + 64 <= count && memcmp(old + i, bytes + i, 64) == 0)
@@ -83,9 +86,10 @@ static int by_time(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* Writes that touch the same bytes: the first one knows what was there, the last one what is there now. */
-static void record_overlapping(struct exec *exec, struct frame *frame, struct memory_write *writes, uint32_t count,
-	uint64_t end)
+/* Writes that touch the same bytes: the first one knows what was there, the last one what is there
+ * now. */
+static void record_overlapping(struct exec *exec, struct frame *frame, struct memory_write *writes,
+	uint32_t count, uint64_t end)
 {
 	uint64_t start = writes[0].address;
 	uint32_t size = (uint32_t)(end - start), base = frame->written.used;
@@ -119,7 +123,8 @@ void exec_memory_record(struct exec *exec, struct frame *frame)
 		if (k == i + 1) {
 			const uint8_t *old = frame->written.bytes + writes[i].start;
 
-			add_runs(&exec->trace, writes[i].address, old, old + writes[i].count, writes[i].count);
+			add_runs(&exec->trace, writes[i].address, old, old + writes[i].count,
+				writes[i].count);
 		} else {
 			record_overlapping(exec, frame, writes + i, k - i, end);
 		}

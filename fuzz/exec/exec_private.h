@@ -5,17 +5,18 @@
 
 #include "fuzz/exec/exec.h"
 
-#define EXEC_DEPTH_MAX 4 /* callbacks around a call at most */
-#define EXEC_FRAMES (EXEC_DEPTH_MAX + 1)
+#define EXEC_DEPTH_MAX	     4 /* callbacks around a call at most */
+#define EXEC_FRAMES	     (EXEC_DEPTH_MAX + 1)
 #define EXEC_MEMLOCK_DEFAULT (UINT64_C(8) << 20) /* bytes of RLIMIT_MEMLOCK of a process */
-#define EXEC_FD_MAX 1024 /* descriptors of a process that are renamed; the machine allows no more */
+#define EXEC_FD_MAX	     1024 /* descriptors of a process that are renamed; the machine allows no more \
+				   */
 #define EXEC_ACCESS_MAX 256 /* in-kernel accesses that can have a body at a time */
 
 /* What the executor needs to know of a row, computed once. */
 struct row_plan {
 	uint8_t output_count;
 	uint8_t outputs[CALL_OUTPUT_MAX]; /* field indices */
-	int8_t tail, at, bytes, name; /* field indices or -1 */
+	int8_t tail, at, bytes, name;	  /* field indices or -1 */
 	bool has_descriptors; /* some field in the struct is a descriptor: rename it in traces */
 	bool result_is_descriptor;
 };
@@ -45,7 +46,8 @@ struct frame {
 	struct memory_write *writes;
 	uint32_t literal_count, literal_room, write_count, write_room;
 	uint64_t window, window_used; /* argument area of this frame */
-	uint64_t own_from, own_to; /* user addresses of the struct itself: in the image, not among the changes */
+	uint64_t own_from, own_to; /* user addresses of the struct itself: in the image, not among
+				      the changes */
 };
 
 struct pin {
@@ -56,7 +58,7 @@ struct pin {
 struct access_slot {
 	uint64_t handle;
 	uint16_t creator; /* call that made it */
-	uint16_t on; /* 1 + index of the `on` call, 0: none */
+	uint16_t on;	  /* 1 + index of the `on` call, 0: none */
 };
 
 struct callback_range {
@@ -76,7 +78,7 @@ struct exec {
 	uint32_t state_room;
 
 	unsigned depth; /* callbacks around the running call */
-	bool running; /* a target call is under way in frames[depth] */
+	bool running;	/* a target call is under way in frames[depth] */
 	struct frame frames[EXEC_FRAMES];
 	bool has_resolved;
 
@@ -88,9 +90,10 @@ struct exec {
 	bool injected;
 	uint32_t faults_passed;
 
-	uint32_t fd_count; /* descriptors of the run so far */
+	uint32_t fd_count;		       /* descriptors of the run so far */
 	uint32_t fd_highest[PROG_PROCESS_MAX]; /* above it fd_names is 0 */
-	uint16_t fd_names[PROG_PROCESS_MAX][EXEC_FD_MAX]; /* what a descriptor is called in the trace, 0: as is */
+	uint16_t fd_names[PROG_PROCESS_MAX]
+			 [EXEC_FD_MAX]; /* what a descriptor is called in the trace, 0: as is */
 
 	struct access_slot accesses[EXEC_ACCESS_MAX];
 	uint32_t access_count;
@@ -99,13 +102,15 @@ struct exec {
 	uint32_t callback_count; /* of the running top-level call */
 };
 
-/* exec_resolve.c: the call with handles, image and literals, in frames[depth]. False when memory is short. */
+/* exec_resolve.c: the call with handles, image and literals, in frames[depth]. False when memory is
+ * short. */
 bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame);
 uint64_t exec_value(const struct exec *exec, const struct value *value);
 bool buffer_reserve(struct buffer *buffer, uint32_t room);
 
 /* exec_memory.c: changes of user memory. */
-void exec_memory_event(void *context, uint64_t address, const void *old, const void *bytes, uint32_t count);
+void exec_memory_event(
+	void *context, uint64_t address, const void *old, const void *bytes, uint32_t count);
 void exec_memory_record(struct exec *exec, struct frame *frame);
 
 /* exec_callback.c: accesses, their pins and callbacks. */
@@ -119,7 +124,7 @@ int64_t exec_control(struct exec *exec, uint32_t i, const struct callback_range 
 /* exec.c */
 int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range *range);
 /* A target call that the program does not name (the unpins of unpin-all); not traced. */
-int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject, const void *image,
-	uint32_t size);
+int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject,
+	const void *image, uint32_t size);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Turns a call of a program into what a target runs: handles to values, fields to a struct image, literals. */
+/* Turns a call of a program into what a target runs: handles to values, fields to a struct image,
+ * literals. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 #include "impl/abi/kernel_calls.h"
 
 #define LITERAL_ALIGNMENT 8u
-#define LITERAL_SIZE_MAX (1u << 20)
+#define LITERAL_SIZE_MAX  (1u << 20)
 
 bool buffer_reserve(struct buffer *buffer, uint32_t room)
 {
@@ -31,7 +32,8 @@ static uint64_t failed_output(const struct exec *exec, uint32_t call, unsigned o
 
 	if (output >= plan->output_count)
 		return 0;
-	const struct field *field = &call_rows[exec->prog->calls[call].row].fields[plan->outputs[output]];
+	const struct field *field =
+		&call_rows[exec->prog->calls[call].row].fields[plan->outputs[output]];
 	return resource_is_descriptor((enum resource)field->resource) ? UINT64_MAX : 0;
 }
 
@@ -39,7 +41,8 @@ uint64_t exec_output(const struct exec *exec, uint32_t i, unsigned output)
 {
 	if (i >= exec->prog->call_count || output >= CALL_OUTPUT_MAX)
 		return 0;
-	return exec->states[i].valid ? exec->states[i].outputs[output] : failed_output(exec, i, output);
+	return exec->states[i].valid ? exec->states[i].outputs[output]
+				     : failed_output(exec, i, output);
 }
 
 uint64_t exec_value(const struct exec *exec, const struct value *value)
@@ -54,11 +57,13 @@ uint64_t exec_value(const struct exec *exec, const struct value *value)
 
 static bool is_literal(const struct value *value)
 {
-	return value->kind == VALUE_BYTES || value->kind == VALUE_STRUCT || value->kind == VALUE_ARRAY;
+	return value->kind == VALUE_BYTES || value->kind == VALUE_STRUCT ||
+	       value->kind == VALUE_ARRAY;
 }
 
 /* Number of elements of a literal, or of bytes where the pointer's length counts bytes. */
-static uint64_t literal_length(const struct field *pointer, const struct field *count, const struct value *value)
+static uint64_t literal_length(
+	const struct field *pointer, const struct field *count, const struct value *value)
 {
 	uint64_t elements = value->kind == VALUE_STRUCT ? 1 : value->count;
 
@@ -70,9 +75,11 @@ static uint64_t literal_length(const struct field *pointer, const struct field *
 static bool place_literal(struct exec *exec, struct frame *frame, const struct field *pointer,
 	const struct value *value, unsigned depth, uint64_t *address);
 
-/* Fields of one struct (the call's own or an element of a literal) from their values into image[offset..]. */
-static bool set_fields(struct exec *exec, struct frame *frame, const struct field *fields, unsigned field_count,
-	const struct value *values, unsigned value_count, struct buffer *image, uint32_t offset, unsigned depth)
+/* Fields of one struct (the call's own or an element of a literal) from their values into
+ * image[offset..]. */
+static bool set_fields(struct exec *exec, struct frame *frame, const struct field *fields,
+	unsigned field_count, const struct value *values, unsigned value_count,
+	struct buffer *image, uint32_t offset, unsigned depth)
 {
 	for (unsigned f = 0; f < field_count && f < value_count; f++) {
 		const struct field *field = &fields[f];
@@ -105,11 +112,13 @@ static void set_counts(const struct field *fields, unsigned field_count, const s
 	unsigned value_count, uint8_t *image)
 {
 	for (unsigned f = 0; f < field_count && f < value_count; f++) {
-		if (fields[f].kind != FIELD_USER_POINTER || !fields[f].count_field || !is_literal(&values[f]))
+		if (fields[f].kind != FIELD_USER_POINTER || !fields[f].count_field ||
+			!is_literal(&values[f]))
 			continue;
 		int c = field_named(fields, field_count, fields[f].count_field);
 		if (c >= 0 && (unsigned)c < value_count && values[c].kind == VALUE_UNSET)
-			field_set(&fields[c], image, literal_length(&fields[f], &fields[c], &values[f]));
+			field_set(&fields[c], image,
+				literal_length(&fields[f], &fields[c], &values[f]));
 	}
 }
 
@@ -118,7 +127,8 @@ static bool add_element(struct exec *exec, struct frame *frame, const struct lay
 {
 	const struct value *values = exec->prog->values + element->start;
 
-	if (element->kind != VALUE_STRUCT || element->start + element->count > exec->prog->value_count)
+	if (element->kind != VALUE_STRUCT ||
+		element->start + element->count > exec->prog->value_count)
 		return true;
 	if (!set_fields(exec, frame, layout->fields, layout->field_count, values, element->count,
 		    &frame->literal_bytes, offset, depth + 1))
@@ -147,22 +157,25 @@ static uint32_t literal_room(struct frame *frame, uint32_t size, uint64_t *addre
 	memset(frame->literal_bytes.bytes + start, 0, size);
 	frame->literal_bytes.used += size;
 	*address = frame->window + frame->window_used;
-	frame->window_used += (size + LITERAL_ALIGNMENT - 1) / LITERAL_ALIGNMENT * LITERAL_ALIGNMENT;
+	frame->window_used +=
+		(size + LITERAL_ALIGNMENT - 1) / LITERAL_ALIGNMENT * LITERAL_ALIGNMENT;
 	frame->literals[frame->literal_count++] =
-		(struct resolved_literal){ .address = *address, .count = size };
+		(struct resolved_literal){.address = *address, .count = size};
 	return start;
 }
 
 /*
- * Elements may hold literals of their own, so bytes are addressed by offset here; pointers into them are set at
- * the end, when the buffer moves no more.
+ * Elements may hold literals of their own, so bytes are addressed by offset here; pointers into
+ * them are set at the end, when the buffer moves no more.
  */
 static bool place_literal(struct exec *exec, struct frame *frame, const struct field *pointer,
 	const struct value *value, unsigned depth, uint64_t *address)
 {
 	const struct layout *layout = pointer->pointee;
 	uint32_t elements = value->kind == VALUE_ARRAY ? value->count : 1;
-	uint64_t size = value->kind == VALUE_BYTES ? value->count : layout ? (uint64_t)elements * layout->size : 0;
+	uint64_t size = value->kind == VALUE_BYTES ? value->count
+			: layout		   ? (uint64_t)elements * layout->size
+						   : 0;
 
 	*address = 0;
 	if (size > LITERAL_SIZE_MAX || depth > PROG_DEPTH_MAX)
@@ -172,7 +185,8 @@ static bool place_literal(struct exec *exec, struct frame *frame, const struct f
 		return false;
 	if (value->kind == VALUE_BYTES) {
 		if (size)
-			memcpy(frame->literal_bytes.bytes + start, exec->prog->bytes + value->start, size);
+			memcpy(frame->literal_bytes.bytes + start, exec->prog->bytes + value->start,
+				size);
 		return true;
 	}
 	for (uint32_t e = 0; layout && e < elements; e++) {
@@ -198,7 +212,7 @@ static void point_literals(struct frame *frame)
 /* A process has the limit of P1's default unless the program says otherwise. */
 static void set_process_defaults(uint8_t *image)
 {
-	struct call_process process = { .memlock = EXEC_MEMLOCK_DEFAULT };
+	struct call_process process = {.memlock = EXEC_MEMLOCK_DEFAULT};
 
 	memcpy(image, &process, sizeof(process));
 }
@@ -215,7 +229,8 @@ static void set_defaults(const struct call_row *row, uint8_t *image)
 		set_process_defaults(image);
 	if (row->selector >= 0)
 		for (unsigned b = 0; b < row->selector_width && b < 4; b++)
-			image[(unsigned)row->selector + b] = (uint8_t)(row->selector_value >> (8 * b));
+			image[(unsigned)row->selector + b] =
+				(uint8_t)(row->selector_value >> (8 * b));
 }
 
 static const struct value *field_value(const struct exec *exec, const struct call *call, int field)
@@ -232,9 +247,8 @@ static uint32_t size_word(const struct call_row *row, const uint8_t *image)
 	return row->size;
 }
 
-
-static bool build_image(struct exec *exec, const struct call *call, struct frame *frame, const struct value *tail,
-	bool default_place)
+static bool build_image(struct exec *exec, const struct call *call, struct frame *frame,
+	const struct value *tail, bool default_place)
 {
 	const struct call_row *row = prog_row(call);
 	uint32_t tail_size = tail && tail->kind == VALUE_BYTES ? tail->count : 0;
@@ -246,16 +260,18 @@ static bool build_image(struct exec *exec, const struct call *call, struct frame
 	set_defaults(row, frame->image.bytes);
 	/* Behind the struct come the literals, so their place depends on the image alone. */
 	frame->window_used = (size + LITERAL_ALIGNMENT - 1) / LITERAL_ALIGNMENT * LITERAL_ALIGNMENT;
-	if (!set_fields(exec, frame, row->fields, row->field_count, exec->prog->values + call->first_value,
-		    row->field_count, &frame->image, 0, 0))
+	if (!set_fields(exec, frame, row->fields, row->field_count,
+		    exec->prog->values + call->first_value, row->field_count, &frame->image, 0, 0))
 		return false;
-	set_counts(row->fields, row->field_count, exec->prog->values + call->first_value, row->field_count,
-		frame->image.bytes);
+	set_counts(row->fields, row->field_count, exec->prog->values + call->first_value,
+		row->field_count, frame->image.bytes);
 	if (tail_size)
 		memcpy(frame->image.bytes + row->size, exec->prog->bytes + tail->start, tail_size);
-	/* A larger size word without a tail means a tail of zeros, not what an earlier call left there. */
-	uint32_t seen = row->framing == FRAMING_SIZE && default_place && !frame->literal_count ?
-		size_word(row, frame->image.bytes) : 0;
+	/* A larger size word without a tail means a tail of zeros, not what an earlier call left
+	 * there. */
+	uint32_t seen = row->framing == FRAMING_SIZE && default_place && !frame->literal_count
+				? size_word(row, frame->image.bytes)
+				: 0;
 	if (seen > size) {
 		seen = seen < row->size + 4096u ? seen : row->size + 4096u;
 		if (seen > size) {
@@ -274,7 +290,8 @@ static void set_own_range(struct frame *frame, const struct call_row *row)
 	frame->own_from = frame->own_to = 0;
 	if (row->kind != CALL_IOCTL || !row->size)
 		return;
-	uint32_t seen = row->framing == FRAMING_FIXED ? row->size : size_word(row, frame->image.bytes);
+	uint32_t seen =
+		row->framing == FRAMING_FIXED ? row->size : size_word(row, frame->image.bytes);
 	frame->own_from = frame->call.at;
 	frame->own_to = frame->call.at + (seen < row->size ? seen : row->size);
 }
@@ -295,8 +312,10 @@ bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame)
 	frame->literal_count = 0;
 	frame->literal_bytes.used = 0;
 	/* Half of a thread's window for its own calls, an eighth for each callback depth. */
-	frame->window = EXEC_ARGUMENT_BASE + (uint64_t)call->thread * EXEC_ARGUMENT_SIZE +
-		(exec->depth ? EXEC_ARGUMENT_SIZE / 2 + (exec->depth - 1) * (EXEC_ARGUMENT_SIZE / 8) : 0);
+	frame->window =
+		EXEC_ARGUMENT_BASE + (uint64_t)call->thread * EXEC_ARGUMENT_SIZE +
+		(exec->depth ? EXEC_ARGUMENT_SIZE / 2 + (exec->depth - 1) * (EXEC_ARGUMENT_SIZE / 8)
+			     : 0);
 	if (!build_image(exec, call, frame, tail, default_place))
 		return false;
 	point_literals(frame);

@@ -8,7 +8,8 @@
 
 /* A result as text: "0", "3", "EINVAL", "-4095". Writes to buffer and returns it. */
 char *result_text(char *buffer, size_t size, int64_t result);
-/* An address as text: "mem+0x1000" inside mem, "arguments+0x20" inside the argument area, else hexadecimal. */
+/* An address as text: "mem+0x1000" inside mem, "arguments+0x20" inside the argument area, else
+ * hexadecimal. */
 char *address_text(char *buffer, size_t size, uint64_t address);
 
 #endif

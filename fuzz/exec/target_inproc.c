@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The in-process implementation as a target: resolved calls become system calls of a simulated machine. */
+/* The in-process implementation as a target: resolved calls become system calls of a simulated
+ * machine. */
 #include "fuzz/exec/target_inproc.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include "impl/sim/sim.h"
 #include "impl/sim/syscall.h"
 
-#define DEPTHS 8 /* images that are in use at a time: one a callback depth */
+#define DEPTHS	 8 /* images that are in use at a time: one a callback depth */
 #define USER_UID 1000
 
 struct target {
@@ -34,15 +35,18 @@ struct running {
 	uint8_t *image;
 };
 
-static bool on_unmap(void *context, struct task *task, uint64_t handle, uint64_t iova, uint64_t length)
+static bool on_unmap(
+	void *context, struct task *task, uint64_t handle, uint64_t iova, uint64_t length)
 {
 	struct target *target = context;
 
 	(void)task;
-	return target->events.unmap && target->events.unmap(target->events.context, handle, iova, length);
+	return target->events.unmap &&
+	       target->events.unmap(target->events.context, handle, iova, length);
 }
 
-static void on_memory(void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
+static void on_memory(
+	void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
 {
 	struct target *target = context;
 
@@ -58,7 +62,8 @@ static void on_report(void *context, const char *rule, const char *message)
 		return;
 	snprintf(target->report.rule, sizeof(target->report.rule), "%s", rule);
 	snprintf(target->report.message, sizeof(target->report.message), "%s", message);
-	target->report.is_warning = target->sim && sim_warnings(target->sim) > target->warnings_seen;
+	target->report.is_warning =
+		target->sim && sim_warnings(target->sim) > target->warnings_seen;
 }
 
 static struct sim_config sim_config_of(struct target *target, const struct target_config *config)
@@ -72,17 +77,18 @@ static struct sim_config sim_config_of(struct target *target, const struct targe
 		.memlock = config->memlock,
 		.capabilities = config->caps_none ? 0 : SIM_CAP_ALL,
 		.uid = config->caps_none ? USER_UID : 0,
-		.events = {
-			.context = target,
-			.memory = on_memory,
-			.unmap = on_unmap,
-			.report = on_report,
-		},
+		.events =
+			{
+				.context = target,
+				.memory = on_memory,
+				.unmap = on_unmap,
+				.report = on_report,
+			},
 	};
 }
 
-static struct target *inproc_open(const struct target_config *config, const struct target_events *events,
-	const char **reason)
+static struct target *inproc_open(
+	const struct target_config *config, const struct target_events *events, const char **reason)
 {
 	struct target *target = calloc(1, sizeof(*target));
 
@@ -127,12 +133,12 @@ static bool inproc_has(struct target *target, uint32_t needs, const char **reaso
 		uint32_t need;
 		const char *reason;
 	} missing[] = {
-		{ NEEDS_GROUP, "needs group: VFIO groups are not implemented yet" },
-		{ NEEDS_CDEV, "needs cdev: VFIO device files are not implemented yet" },
-		{ NEEDS_CONTAINER, "needs container: VFIO containers are not implemented yet" },
-		{ NEEDS_SPAPR, "needs spapr: TCE windows are not implemented yet" },
-		{ NEEDS_KVM, "needs kvm: KVM devices are not implemented yet" },
-		{ PROG_NEEDS_HUGETLB, "needs hugetlb: huge page files are not implemented yet" },
+		{NEEDS_GROUP, "needs group: VFIO groups are not implemented yet"},
+		{NEEDS_CDEV, "needs cdev: VFIO device files are not implemented yet"},
+		{NEEDS_CONTAINER, "needs container: VFIO containers are not implemented yet"},
+		{NEEDS_SPAPR, "needs spapr: TCE windows are not implemented yet"},
+		{NEEDS_KVM, "needs kvm: KVM devices are not implemented yet"},
+		{PROG_NEEDS_HUGETLB, "needs hugetlb: huge page files are not implemented yet"},
 	};
 
 	(void)target;
@@ -172,13 +178,17 @@ static int64_t call_open_node(const struct running *run)
 	switch (arguments.path & ~UINT32_C(0xff)) {
 	case 0:
 		snprintf(path, sizeof(path), "%s",
-			number == CALL_OPEN_IOMMU     ? "/dev/iommu" :
-			number == CALL_OPEN_CONTAINER ? "/dev/vfio/vfio" :
-							"/dev/none");
+			number == CALL_OPEN_IOMMU	? "/dev/iommu"
+			: number == CALL_OPEN_CONTAINER ? "/dev/vfio/vfio"
+							: "/dev/none");
 		break;
 	case CALL_OPEN_GROUP: snprintf(path, sizeof(path), "/dev/vfio/%u", number); break;
-	case CALL_OPEN_NOIOMMU_GROUP: snprintf(path, sizeof(path), "/dev/vfio/noiommu-%u", number); break;
-	case CALL_OPEN_CDEV: snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", number); break;
+	case CALL_OPEN_NOIOMMU_GROUP:
+		snprintf(path, sizeof(path), "/dev/vfio/noiommu-%u", number);
+		break;
+	case CALL_OPEN_CDEV:
+		snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", number);
+		break;
 	default: snprintf(path, sizeof(path), "/dev/none"); break;
 	}
 	return sim_open(run->task, path);
@@ -187,8 +197,8 @@ static int64_t call_open_node(const struct running *run)
 static uint32_t capabilities_of(uint32_t caps)
 {
 	return (caps & CALL_CAP_IPC_LOCK ? (uint32_t)SIM_CAP_IPC_LOCK : 0) |
-		(caps & CALL_CAP_SYS_RESOURCE ? (uint32_t)SIM_CAP_SYS_RESOURCE : 0) |
-		(caps & CALL_CAP_SYS_RAWIO ? (uint32_t)SIM_CAP_SYS_RAWIO : 0);
+	       (caps & CALL_CAP_SYS_RESOURCE ? (uint32_t)SIM_CAP_SYS_RESOURCE : 0) |
+	       (caps & CALL_CAP_SYS_RAWIO ? (uint32_t)SIM_CAP_SYS_RAWIO : 0);
 }
 
 static int64_t call_spawn(const struct running *run)
@@ -196,8 +206,8 @@ static int64_t call_spawn(const struct running *run)
 	struct call_process arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	return sim_spawn(run->task, (unsigned)run->call->name, arguments.uid, capabilities_of(arguments.caps),
-		arguments.memlock);
+	return sim_spawn(run->task, (unsigned)run->call->name, arguments.uid,
+		capabilities_of(arguments.caps), arguments.memlock);
 }
 
 static int64_t call_map_memory(const struct running *run)
@@ -205,8 +215,8 @@ static int64_t call_map_memory(const struct running *run)
 	struct call_mmap arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	return sim_mmap(run->task, arguments.addr, arguments.length, arguments.prot, arguments.flags, arguments.fd,
-		arguments.offset);
+	return sim_mmap(run->task, arguments.addr, arguments.length, arguments.prot,
+		arguments.flags, arguments.fd, arguments.offset);
 }
 
 /* Descriptors are int: what does not fit is no descriptor. */
@@ -226,9 +236,9 @@ static int64_t call_memory_of_program(const struct running *run)
 		return sim_fill(run->task, fill.addr, fill.value, fill.length);
 	}
 	memcpy(&place, run->image, sizeof(place));
-	return call->row == &call_rows[CALL_ID_put] ?
-		sim_put(run->task, place.addr, call->bytes, call->byte_count) :
-		sim_expect(run->task, place.addr, call->bytes, call->byte_count);
+	return call->row == &call_rows[CALL_ID_put]
+		       ? sim_put(run->task, place.addr, call->bytes, call->byte_count)
+		       : sim_expect(run->task, place.addr, call->bytes, call->byte_count);
 }
 
 static int64_t call_address_space(const struct running *run)
@@ -249,8 +259,8 @@ static int64_t call_transfer(const struct running *run, bool write)
 	struct call_transfer arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	return write ? sim_write(run->task, descriptor(run), arguments.at, arguments.length) :
-		       sim_read(run->task, descriptor(run), arguments.at, arguments.length);
+	return write ? sim_write(run->task, descriptor(run), arguments.at, arguments.length)
+		     : sim_read(run->task, descriptor(run), arguments.at, arguments.length);
 }
 
 static int64_t call_raw_ioctl(const struct running *run)
@@ -301,7 +311,8 @@ static int64_t run_system(const struct running *run)
 	case CALL_ID_exit: return sim_exit(task);
 	case CALL_ID_process: return call_spawn(run);
 	case CALL_ID_setrlimit: return sim_setrlimit_memlock(task, first_number(run));
-	case CALL_ID_setcaps: return sim_setcaps(task, capabilities_of((uint32_t)first_number(run)));
+	case CALL_ID_setcaps:
+		return sim_setcaps(task, capabilities_of((uint32_t)first_number(run)));
 	default: return -ENOSYS;
 	}
 }
@@ -313,7 +324,8 @@ static int64_t call_create(const struct running *run)
 	struct call_access_create arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	int64_t handle = kernel_access_create(run->task, descriptor(run), arguments.flags, &arguments.out_access_id);
+	int64_t handle = kernel_access_create(
+		run->task, descriptor(run), arguments.flags, &arguments.out_access_id);
 	if (handle < 0)
 		return handle;
 	arguments.out_access = (uint32_t)handle;
@@ -326,9 +338,10 @@ static int64_t call_pin(const struct running *run, bool pin)
 	struct call_access_pin arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	return pin ? kernel_access_pin(run->task, run->call->subject, arguments.iova, arguments.length,
-			     arguments.flags) :
-		     kernel_access_unpin(run->task, run->call->subject, arguments.iova, arguments.length);
+	return pin ? kernel_access_pin(run->task, run->call->subject, arguments.iova,
+			     arguments.length, arguments.flags)
+		   : kernel_access_unpin(
+			     run->task, run->call->subject, arguments.iova, arguments.length);
 }
 
 static int64_t call_rw(const struct running *run)
@@ -336,8 +349,8 @@ static int64_t call_rw(const struct running *run)
 	struct call_access_rw arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	return kernel_access_rw(run->task, run->call->subject, arguments.iova, arguments.length, arguments.buffer,
-		arguments.flags);
+	return kernel_access_rw(run->task, run->call->subject, arguments.iova, arguments.length,
+		arguments.buffer, arguments.flags);
 }
 
 static int64_t call_dma(const struct running *run, int write)
@@ -345,8 +358,8 @@ static int64_t call_dma(const struct running *run, int write)
 	struct call_dma arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	return kernel_dma(run->task, descriptor(run), arguments.dev_id, arguments.pasid, arguments.iova,
-		arguments.length, arguments.buffer, write);
+	return kernel_dma(run->task, descriptor(run), arguments.dev_id, arguments.pasid,
+		arguments.iova, arguments.length, arguments.buffer, write);
 }
 
 static int64_t run_kernel(const struct running *run)
@@ -356,8 +369,10 @@ static int64_t run_kernel(const struct running *run)
 
 	switch ((enum call_id)(run->call->row - call_rows)) {
 	case CALL_ID_access_create: return call_create(run);
-	case CALL_ID_access_attach: return kernel_access_attach(task, subject, (uint32_t)first_number(run));
-	case CALL_ID_access_replace: return kernel_access_replace(task, subject, (uint32_t)first_number(run));
+	case CALL_ID_access_attach:
+		return kernel_access_attach(task, subject, (uint32_t)first_number(run));
+	case CALL_ID_access_replace:
+		return kernel_access_replace(task, subject, (uint32_t)first_number(run));
 	case CALL_ID_access_detach: return kernel_access_detach(task, subject);
 	case CALL_ID_access_destroy: return kernel_access_destroy(task, subject);
 	case CALL_ID_access_pin: return call_pin(run, true);
@@ -389,7 +404,8 @@ static void run_ioctl(const struct running *run, struct call_outcome *outcome)
 	/* A callback may have ended or replaced the process. */
 	if (!sim_process(run->target->sim, call->process))
 		return;
-	outcome->image_size = (uint32_t)mm_peek(task_mm(run->task), call->at, run->image, call->struct_size);
+	outcome->image_size =
+		(uint32_t)mm_peek(task_mm(run->task), call->at, run->image, call->struct_size);
 	outcome->image = run->image;
 }
 
@@ -404,7 +420,8 @@ static void arm(const struct running *run)
 		fault_arm(run->task, FAULT_ALLOC, true, call->fail_nth);
 }
 
-static void inproc_call(struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+static void inproc_call(
+	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
 {
 	struct running run = {
 		.target = target,
@@ -413,7 +430,7 @@ static void inproc_call(struct target *target, const struct resolved_call *call,
 		.image = target->images[call->depth % DEPTHS],
 	};
 
-	*outcome = (struct call_outcome){ 0 };
+	*outcome = (struct call_outcome){0};
 	if (!run.task || !sim_process(target->sim, call->process)) {
 		outcome->result = -ESRCH;
 		return;
@@ -426,7 +443,8 @@ static void inproc_call(struct target *target, const struct resolved_call *call,
 		run_ioctl(&run, outcome);
 	} else {
 		memcpy(run.image, call->image, call->struct_size);
-		outcome->result = call->row->kind == CALL_KERNEL ? run_kernel(&run) : run_system(&run);
+		outcome->result =
+			call->row->kind == CALL_KERNEL ? run_kernel(&run) : run_system(&run);
 		outcome->image_size = call->struct_size;
 		outcome->image = run.image;
 	}

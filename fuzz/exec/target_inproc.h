@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only the in-process implementation can be asked: its machine and what that reported. For the oracles. */
+/* What only the in-process implementation can be asked: its machine and what that reported. For the
+ * oracles. */
 #ifndef IOMMUZZ_FUZZ_EXEC_TARGET_INPROC_H
 #define IOMMUZZ_FUZZ_EXEC_TARGET_INPROC_H
 
@@ -18,8 +19,8 @@ struct inproc_report {
 };
 
 /*
- * The first report since the last time, for the caller to judge. False when there was none. `all` is filled with how
- * many there were.
+ * The first report since the last time, for the caller to judge. False when there was none. `all`
+ * is filled with how many there were.
  */
 bool target_inproc_report(struct target *target, struct inproc_report *report, uint32_t *all);
 

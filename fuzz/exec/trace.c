@@ -74,7 +74,8 @@ static bool add_bytes(struct trace *trace, const void *bytes, uint32_t count)
 	return true;
 }
 
-void trace_set_image(struct trace *trace, struct trace_entry *entry, const void *image, uint32_t size)
+void trace_set_image(
+	struct trace *trace, struct trace_entry *entry, const void *image, uint32_t size)
 {
 	entry->image = trace->byte_count;
 	entry->image_size = add_bytes(trace, image, size) ? (uint16_t)size : 0;
@@ -91,11 +92,12 @@ void trace_add_change(struct trace *trace, uint64_t address, const void *bytes, 
 	if (!add_bytes(trace, bytes, count))
 		return;
 	trace->changes[trace->change_count++] =
-		(struct trace_change){ .address = address, .start = start, .count = count };
+		(struct trace_change){.address = address, .start = start, .count = count};
 	trace->entries[trace->entry_count - 1].change_count++;
 }
 
-/* Insertion sort: stable, so that of two changes of one byte the later stays behind; lists are nearly sorted. */
+/* Insertion sort: stable, so that of two changes of one byte the later stays behind; lists are
+ * nearly sorted. */
 static void sort_changes(struct trace_change *changes, uint32_t count)
 {
 	for (uint32_t i = 1; i < count; i++) {
@@ -117,9 +119,10 @@ static bool sorted_and_apart(const struct trace_change *changes, uint32_t count)
 }
 
 /* Puts a cluster of touching changes together as one, its bytes at the end of trace->bytes. */
-static struct trace_change merge_cluster(struct trace *trace, const struct trace_change *cluster, uint32_t count)
+static struct trace_change merge_cluster(
+	struct trace *trace, const struct trace_change *cluster, uint32_t count)
 {
-	struct trace_change merged = { .address = cluster[0].address, .start = trace->byte_count };
+	struct trace_change merged = {.address = cluster[0].address, .start = trace->byte_count};
 	uint64_t end = 0;
 
 	for (uint32_t i = 0; i < count; i++)
@@ -129,7 +132,8 @@ static struct trace_change merge_cluster(struct trace *trace, const struct trace
 	if (!grow((void **)&trace->bytes, &trace->byte_room, trace->byte_count, merged.count, 1))
 		return cluster[0];
 	trace->byte_count += merged.count;
-	/* In the order in which they were added (start rises with it), so that the last writer wins. */
+	/* In the order in which they were added (start rises with it), so that the last writer
+	 * wins. */
 	for (uint32_t below = 0;;) {
 		const struct trace_change *next = NULL;
 
@@ -163,7 +167,8 @@ void trace_finish_entry(struct trace *trace)
 		for (; k < entry->change_count && changes[k].address <= end; k++)
 			if (changes[k].address + changes[k].count > end)
 				end = changes[k].address + changes[k].count;
-		changes[kept++] = k == i + 1 ? changes[i] : merge_cluster(trace, changes + i, k - i);
+		changes[kept++] =
+			k == i + 1 ? changes[i] : merge_cluster(trace, changes + i, k - i);
 		i = k;
 	}
 	entry->change_count = kept;
@@ -189,8 +194,8 @@ static bool changes_equal(const struct trace *a, const struct trace_entry *x, co
 static bool entries_equal(const struct trace *a, const struct trace_entry *x, const struct trace *b,
 	const struct trace_entry *y)
 {
-	if (x->kind != y->kind || x->depth != y->depth || x->thread != y->thread || x->call != y->call ||
-		x->result != y->result || x->image_size != y->image_size)
+	if (x->kind != y->kind || x->depth != y->depth || x->thread != y->thread ||
+		x->call != y->call || x->result != y->result || x->image_size != y->image_size)
 		return false;
 	if (x->image_size && memcmp(a->bytes + x->image, b->bytes + y->image, x->image_size) != 0)
 		return false;
@@ -225,15 +230,17 @@ uint64_t trace_digest(const struct trace *trace)
 	for (uint32_t i = 0; i < trace->entry_count; i++) {
 		const struct trace_entry *entry = &trace->entries[i];
 
-		hash_number(&state, entry->kind | (uint64_t)entry->depth << 8 | (uint64_t)entry->thread << 16 |
-			(uint64_t)entry->injected << 24 | (uint64_t)entry->call << 32 |
-			(uint64_t)entry->image_size << 48);
+		hash_number(&state,
+			entry->kind | (uint64_t)entry->depth << 8 | (uint64_t)entry->thread << 16 |
+				(uint64_t)entry->injected << 24 | (uint64_t)entry->call << 32 |
+				(uint64_t)entry->image_size << 48);
 		hash_number(&state, (uint64_t)entry->result);
 		if (entry->image_size)
 			XXH64_update(&state, trace->bytes + entry->image, entry->image_size);
 		hash_number(&state, entry->change_count);
 		for (uint32_t k = 0; k < entry->change_count; k++) {
-			const struct trace_change *change = &trace->changes[entry->first_change + k];
+			const struct trace_change *change =
+				&trace->changes[entry->first_change + k];
 
 			hash_number(&state, change->address);
 			hash_number(&state, change->count);
@@ -243,11 +250,13 @@ uint64_t trace_digest(const struct trace *trace)
 	return XXH64_digest(&state);
 }
 
-static void explain_result(const struct trace_entry *expected, const struct trace_entry *got, FILE *out)
+static void explain_result(
+	const struct trace_entry *expected, const struct trace_entry *got, FILE *out)
 {
 	char want[24], have[24];
 
-	fprintf(out, "result: expected %s, got %s\n", result_text(want, sizeof(want), expected->result),
+	fprintf(out, "result: expected %s, got %s\n",
+		result_text(want, sizeof(want), expected->result),
 		result_text(have, sizeof(have), got->result));
 }
 
@@ -274,13 +283,14 @@ static void explain_image(const struct trace *a, const struct trace_entry *x, co
 	for (unsigned i = 0; i < x->image_size; i++)
 		if (want[i] != have[i]) {
 			fprintf(out, "%s byte %u: expected 0x%02x, got 0x%02x\n",
-				x->kind == TRACE_CALLBACK ? "range" : "struct", i, want[i], have[i]);
+				x->kind == TRACE_CALLBACK ? "range" : "struct", i, want[i],
+				have[i]);
 			return;
 		}
 }
 
-static void explain_change(const struct trace *trace, const struct trace_entry *entry, uint32_t index,
-	FILE *out)
+static void explain_change(
+	const struct trace *trace, const struct trace_entry *entry, uint32_t index, FILE *out)
 {
 	if (index >= entry->change_count) {
 		fputs("no change", out);
@@ -289,15 +299,16 @@ static void explain_change(const struct trace *trace, const struct trace_entry *
 	const struct trace_change *change = &trace->changes[entry->first_change + index];
 	char place[40];
 
-	fprintf(out, "%u bytes at %s =", change->count, address_text(place, sizeof(place), change->address));
+	fprintf(out, "%u bytes at %s =", change->count,
+		address_text(place, sizeof(place), change->address));
 	for (uint32_t i = 0; i < change->count && i < 16; i++)
 		fprintf(out, " %02x", trace->bytes[change->start + i]);
 	if (change->count > 16)
 		fputs(" ...", out);
 }
 
-static void explain_changes(const struct trace *a, const struct trace_entry *x, const struct trace *b,
-	const struct trace_entry *y, FILE *out)
+static void explain_changes(const struct trace *a, const struct trace_entry *x,
+	const struct trace *b, const struct trace_entry *y, FILE *out)
 {
 	uint32_t most = x->change_count > y->change_count ? x->change_count : y->change_count;
 
@@ -321,7 +332,8 @@ static void explain_changes(const struct trace *a, const struct trace_entry *x, 
 static void explain_missing(const struct trace_entry *entry, const char *what, FILE *out)
 {
 	fprintf(out, "%s: %s call %u\n", what,
-		entry->kind == TRACE_CALLBACK ? "a callback of" : "the return of", entry->call + 1u);
+		entry->kind == TRACE_CALLBACK ? "a callback of" : "the return of",
+		entry->call + 1u);
 }
 
 void trace_explain(const struct trace *expected, const struct trace *got, int64_t entry,
@@ -344,15 +356,19 @@ void trace_explain(const struct trace *expected, const struct trace *got, int64_
 	if (x->kind != y->kind || x->depth != y->depth || x->call != y->call) {
 		fprintf(out, "order: expected %s call %u, got %s call %u\n",
 			x->kind == TRACE_CALLBACK ? "a callback of" : "the return of", x->call + 1u,
-			y->kind == TRACE_CALLBACK ? "a callback of" : "the return of", y->call + 1u);
+			y->kind == TRACE_CALLBACK ? "a callback of" : "the return of",
+			y->call + 1u);
 		return;
 	}
 	fprintf(out, "call %u %s: ", x->call + 1u,
-		x->kind == TRACE_CALLBACK ? "callback" : row ? row->name : "");
+		x->kind == TRACE_CALLBACK ? "callback"
+		: row			  ? row->name
+					  : "");
 	if (x->result != y->result)
 		explain_result(x, y, out);
 	else if (x->image_size != y->image_size ||
-		 (x->image_size && memcmp(expected->bytes + x->image, got->bytes + y->image, x->image_size)))
+		 (x->image_size &&
+			 memcmp(expected->bytes + x->image, got->bytes + y->image, x->image_size)))
 		explain_image(expected, x, got, y, row, out);
 	else
 		explain_changes(expected, x, got, y, out);

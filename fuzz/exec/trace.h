@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run showed: per call the result, the struct as it came back and the user memory that changed. */
+/* What a run showed: per call the result, the struct as it came back and the user memory that
+ * changed. */
 #ifndef IOMMUZZ_FUZZ_EXEC_TRACE_H
 #define IOMMUZZ_FUZZ_EXEC_TRACE_H
 
@@ -9,25 +10,30 @@
 
 #include "impl/abi/catalogue.h"
 
-/* A maximal run of bytes of user memory that differs from before the call. Content: trace.bytes[start..]. */
+/* A maximal run of bytes of user memory that differs from before the call. Content:
+ * trace.bytes[start..]. */
 struct trace_change {
 	uint64_t address;
 	uint32_t start, count;
 };
 
 enum trace_kind {
-	TRACE_CALL, /* a call of the program returned */
-	TRACE_CALLBACK, /* a callback was entered: iova and length of the unmap notification are in outputs */
+	TRACE_CALL,	/* a call of the program returned */
+	TRACE_CALLBACK, /* a callback was entered: iova and length of the unmap notification are in
+			   outputs */
 };
 
 struct trace_entry {
-	uint8_t kind; /* enum trace_kind */
+	uint8_t kind;  /* enum trace_kind */
 	uint8_t depth; /* callbacks around it: 0 at top level */
 	uint8_t thread;
 	uint8_t injected; /* a failure was injected into it */
-	uint16_t call; /* index in the program (TRACE_CALLBACK: of the call that created the access) */
-	uint16_t image_size; /* bytes of the struct as read back from user memory; 0 without struct */
-	int64_t result; /* >= 0, or negative errno. New descriptors are renamed: n-th descriptor of the run */
+	uint16_t call; /* index in the program (TRACE_CALLBACK: of the call that created the access)
+			*/
+	uint16_t image_size; /* bytes of the struct as read back from user memory; 0 without struct
+			      */
+	int64_t result; /* >= 0, or negative errno. New descriptors are renamed: n-th descriptor of
+			   the run */
 	uint32_t image; /* first byte in trace.bytes; for TRACE_CALLBACK u64 iova, u64 length */
 	uint32_t first_change, change_count;
 };
@@ -45,15 +51,17 @@ void trace_clear(struct trace *trace);
 void trace_free(struct trace *trace);
 /* Appends; the entry is zeroed but for kind. NULL when memory is short. */
 struct trace_entry *trace_add(struct trace *trace, enum trace_kind kind);
-void trace_set_image(struct trace *trace, struct trace_entry *entry, const void *image, uint32_t size);
+void trace_set_image(
+	struct trace *trace, struct trace_entry *entry, const void *image, uint32_t size);
 /*
- * Adds a change to the newest entry. Changes of an entry are sorted by address, maximal and disjoint:
- * trace_finish_entry sorts and merges what was added in any order.
+ * Adds a change to the newest entry. Changes of an entry are sorted by address, maximal and
+ * disjoint: trace_finish_entry sorts and merges what was added in any order.
  */
 void trace_add_change(struct trace *trace, uint64_t address, const void *bytes, uint32_t count);
 void trace_finish_entry(struct trace *trace);
 
-/* First entry at or after `from` that differs between the two, or -1 when equal to the end of both. */
+/* First entry at or after `from` that differs between the two, or -1 when equal to the end of both.
+ */
 int64_t trace_compare(const struct trace *a, const struct trace *b, uint32_t from);
 /* A 64-bit digest of all entries (XXH64), the same in every build and process. */
 uint64_t trace_digest(const struct trace *trace);

@@ -16,8 +16,8 @@ void audit_close(struct audit *audit);
 /* A fresh machine: forgets what was known of the last one. sim stays valid until the next begin. */
 void audit_begin(struct audit *audit, struct sim *sim);
 /*
- * After a call: what its journal touched, or everything (always below 256 objects, every 64 calls). Returns
- * false and fills finding (oracle ORACLE_AUDIT) at the first broken rule.
+ * After a call: what its journal touched, or everything (always below 256 objects, every 64 calls).
+ * Returns false and fills finding (oracle ORACLE_AUDIT) at the first broken rule.
  */
 bool audit_step(struct audit *audit, const struct oracle_step *step, struct finding *finding);
 /* The whole graph before the program's end. */

@@ -10,7 +10,8 @@
 bool lockstep_begin(struct lockstep *pair, const struct prog *prog, const char **reason)
 {
 	pair->compared = 0;
-	return exec_begin(pair->impl, prog, reason) && (!pair->model || exec_begin(pair->model, prog, reason));
+	return exec_begin(pair->impl, prog, reason) &&
+	       (!pair->model || exec_begin(pair->model, prog, reason));
 }
 
 void lockstep_finish(struct lockstep *pair)
@@ -29,8 +30,8 @@ static int64_t run_on(struct exec *exec, uint32_t i, enum lockstep_mode mode, ui
 	}
 }
 
-static void fill_step(struct lockstep *pair, const struct prog *prog, uint32_t i, int64_t result, uint32_t from,
-	struct oracle_step *step)
+static void fill_step(struct lockstep *pair, const struct prog *prog, uint32_t i, int64_t result,
+	uint32_t from, struct oracle_step *step)
 {
 	const struct trace *trace = exec_trace(pair->impl);
 
@@ -54,7 +55,8 @@ static void fill_step(struct lockstep *pair, const struct prog *prog, uint32_t i
 			step->callbacks = true;
 }
 
-/* "call 3 IOMMU_IOAS_MAP: result: expected EEXIST, got 0" as one line, and which part of the trace it is. */
+/* "call 3 IOMMU_IOAS_MAP: result: expected EEXIST, got 0" as one line, and which part of the trace
+ * it is. */
 static bool disagree(struct lockstep *pair, const struct prog *prog, uint32_t i, int64_t entry,
 	struct finding *finding)
 {
@@ -69,10 +71,10 @@ static bool disagree(struct lockstep *pair, const struct prog *prog, uint32_t i,
 		fclose(out);
 	}
 	text[strcspn(text, "\n")] = '\0';
-	const char *rule = strstr(text, ": result:")	? "result" :
-		strstr(text, ": user memory:")		? "user memory" :
-		strncmp(text, "call ", 5) == 0		? "output" :
-							  "order";
+	const char *rule = strstr(text, ": result:")	    ? "result"
+			   : strstr(text, ": user memory:") ? "user memory"
+			   : strncmp(text, "call ", 5) == 0 ? "output"
+							    : "order";
 	return finding_set(finding, ORACLE_MODEL, i, rule, "%s", text);
 }
 
@@ -85,7 +87,8 @@ static bool run_model(struct lockstep *pair, uint32_t i, enum lockstep_mode mode
 		if (exec_step_injected(pair->model, i, step->result))
 			return true;
 		return finding_set(finding, ORACLE_MODEL, i, "injected error",
-			"call %u %s: an injected failure gave %s, which the specification (14) does not allow there",
+			"call %u %s: an injected failure gave %s, which the specification (14) "
+			"does not allow there",
 			i + 1, step->call ? step->call->row->name : "",
 			result_text(result, sizeof(result), step->result));
 	}
@@ -96,8 +99,8 @@ static bool run_model(struct lockstep *pair, uint32_t i, enum lockstep_mode mode
 	return true;
 }
 
-bool lockstep_step(struct lockstep *pair, const struct prog *prog, uint32_t i, enum lockstep_mode mode,
-	uint16_t nth, struct oracle_step *step, struct finding *finding)
+bool lockstep_step(struct lockstep *pair, const struct prog *prog, uint32_t i,
+	enum lockstep_mode mode, uint16_t nth, struct oracle_step *step, struct finding *finding)
 {
 	uint32_t from = exec_trace(pair->impl)->entry_count;
 	int64_t result = run_on(pair->impl, i, mode, nth);
@@ -107,7 +110,8 @@ bool lockstep_step(struct lockstep *pair, const struct prog *prog, uint32_t i, e
 		return true;
 	if (!run_model(pair, i, mode, nth, step, finding))
 		return false;
-	int64_t entry = trace_compare(exec_trace(pair->model), exec_trace(pair->impl), pair->compared);
+	int64_t entry =
+		trace_compare(exec_trace(pair->model), exec_trace(pair->impl), pair->compared);
 	if (entry >= 0)
 		return disagree(pair, prog, i, entry, finding);
 	pair->compared = exec_trace(pair->impl)->entry_count;

@@ -30,11 +30,11 @@ static const struct {
 	uint32_t oracle;
 	const char *name;
 } oracle_names[] = {
-	{ ORACLE_MODEL, "model" },
-	{ ORACLE_AUDIT, "audit" },
-	{ ORACLE_ISOLATION, "isolation" },
-	{ ORACLE_ROLLBACK, "rollback" },
-	{ ORACLE_MACHINE, "machine" },
+	{ORACLE_MODEL, "model"},
+	{ORACLE_AUDIT, "audit"},
+	{ORACLE_ISOLATION, "isolation"},
+	{ORACLE_ROLLBACK, "rollback"},
+	{ORACLE_MACHINE, "machine"},
 };
 
 const char *oracle_name(uint32_t oracle)
@@ -50,7 +50,8 @@ static uint32_t oracle_of(const char *word, size_t length)
 	if (length == 3 && memcmp(word, "all", 3) == 0)
 		return ORACLE_ALL;
 	for (size_t i = 0; i < sizeof(oracle_names) / sizeof(oracle_names[0]); i++)
-		if (strlen(oracle_names[i].name) == length && memcmp(oracle_names[i].name, word, length) == 0)
+		if (strlen(oracle_names[i].name) == length &&
+			memcmp(oracle_names[i].name, word, length) == 0)
 			return oracle_names[i].oracle;
 	return 0;
 }
@@ -73,8 +74,8 @@ bool oracle_parse(const char *list, uint32_t *oracles)
 	}
 }
 
-bool finding_set(struct finding *finding, uint32_t oracle, uint32_t call, const char *rule, const char *format,
-	...)
+bool finding_set(struct finding *finding, uint32_t oracle, uint32_t call, const char *rule,
+	const char *format, ...)
 {
 	va_list arguments;
 
@@ -105,7 +106,8 @@ struct oracle_run *oracle_open(uint16_t kernel, uint32_t oracles)
 	if (oracles & ORACLE_ROLLBACK)
 		run->rollback = rollback_open();
 	if (run->pair.impl && (run->pair.model || !(oracles & ORACLE_MODEL)) &&
-		(run->audit || !(oracles & ORACLE_AUDIT)) && (run->isolation || !(oracles & ORACLE_ISOLATION)) &&
+		(run->audit || !(oracles & ORACLE_AUDIT)) &&
+		(run->isolation || !(oracles & ORACLE_ISOLATION)) &&
 		(run->rollback || !(oracles & ORACLE_ROLLBACK)))
 		return run;
 	oracle_close(run);
@@ -168,10 +170,12 @@ static bool begin(struct oracle_run *run, const struct prog *prog)
 }
 
 /*
- * A WARN that a program provokes through the in-kernel API (7.2, 7.4 to 7.6) is what the kernel would say to a
- * wrong driver; one that an ioctl provokes is a defect, and so is every broken rule of the machine.
+ * A WARN that a program provokes through the in-kernel API (7.2, 7.4 to 7.6) is what the kernel
+ * would say to a wrong driver; one that an ioctl provokes is a defect, and so is every broken rule
+ * of the machine.
  */
-static bool machine_step(struct oracle_run *run, uint32_t call, bool in_kernel, struct finding *finding)
+static bool machine_step(
+	struct oracle_run *run, uint32_t call, bool in_kernel, struct finding *finding)
 {
 	struct inproc_report report;
 	uint32_t all;
@@ -183,11 +187,12 @@ static bool machine_step(struct oracle_run *run, uint32_t call, bool in_kernel, 
 	if (report.is_warning && in_kernel)
 		return true;
 	return finding_set(finding, ORACLE_MACHINE, call, report.rule, "%s%s%s",
-		report.is_warning ? "kernel warning: " : "", report.message, all > 1 ? " (and more)" : "");
+		report.is_warning ? "kernel warning: " : "", report.message,
+		all > 1 ? " (and more)" : "");
 }
 
-static bool step_once(struct oracle_run *run, const struct prog *prog, uint32_t i, enum lockstep_mode mode,
-	uint16_t nth, struct oracle_step *step, struct finding *finding)
+static bool step_once(struct oracle_run *run, const struct prog *prog, uint32_t i,
+	enum lockstep_mode mode, uint16_t nth, struct oracle_step *step, struct finding *finding)
 {
 	bool agreed = lockstep_step(&run->pair, prog, i, mode, nth, step, finding);
 	bool in_kernel = step->callbacks || prog_row(&prog->calls[i])->kind == CALL_KERNEL;
@@ -212,7 +217,8 @@ static bool finish(struct oracle_run *run, struct finding *finding)
 	return !run->audit || audit_end(run->audit, finding);
 }
 
-static bool run_sweep(struct oracle_run *run, const struct prog *prog, uint32_t i, struct finding *finding);
+static bool run_sweep(
+	struct oracle_run *run, const struct prog *prog, uint32_t i, struct finding *finding);
 
 /* Calls [0, end), sweeps as plain calls when replaying. */
 static bool run_calls(struct oracle_run *run, const struct prog *prog, uint32_t end, bool replay,
@@ -236,10 +242,12 @@ static bool run_calls(struct oracle_run *run, const struct prog *prog, uint32_t 
 }
 
 /*
- * Runs call i with each of its fault points failing in turn, every time on a machine brought to where it was (runs
- * are deterministic), until none is reached any more; that last run is the plain one and the program goes on.
+ * Runs call i with each of its fault points failing in turn, every time on a machine brought to
+ * where it was (runs are deterministic), until none is reached any more; that last run is the plain
+ * one and the program goes on.
  */
-static bool run_sweep(struct oracle_run *run, const struct prog *prog, uint32_t i, struct finding *finding)
+static bool run_sweep(
+	struct oracle_run *run, const struct prog *prog, uint32_t i, struct finding *finding)
 {
 	struct oracle_step step;
 

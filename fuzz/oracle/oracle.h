@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The oracles around one run: the reference model in step, the audit, isolation and rollback. Used by every
- * fuzz target, by check, run and min.
+ * The oracles around one run: the reference model in step, the audit, isolation and rollback. Used
+ * by every fuzz target, by check, run and min.
  */
 #ifndef IOMMUZZ_FUZZ_ORACLE_ORACLE_H
 #define IOMMUZZ_FUZZ_ORACLE_ORACLE_H
@@ -13,15 +13,17 @@ enum oracle_kind {
 	ORACLE_AUDIT = 1 << 1,
 	ORACLE_ISOLATION = 1 << 2,
 	ORACLE_ROLLBACK = 1 << 3,
-	ORACLE_MACHINE = 1 << 4, /* what the machine itself saw: a lock misuse, a WARN, sleeping in atomic context */
+	ORACLE_MACHINE = 1 << 4, /* what the machine itself saw: a lock misuse, a WARN, sleeping in
+				    atomic context */
 	ORACLE_ALL = 31,
 };
 
 /* The first thing that was wrong in a run. */
 struct finding {
 	uint32_t oracle; /* enum oracle_kind, 0: nothing found */
-	uint32_t call; /* index of the call after which it was seen; UINT32_MAX at the end */
-	char rule[64]; /* stable name of the broken rule: "result", "I5 pins", "dma after unmap", ... */
+	uint32_t call;	 /* index of the call after which it was seen; UINT32_MAX at the end */
+	char rule[64];	 /* stable name of the broken rule: "result", "I5 pins", "dma after unmap",
+			    ... */
 	char message[400]; /* one line: expected against got */
 };
 
@@ -31,8 +33,8 @@ struct oracle_run;
 struct oracle_run *oracle_open(uint16_t kernel, uint32_t oracles);
 void oracle_close(struct oracle_run *run);
 /*
- * Runs the program on the implementation with the oracles on; stops at the first finding. Returns true when
- * nothing was found. The trace of the implementation is oracle_trace.
+ * Runs the program on the implementation with the oracles on; stops at the first finding. Returns
+ * true when nothing was found. The trace of the implementation is oracle_trace.
  */
 bool oracle_run_program(struct oracle_run *run, const struct prog *prog, struct finding *finding);
 const struct trace *oracle_trace(const struct oracle_run *run);
@@ -43,7 +45,8 @@ const char *oracle_skipped(const struct oracle_run *run);
 struct exec *oracle_exec(struct oracle_run *run);
 /* Defect (enum sim_bug) for programs that name none; 0: none. Only the implementation has it. */
 void oracle_set_bug(struct oracle_run *run, uint16_t bug);
-/* "model", "audit", ... of one bit of enum oracle_kind; and the bits of "model,audit" or "none", false if wrong. */
+/* "model", "audit", ... of one bit of enum oracle_kind; and the bits of "model,audit" or "none",
+ * false if wrong. */
 const char *oracle_name(uint32_t oracle);
 bool oracle_parse(const char *list, uint32_t *oracles);
 /* The text of a finding as several lines: oracle, rule, call as text, expected and got. */
