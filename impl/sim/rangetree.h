@@ -15,17 +15,19 @@ struct range_node {
 	uint64_t subtree_last; /* largest last below and here */
 	uint64_t subtree_first; /* smallest first below and here */
 	uint64_t subtree_gap; /* widest run of uncovered values between ranges of the subtree (for disjoint sets) */
-	uint32_t priority; /* treap priority or colour: deterministic */
+	uint32_t height; /* of the subtree */
 };
 struct range_tree {
 	struct range_node *root;
 	uint32_t count;
-	uint32_t seed;
 };
 
-void range_tree_init(struct range_tree *tree, uint32_t seed);
+void range_tree_init(struct range_tree *tree);
+/* first and last are set by the caller; equal firsts lie in the order of insertion. */
 void range_insert(struct range_tree *tree, struct range_node *node);
 void range_remove(struct range_tree *tree, struct range_node *node);
+/* The node (in the tree) now ends at last or begins at first; its place among the others must not change. */
+void range_resize(struct range_tree *tree, struct range_node *node, uint64_t first, uint64_t last);
 /* The node with the smallest first that intersects [first, last], or NULL. */
 struct range_node *range_first(const struct range_tree *tree, uint64_t first, uint64_t last);
 /* The next one after node that intersects [first, last], by ascending first. */

@@ -52,14 +52,21 @@ struct sim_events {
 	void (*report)(void *context, const char *rule, const char *message);
 };
 
+enum mm_provider {
+	MM_SIMULATED,
+	MM_REAL, /* the memory of a process of the host (mm/provider_real.c) */
+};
+
 struct sim_config {
 	enum lock_mode locks;
+	enum mm_provider provider; /* of the first process's memory */
+	int host_pid; /* MM_REAL: whose memory, 0: this process's own */
 	uint16_t kernel; /* LINUX(..) profile, 0: newest */
 	uint16_t bug; /* enum sim_bug, 0 none; ignored unless built with IOMMUZZ_BUGS */
-	uint32_t mem_pages; /* of the first process's mem (mm.h), 0: 16384 */
+	uint32_t mem_pages; /* of each process's mem (mm.h), 0: 16384 */
 	uint32_t seed;
 	uint64_t memlock; /* bytes of RLIMIT_MEMLOCK of the first process */
-	uint32_t capabilities; /* of the first process */
+	uint32_t capabilities; /* enum sim_capability, of the first process */
 	uint32_t uid;
 	struct sim_events events;
 };
@@ -88,6 +95,8 @@ struct mm *task_mm(const struct task *task);
 bool task_capable(const struct task *task, uint32_t capability);
 uint16_t sim_kernel(const struct sim *sim);
 enum lock_mode sim_lock_mode(const struct sim *sim);
+/* As given to sim_create or sim_reset, defaults filled in. */
+const struct sim_config *sim_configuration(const struct sim *sim);
 /*
  * Room inside the machine for the state of impl/iommufd (struct iommufd_machine): SIM_IOMMUFD_STATE bytes, aligned
  * to 16, all zero after sim_create and sim_reset. Never moves.

@@ -22,8 +22,6 @@ struct file;
 
 enum mm_protection { MM_READ = 1, MM_WRITE = 2, MM_EXEC = 4 };
 
-enum mm_provider { MM_SIMULATED, MM_REAL };
-
 /*
  * One page of backing memory. Lives while a mapping or file refers to it (refs) or it is pinned (pins).
  * Its bytes are poisoned and its phys never reused once both are 0. Contiguous pages of one mapping or file have
@@ -33,9 +31,11 @@ struct page {
 	uint64_t phys; /* simulated physical address */
 	uint32_t refs; /* mappings and files */
 	uint32_t pins; /* long-term pins */
-	uint8_t *bytes; /* NULL: all zero, not written yet (simulated provider) */
+	uint8_t *bytes; /* NULL: all zero, not written yet; real provider: its address in that process */
 	uint64_t index; /* page index in the object it belongs to */
-	void *object; /* anonymous object or file, for identity and reverse mapping */
+	void *object; /* anonymous object or file; NULL once the page has left it (unmapped, replaced, truncated) */
+	uint16_t generation; /* which page at this index it is: a new one has another phys */
+	bool compound; /* part of a huge page (10.10) */
 };
 
 /* -- address spaces (current process unless an mm is given; locks mmap_lock inside) -- */
@@ -60,7 +60,10 @@ int copy_from_user(struct task *task, void *to, uint64_t from, size_t count);
 int copy_to_user(struct task *task, uint64_t to, const void *from, size_t count);
 /* 1: all zero, 0: some byte is not, -EFAULT. One copy whatever its length. */
 int check_zeroed_user(struct task *task, uint64_t from, uint64_t count);
-/* Accesses for the harness: no fault point, no report of changes. Return the number of bytes done. */
+/*
+ * Accesses for the harness: no fault point, no report of changes; they stop where the process itself would fault.
+ * Return the number of bytes done.
+ */
 size_t mm_poke(struct mm *mm, uint64_t to, const void *from, size_t count);
 size_t mm_peek(struct mm *mm, uint64_t from, void *to, size_t count);
 
@@ -73,7 +76,10 @@ size_t mm_peek(struct mm *mm, uint64_t from, void *to, size_t count);
 int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write, struct page **pages);
 /* The page now visible at va in the task's own mm (faulted in for read), NULL when none. Takes no reference. */
 struct page *mm_visible_page(struct task *task, uint64_t va);
-/* Pins pages of a memfd's file from page index on: -EINVAL beyond the end or for another kind of file. */
+/*
+ * Pins count pages of a memfd's file from page index on, all or none. -EINVAL when a page ends beyond the file's size or for
+ * another kind of file, -ENOMEM (host memory). No fault point.
+ */
 int64_t file_pin(struct task *task, struct file *file, uint64_t index, uint64_t count, struct page **pages);
 /* Gives pins back; pages without pins and references are poisoned and freed. */
 void page_unpin(struct task *task, struct page **pages, uint64_t count);
@@ -85,6 +91,20 @@ struct page *page_at(const struct sim *sim, uint64_t phys);
 /* Pages that exist now, and the sum of their pins. For the audit. */
 uint64_t mm_pages(const struct sim *sim);
 uint64_t mm_pins(const struct sim *sim);
+
+/* -- pages of a driver that processes map, specification 5.4 -- */
+struct mm_region;
+/*
+ * length bytes of zeroed pages, or NULL (host memory). Each mapping of it, also those that fork and splits make, adds one to
+ * *users while it lasts.
+ */
+struct mm_region *mm_region_create(struct task *task, uint64_t length, uint32_t *users);
+/* The owner's end of it; no mapping may be left (*users says so). */
+void mm_region_destroy(struct task *task, struct mm_region *region);
+/* Its page number index, for page_read and page_write. NULL: beyond the end, or host memory. */
+struct page *mm_region_page(struct task *task, struct mm_region *region, uint64_t index);
+/* Maps all of it, shared, first fit; the address, -ENOMEM. */
+int64_t mm_region_map(struct task *task, struct mm_region *region, uint32_t prot);
 
 /* -- locked-memory accounting, specification 11 -- */
 struct user; /* one per uid, shared by all its processes */

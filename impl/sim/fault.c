@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "impl/sim/fault.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "impl/sim/sim_private.h"
+
+static const struct {
+	const char *name;
+	int error;
+} points[FAULT_POINT_COUNT] = {
+#define FAULT_POINT(identifier, name, error, what) [FAULT_##identifier] = {name, error},
+#include "impl/abi/fault_points.def"
+#undef FAULT_POINT
+};
+
+bool fault_here(struct task *task, enum fault_point point)
+{
+	struct fault_state *fault = &task->fault;
+
+	if (__builtin_expect(!fault->armed, 1) || (!fault->any && fault->point != point))
+		return false;
+	if (++fault->passed != fault->nth)
+		return false;
+	fault->hit = true;
+	return true;
+}
+
+void fault_arm(struct task *task, enum fault_point point, bool any, uint32_t nth)
+{
+	task->fault = (struct fault_state){.armed = true, .any = any, .point = point, .nth = nth};
+}
+
+bool fault_disarm(struct task *task, uint32_t *passed)
+{
+	bool hit = task->fault.hit;
+
+	if (passed)
+		*passed = task->fault.passed;
+	task->fault = (struct fault_state){.armed = false};
+	return hit;
+}
+
+const char *fault_point_name(enum fault_point point)
+{
+	return point < FAULT_POINT_COUNT ? points[point].name : "none";
+}
+
+int fault_point_error(enum fault_point point)
+{
+	return point < FAULT_POINT_COUNT ? points[point].error : 0;
+}
+
+enum fault_point fault_point_find(const char *name, unsigned length)
+{
+	unsigned point;
+
+	for (point = 0; point < FAULT_POINT_COUNT; point++) {
+		if (strlen(points[point].name) == length && !memcmp(points[point].name, name, length))
+			break;
+	}
+	return (enum fault_point)point;
+}

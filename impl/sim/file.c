@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open files and tables of descriptors. */
+#include "impl/sim/file.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "impl/sim/mm/mm_private.h"
+#include "impl/sim/sim_private.h"
+
+#define FIRST_ROOM 16u
+
+struct file *file_open(struct task *task, enum file_kind kind, void *object, uint32_t flags)
+{
+	struct file *file = sim_alloc(task, sizeof(*file));
+
+	if (file)
+		*file = (struct file){.references = 1, .kind = (uint8_t)kind, .flags = flags, .object = object};
+	return file;
+}
+
+struct file *file_get(struct file *file)
+{
+	__atomic_fetch_add(&file->references, 1, __ATOMIC_RELAXED);
+	return file;
+}
+
+static void release(struct task *task, struct file *file)
+{
+	switch (file->kind) {
+	case FILE_IOMMUFD:
+		iommufd_file_release(task, file);
+		break;
+	case FILE_TEST_ACCESS:
+		test_access_file_release(task, file);
+		break;
+	case FILE_MEMFD:
+		memfd_release(task, file);
+		break;
+	}
+	sim_free(task, file, sizeof(*file));
+}
+
+void file_put(struct task *task, struct file *file)
+{
+	uint32_t left;
+
+	if (task->sim->threads)
+		left = __atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL);
+	else
+		left = --file->references;
+	if (!left)
+		release(task, file);
+}
+
+/* Makes room for at least count descriptors. */
+static bool table_grow(struct process *process, uint32_t count)
+{
+	uint32_t room = process->files_room ? process->files_room : FIRST_ROOM;
+	struct file **files;
+
+	while (room < count)
+		room *= 2;
+	files = sim_alloc_internal(process->sim, room * sizeof(*files));
+	if (!files)
+		return false;
+	if (process->files)
+		memcpy(files, process->files, process->files_room * sizeof(*files));
+	sim_free_internal(process->sim, process->files, process->files_room * sizeof(*files));
+	process->files = files;
+	process->files_room = room;
+	return true;
+}
+
+int fd_reserve(struct process *process)
+{
+	struct sim *sim = process->sim;
+	uint32_t fd = SIM_FIRST_FD;
+	int result;
+
+	sim_enter(sim, &sim->state_lock);
+	while (fd < process->files_room && process->files[fd])
+		fd++;
+	if (fd >= SIM_FDS)
+		result = -EMFILE;
+	else if (fd >= process->files_room && !table_grow(process, fd + 1))
+		result = -ENOMEM;
+	else
+		result = (int)fd;
+	if (result >= 0)
+		process->files[fd] = FILE_RESERVED;
+	sim_leave(sim, &sim->state_lock);
+	return result;
+}
+
+void fd_install(struct process *process, int fd, struct file *file)
+{
+	sim_enter(process->sim, &process->sim->state_lock);
+	process->files[fd] = file;
+	sim_leave(process->sim, &process->sim->state_lock);
+}
+
+static bool is_open(const struct process *process, int fd)
+{
+	return fd >= 0 && (uint32_t)fd < process->files_room && process->files[fd] &&
+	       process->files[fd] != FILE_RESERVED;
+}
+
+struct file *fd_remove(struct process *process, int fd)
+{
+	struct file *file = NULL;
+
+	sim_enter(process->sim, &process->sim->state_lock);
+	if (is_open(process, fd)) {
+		file = process->files[fd];
+		process->files[fd] = NULL;
+	}
+	sim_leave(process->sim, &process->sim->state_lock);
+	return file;
+}
+
+int file_reserve_fd(struct task *task)
+{
+	return task->process ? fd_reserve(task->process) : -EMFILE;
+}
+
+void file_install_fd(struct task *task, int fd, struct file *file)
+{
+	fd_install(task->process, fd, file);
+}
+
+void file_release_fd(struct task *task, int fd)
+{
+	fd_install(task->process, fd, NULL);
+}
+
+struct file *file_from_fd(struct task *task, int fd)
+{
+	struct process *process = task->process;
+	struct file *file = NULL;
+
+	if (!process)
+		return NULL;
+	sim_enter(process->sim, &process->sim->state_lock);
+	if (is_open(process, fd)) {
+		file = process->files[fd];
+		if (process->sim->threads)
+			file_get(file);
+		else
+			file->references++;
+	}
+	sim_leave(process->sim, &process->sim->state_lock);
+	return file;
+}
+
+void files_close_all(struct task *task, struct process *process)
+{
+	uint32_t fd;
+
+	for (fd = 0; fd < process->files_room; fd++) {
+		struct file *file = fd_remove(process, (int)fd);
+
+		if (file)
+			file_put(task, file);
+	}
+}
+
+bool files_copy(struct process *to, const struct process *from)
+{
+	uint32_t fd;
+
+	if (!from->files_room)
+		return true;
+	if (!table_grow(to, from->files_room))
+		return false;
+	for (fd = 0; fd < from->files_room; fd++) {
+		if (is_open(from, (int)fd))
+			to->files[fd] = file_get(from->files[fd]);
+	}
+	return true;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The insides of the IOMMU, for impl/sim/hw only. */
+#ifndef IOMMUZZ_SIM_HW_IOMMU_PRIVATE_H
+#define IOMMUZZ_SIM_HW_IOMMU_PRIVATE_H
+
+#include "impl/sim/hw/iommu.h"
+#include "impl/sim/rangetree.h"
+#include "impl/sim/sim_private.h"
+
+/*
+ * A run: what one iommu_map put down, or what is left of it. The entries of a run follow from it (table_entry): at each place the
+ * largest page that is aligned in both spaces and lies inside.
+ */
+struct table_run {
+	struct range_node node; /* bytes of IOVA; first */
+	uint64_t phys; /* of node.first */
+	uint64_t sizes; /* page sizes that this run may use */
+	uint32_t protection;
+};
+
+struct page_table {
+	struct range_tree runs;
+	uint64_t entries;
+	struct table_run *last; /* that a lookup found, or NULL */
+};
+
+/* One entry of a run, and so of the table. */
+struct table_entry {
+	uint64_t iova, size, phys;
+	uint32_t protection;
+};
+
+/* The entry with iova, false when there is none. */
+bool table_lookup(struct page_table *table, uint64_t iova, struct table_entry *entry);
+/* The first entry that begins at or after iova. */
+bool table_next(const struct page_table *table, uint64_t iova, struct table_entry *entry);
+/* Nothing is mapped there, sizes are right. -ENOMEM: host memory. */
+int table_map(struct sim *sim, struct page_table *table, const struct table_entry *range, uint64_t sizes);
+/* Removes the entries inside [first, last]; the bytes removed. What host memory is too short to cut stays. */
+uint64_t table_unmap(struct sim *sim, struct page_table *table, uint64_t first, uint64_t last);
+bool table_mapped(const struct page_table *table, uint64_t first, uint64_t last);
+void table_clear(struct sim *sim, struct page_table *table);
+
+#define IOTLB_SETS 16u
+#define IOTLB_WAYS 4u
+
+/* A cached piece of an entry, at most a page of SIM_PAGE_SIZE. */
+struct iotlb_entry {
+	uint64_t iova, phys;
+	uint32_t size; /* 0: free */
+	uint32_t pasid;
+	uint32_t protection;
+};
+
+struct iotlb {
+	uint32_t used;
+	uint8_t victim[IOTLB_SETS]; /* way that goes next */
+	struct iotlb_entry entries[IOTLB_SETS][IOTLB_WAYS];
+};
+
+const struct iotlb_entry *iotlb_lookup(const struct iotlb *tlb, uint32_t pasid, uint64_t iova);
+/* Fills in the piece of entry around iova and returns it. */
+const struct iotlb_entry *iotlb_fill(struct iotlb *tlb, uint32_t pasid, uint64_t iova,
+	const struct table_entry *entry);
+void iotlb_flush_range(struct iotlb *tlb, uint32_t pasid, uint64_t first, uint64_t last);
+void iotlb_flush_pasid(struct iotlb *tlb, uint32_t pasid);
+
+struct attachment {
+	struct attachment *next, **link; /* of the domain */
+	struct iommu_device *device;
+	struct iommu_domain *domain;
+	uint32_t pasid;
+	struct attachment *next_pasid; /* of the device, by pasid */
+};
+
+struct iommu_domain {
+	struct iommu_domain_config config;
+	struct page_table table;
+	struct attachment *attachments;
+};
+
+struct iommu_device {
+	struct iommu_device *next, *previous; /* of the sim, by creation */
+	uint32_t max_pasids;
+	struct attachment *attachments;
+	struct iotlb tlb;
+};
+
+void attachment_remove(struct task *task, struct attachment **link);
+
+#endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of all lock operations, and single mode. */
+#include "impl/sim/lock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "impl/sim/lock_private.h"
+
+static const char *const class_names[LOCK_CLASS_COUNT] = {
+#define LOCK_CLASS(identifier, name) [LOCK_##identifier] = name,
+#include "lock_classes.def"
+#undef LOCK_CLASS
+};
+
+const char *lock_class_name(enum lock_class class)
+{
+	return class < LOCK_CLASS_COUNT ? class_names[class] : "none";
+}
+
+uint32_t task_number(const struct task *task)
+{
+	return task->locks.number;
+}
+
+void sim_set_scheduler(struct sim *sim, const struct sim_scheduler *scheduler)
+{
+	sim->scheduler = scheduler;
+}
+
+static bool threaded(const struct task *task)
+{
+	return task->locks.slow >= LOCK_THREADS;
+}
+
+/* Tells the scheduler of fiber mode where the task is. */
+static void point_at(struct task *task, enum schedule_point point, const char *what)
+{
+	const struct sim_scheduler *scheduler = task->sim->scheduler;
+
+	if (task->sim->config.locks == LOCKS_FIBER && scheduler)
+		scheduler->point(scheduler->context, task, point, what);
+}
+
+void schedule_point_slow(struct task *task, enum schedule_point point)
+{
+	point_at(task, point, NULL);
+}
+
+void might_sleep_report(struct task *task, const char *what)
+{
+	sim_warn(task, "sleep-in-atomic", "%s in atomic context", what);
+}
+
+/*
+ * A lock that is not free in single mode, or that the task has already: nobody could ever give it back. Said once;
+ * the caller then goes on as the owner.
+ */
+static void report_taken(struct task *task, uint16_t class, uint32_t owner)
+{
+	if (owner == task->locks.number)
+		sim_warn(task, "double-lock", "%s", lock_class_name((enum lock_class)class));
+	else
+		sim_warn(task, "deadlock", "%s is held by task %u", lock_class_name((enum lock_class)class),
+			owner);
+}
+
+static void report_not_held(struct task *task, uint16_t class, uint32_t owner)
+{
+	sim_warn(task, "unlock-not-held", "%s, owner is task %u",
+		lock_class_name((enum lock_class)class), owner);
+}
+
+void mutex_lock_slow(struct task *task, struct mutex *mutex)
+{
+	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)};
+
+	might_sleep(task, lock_class_name((enum lock_class)seen.class));
+	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	seen.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
+	if (seen.owner == task->locks.number || (seen.owner && !threaded(task)))
+		report_taken(task, seen.class, seen.owner);
+	if (!threaded(task))
+		mutex->owner = task->locks.number;
+	else if (seen.owner != task->locks.number)
+		wait_mutex(task, mutex);
+	lock_note(&task->locks, seen.class);
+}
+
+bool mutex_trylock(struct task *task, struct mutex *mutex)
+{
+	struct mutex seen, taken;
+
+	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)mutex->class));
+	seen.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
+	do {
+		if (seen.owner)
+			return false;
+		taken = seen;
+		taken.owner = task->locks.number;
+	} while (!__atomic_compare_exchange_n(&mutex->word, &seen.word, taken.word, true, __ATOMIC_ACQUIRE,
+		__ATOMIC_RELAXED));
+	lock_note(&task->locks, seen.class);
+	return true;
+}
+
+void mutex_unlock_slow(struct task *task, struct mutex *mutex)
+{
+	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)};
+
+	if (seen.owner != task->locks.number) {
+		report_not_held(task, seen.class, seen.owner);
+		return;
+	}
+	lock_forget(&task->locks, seen.class);
+	release_mutex(task, mutex);
+	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+}
+
+void spin_lock_slow(struct task *task, struct spinlock *lock)
+{
+	struct spinlock seen = {.word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED)};
+
+	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	seen.word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
+	if (seen.owner == task->locks.number || (seen.owner && !threaded(task)))
+		report_taken(task, seen.class, seen.owner);
+	if (!threaded(task))
+		lock->owner = task->locks.number;
+	else if (seen.owner != task->locks.number)
+		wait_spin(task, lock);
+	task->locks.slow++;
+	lock_note(&task->locks, seen.class);
+}
+
+void spin_unlock_slow(struct task *task, struct spinlock *lock)
+{
+	struct spinlock seen = {.word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED)};
+
+	if (seen.owner != task->locks.number) {
+		report_not_held(task, seen.class, seen.owner);
+		return;
+	}
+	task->locks.slow--;
+	lock_forget(&task->locks, seen.class);
+	release_spin(task, lock);
+	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+}
+
+void down_read_slow(struct task *task, struct rwsem *sem)
+{
+	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
+
+	might_sleep(task, lock_class_name((enum lock_class)seen.class));
+	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	seen.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED);
+	if (seen.writer == task->locks.number || (seen.writer && !threaded(task)))
+		report_taken(task, seen.class, seen.writer);
+	/* A second reader of the same task would wait for ever as soon as a writer stands between the two. */
+	else if (seen.readers && !threaded(task))
+		sim_warn(task, "double-lock", "%s for reading",
+			lock_class_name((enum lock_class)seen.class));
+	if (!threaded(task)) {
+		sem->writer = 0;
+		sem->readers++;
+	} else if (seen.writer != task->locks.number) {
+		wait_read(task, sem);
+	}
+	lock_note(&task->locks, seen.class);
+}
+
+void up_read_slow(struct task *task, struct rwsem *sem)
+{
+	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
+
+	if (!seen.readers || !task->locks.held[seen.class]) {
+		report_not_held(task, seen.class, seen.writer);
+		return;
+	}
+	lock_forget(&task->locks, seen.class);
+	release_read(task, sem);
+	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+}
+
+void down_write_slow(struct task *task, struct rwsem *sem)
+{
+	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
+
+	might_sleep(task, lock_class_name((enum lock_class)seen.class));
+	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	seen.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED);
+	if (seen.writer == task->locks.number || (seen.writer && !threaded(task)))
+		report_taken(task, seen.class, seen.writer);
+	else if (seen.readers && !threaded(task))
+		sim_warn(task, "deadlock", "%s has %u readers",
+			lock_class_name((enum lock_class)seen.class), seen.readers);
+	if (!threaded(task)) {
+		sem->readers = 0;
+		sem->writer = (uint16_t)task->locks.number;
+	} else if (seen.writer != task->locks.number) {
+		wait_write(task, sem);
+	}
+	lock_note(&task->locks, seen.class);
+}
+
+void up_write_slow(struct task *task, struct rwsem *sem)
+{
+	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
+
+	if (seen.writer != task->locks.number) {
+		report_not_held(task, seen.class, seen.writer);
+		return;
+	}
+	lock_forget(&task->locks, seen.class);
+	release_write(task, sem, false);
+	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+}
+
+void downgrade_write(struct task *task, struct rwsem *sem)
+{
+	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
+
+	if (seen.writer != task->locks.number) {
+		report_not_held(task, seen.class, seen.writer);
+		return;
+	}
+	release_write(task, sem, true);
+}
+
+bool mutex_is_held(const struct task *task, const struct mutex *mutex)
+{
+	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)};
+
+	return seen.owner == task->locks.number;
+}
+
+bool rwsem_is_held(const struct task *task, const struct rwsem *sem)
+{
+	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
+
+	return seen.writer == task->locks.number || (seen.readers && task->locks.held[seen.class]);
+}
+
+/*
+ * Single mode: nobody else can change anything, except for deferred work and timers. Lets these run until the
+ * condition holds; false when it never will before the deadline.
+ */
+static bool run_deferred_until(struct task *task, bool (*condition)(const void *), const void *argument,
+	uint32_t timeout_ms)
+{
+	uint64_t deadline = task->sim->now_ms + timeout_ms;
+
+	if (condition(argument))
+		return true;
+	workqueue_run_all(task);
+	rcu_run(task);
+	while (!condition(argument)) {
+		if (!timer_run_next(task, timeout_ms ? deadline : UINT64_MAX))
+			break;
+		workqueue_run_all(task);
+	}
+	if (condition(argument))
+		return true;
+	if (timeout_ms && task->sim->now_ms < deadline)
+		task->sim->now_ms = deadline;
+	return false;
+}
+
+static bool is_done(const void *completion)
+{
+	return ((const struct completion *)completion)->done != 0;
+}
+
+void wait_for_completion(struct task *task, struct completion *completion)
+{
+	might_sleep(task, "wait_for_completion");
+	point_at(task, SCHEDULE_WAIT, "completion");
+	if (threaded(task)) {
+		wait_completion(task, completion);
+		return;
+	}
+	if (!run_deferred_until(task, is_done, completion, 0)) {
+		sim_warn(task, "wait-forever", "a completion that nobody completes");
+		return;
+	}
+	if (completion->done != COMPLETION_ALL)
+		completion->done--;
+}
+
+void complete(struct task *task, struct completion *completion)
+{
+	signal_completion(task, completion, false);
+	point_at(task, SCHEDULE_WAKE, "completion");
+}
+
+void complete_all(struct task *task, struct completion *completion)
+{
+	signal_completion(task, completion, true);
+	point_at(task, SCHEDULE_WAKE, "completion");
+}
+
+bool wait_event(struct task *task, struct wait_queue *queue, bool (*condition)(const void *),
+	const void *argument, uint32_t timeout_ms)
+{
+	struct wait_queue seen;
+
+	might_sleep(task, "wait_event");
+	point_at(task, SCHEDULE_WAIT, "wait");
+	if (!threaded(task)) {
+		if (run_deferred_until(task, condition, argument, timeout_ms))
+			return true;
+		if (!timeout_ms)
+			sim_warn(task, "wait-forever", "a condition that nobody changes");
+		return false;
+	}
+	for (;;) {
+		seen.word = __atomic_load_n(&queue->word, __ATOMIC_ACQUIRE);
+		if (condition(argument))
+			return true;
+		if (!wait_sequence(task, queue, seen.sequence, timeout_ms))
+			return condition(argument);
+	}
+}
+
+void wake_up_all(struct task *task, struct wait_queue *queue)
+{
+	wake_sequence(task, queue);
+	point_at(task, SCHEDULE_WAKE, "wait");
+}
+
+/* Names of the held classes whose bit is in which, with commas. */
+static void name_held(const struct task *task, uint64_t which, char *text, size_t size)
+{
+	size_t used = 0;
+	unsigned class;
+
+	text[0] = '\0';
+	for (class = 0; class < LOCK_CLASS_COUNT; class++) {
+		if (!task->locks.held[class] || !(which >> class & 1) || used >= size)
+			continue;
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+			class_names[class]);
+	}
+}
+
+void lock_assert_callback(struct task *task, uint64_t allowed)
+{
+	char text[256];
+
+	if (!task->locks.depth)
+		return;
+	name_held(task, ~allowed, text, sizeof(text));
+	if (text[0])
+		sim_warn(task, "lock-held-at-callback", "%s", text);
+}
+
+void lock_assert_none(struct task *task)
+{
+	char text[256];
+
+	if (task->locks.depth) {
+		name_held(task, UINT64_MAX, text, sizeof(text));
+		sim_warn(task, "lock-held-at-return", "%s", text);
+	}
+	if (task->rcu_depth)
+		sim_warn(task, "rcu-unbalanced", "a read section is open at the return of a system call");
+}
+
+uint32_t lock_depth(const struct task *task)
+{
+	return task->locks.depth;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Simulated pages: what an address shows, and when it gets a page of its own. */
+#include <errno.h>
+
+#include "impl/sim/mm/mm_private.h"
+
+struct vma *mm_find_vma(const struct mm *mm, uint64_t va)
+{
+	return vma_of(range_first(&mm->vmas, va, va));
+}
+
+struct page *memory_page(struct sim *sim, struct memory *memory, uint64_t index)
+{
+	void **slot;
+
+	if (index >= (memory->size + SIM_PAGE_SIZE - 1) >> SIM_PAGE_SHIFT)
+		return NULL;
+	slot = radix_slot(sim, &memory->pages, index);
+	if (slot && !*slot)
+		*slot = page_create(sim, memory, index, memory->generation);
+	return slot ? *slot : NULL;
+}
+
+/* A page that only this mm has at index, with the contents of old (NULL: zeroes), which it replaces. */
+static struct page *page_of_its_own(struct sim *sim, struct memory *memory, uint64_t index, struct page *old)
+{
+	bool here = old && old->object == memory;
+	uint16_t generation = here ? (uint16_t)(old->generation + 1) : memory->generation;
+	void **slot = radix_slot(sim, &memory->pages, index);
+	struct page *page = slot ? page_create(sim, memory, index, generation) : NULL;
+
+	if (!page)
+		return NULL;
+	if (old && old->bytes && !page_store(sim, NULL, page, 0, old->bytes, SIM_PAGE_SIZE, 0)) {
+		page_leave(sim, memory, page);
+		return NULL;
+	}
+	if (old)
+		memory_changed(sim);
+	if (*slot)
+		page_leave(sim, memory, *slot);
+	*slot = page;
+	return page;
+}
+
+/* The page of a private mapping. own: it must be nobody else's. */
+static bool private_fault(struct sim *sim, const struct vma *vma, uint64_t at, bool own, bool make,
+	struct page **page)
+{
+	uint64_t index = vma->private_index + at;
+	struct page *now = radix_get(&vma->private->pages, index);
+
+	/* Beyond the end of the file even pages of its own are out of reach. */
+	if (vma->shared && vma->shared_index + at >= (vma->shared->size + SIM_PAGE_SIZE - 1) >> SIM_PAGE_SHIFT)
+		return false;
+	if (!now && vma->shared) {
+		now = memory_page(sim, vma->shared, vma->shared_index + at);
+		if (!now)
+			return false;
+		make = false;
+		if (own)
+			now = page_of_its_own(sim, vma->private, index, now);
+	} else if (own ? !now || now->refs > 1 : make && !now) {
+		now = page_of_its_own(sim, vma->private, index, now);
+		make = true;
+	}
+	*page = now;
+	return now || !(own || make);
+}
+
+static bool vma_fault(struct sim *sim, const struct vma *vma, uint64_t at, bool own, bool make, struct page **page)
+{
+	if (vma->private)
+		return private_fault(sim, vma, at, own, make, page);
+	*page = memory_page(sim, vma->shared, vma->shared_index + at);
+	return *page != NULL;
+}
+
+static bool permitted(const struct vma *vma, enum fault_intent intent)
+{
+	switch (intent) {
+	case INTENT_READ:
+		return vma->protection != 0;
+	case INTENT_PIN_READ:
+		return vma->protection & MM_READ;
+	default:
+		return vma->protection & MM_WRITE;
+	}
+}
+
+bool sim_fault(struct mm *mm, uint64_t va, enum fault_intent intent, bool make, struct page **page)
+{
+	const struct vma *vma = mm_find_vma(mm, va);
+
+	if (!vma || !permitted(vma, intent))
+		return false;
+	return vma_fault(mm->sim, vma, (va - vma->node.first) >> SIM_PAGE_SHIFT, intent != INTENT_READ,
+		make || intent != INTENT_READ, page);
+}
+
+/* Long private anonymous runs: one look at the table for RADIX_FANOUT pages. */
+static uint64_t pin_private(struct sim *sim, struct memory *memory, uint64_t index, uint64_t count,
+	struct page **pages)
+{
+	void **slot = NULL;
+	uint64_t n;
+
+	for (n = 0; n < count; n++, index++) {
+		struct page *page;
+
+		slot = slot && index % RADIX_FANOUT ? slot + 1 : radix_slot(sim, &memory->pages, index);
+		if (!slot)
+			break;
+		page = *slot;
+		if (!page) {
+			page = page_create(sim, memory, index, memory->generation);
+			*slot = page;
+		} else if (page->refs > 1) {
+			page = page_of_its_own(sim, memory, index, page);
+		}
+		if (!page)
+			break;
+		page->pins++;
+		pages[n] = page;
+	}
+	return n;
+}
+
+uint64_t sim_pin(struct sim *sim, const struct vma *vma, uint64_t at, uint64_t count, struct page **pages)
+{
+	uint64_t n;
+
+	if (vma->private && !vma->shared) {
+		n = pin_private(sim, vma->private, vma->private_index + at, count, pages);
+	} else {
+		for (n = 0; n < count && vma_fault(sim, vma, at + n, true, true, &pages[n]); n++)
+			pages[n]->pins++;
+	}
+	sim->physical.pins += n;
+	return n;
+}
+
+static int64_t pin_range(struct sim *sim, const struct mm *mm, uint64_t va, uint64_t count, bool write,
+	struct page **pages)
+{
+	enum fault_intent intent = write ? INTENT_PIN_WRITE : INTENT_PIN_READ;
+	uint64_t done = 0;
+
+	while (done < count) {
+		const struct vma *vma = mm_find_vma(mm, va);
+		uint64_t wanted = count - done, at, got;
+
+		if (!vma || !permitted(vma, intent))
+			break;
+		at = (va - vma->node.first) >> SIM_PAGE_SHIFT;
+		if (wanted > vma_pages(vma) - at)
+			wanted = vma_pages(vma) - at;
+		got = sim_pin(sim, vma, at, wanted, pages + done);
+		done += got;
+		va += got << SIM_PAGE_SHIFT;
+		if (got < wanted)
+			break;
+	}
+	return (int64_t)done;
+}
+
+int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write, struct page **pages)
+{
+	struct sim *sim = task->sim;
+	int64_t done;
+
+	down_read(task, &mm->lock);
+	sim_enter(sim, &sim->memory_lock);
+	if (mm->provider == MM_REAL)
+		done = real_pin(sim, mm, va, count, write, pages);
+	else
+		done = pin_range(sim, mm, va, count, write, pages);
+	sim_leave(sim, &sim->memory_lock);
+	up_read(task, &mm->lock);
+	return done || !count ? done : -EFAULT;
+}
+
+struct page *mm_visible_page(struct task *task, uint64_t va)
+{
+	struct sim *sim = task->sim;
+	struct mm *mm = task_mm(task);
+	struct page *page = NULL;
+
+	if (!mm)
+		return NULL;
+	down_read(task, &mm->lock);
+	sim_enter(sim, &sim->memory_lock);
+	if (mm->provider == MM_REAL)
+		page = real_visible(sim, mm, va);
+	else if (!sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_READ, true, &page))
+		page = NULL;
+	sim_leave(sim, &sim->memory_lock);
+	up_read(task, &mm->lock);
+	return page;
+}
+
+bool vma_shows(const struct vma *vma, const struct page *page, uint64_t *va)
+{
+	uint64_t at;
+
+	if (!vma->protection)
+		return false;
+	at = page->index - vma->private_index;
+	if (vma->private && at < vma_pages(vma) && radix_get(&vma->private->pages, page->index) == page) {
+		*va = vma->node.first + (at << SIM_PAGE_SHIFT);
+		return true;
+	}
+	at = page->index - vma->shared_index;
+	if (!vma->shared || page->object != vma->shared || at >= vma_pages(vma) ||
+		(vma->private && radix_get(&vma->private->pages, vma->private_index + at)))
+		return false;
+	*va = vma->node.first + (at << SIM_PAGE_SHIFT);
+	return true;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "impl/sim/syscall.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "impl/abi/kernel_calls.h"
+#include "impl/sim/mm/mm_private.h"
+#include "impl/sim/sim_private.h"
+
+#define O_READ_WRITE 2u
+
+/* What a file without a poll method is always ready for: IN, OUT, RDNORM, WRNORM. */
+#define POLL_DEFAULT UINT32_C(0x145)
+
+int64_t syscall_leave(struct task *task, int64_t result)
+{
+	/* Within a callback the outer call may hold locks; it checks itself. */
+	if (--task->syscall_depth)
+		return result;
+	if (task->locks.depth || task->rcu_depth)
+		lock_assert_none(task);
+	if (task->sim->workqueues)
+		workqueue_run_all(task);
+	if (task->sim->threads || task->sim->rcu_first)
+		rcu_run(task);
+	return result;
+}
+
+static int64_t install_new(struct task *task, struct file *file)
+{
+	int fd = file_reserve_fd(task);
+
+	if (fd < 0)
+		file_put(task, file);
+	else
+		file_install_fd(task, fd, file);
+	return fd;
+}
+
+static int64_t open_node(struct task *task, const char *path)
+{
+	struct file *file;
+
+	if (strcmp(path, "/dev/iommu"))
+		return -ENOENT;
+	file = iommufd_file_open(task);
+	return file ? install_new(task, file) : -ENOMEM;
+}
+
+int64_t sim_open(struct task *task, const char *path)
+{
+	syscall_enter(task);
+	return syscall_leave(task, open_node(task, path));
+}
+
+int64_t sim_close(struct task *task, int fd)
+{
+	struct file *file = fd_remove(task->process, fd);
+
+	if (!file)
+		return -EBADF;
+	syscall_enter(task);
+	file_put(task, file);
+	return syscall_leave(task, 0);
+}
+
+int64_t sim_dup(struct task *task, int fd)
+{
+	struct file *file = file_from_fd(task, fd);
+
+	return file ? install_new(task, file) : -EBADF;
+}
+
+int64_t sim_pass(struct task *task, int fd, unsigned number)
+{
+	struct process *process = sim_process(task->sim, number);
+	struct file *file = file_from_fd(task, fd);
+	int other;
+
+	if (!file)
+		return -EBADF;
+	other = process ? fd_reserve(process) : -ESRCH;
+	if (other < 0)
+		file_put(task, file);
+	else
+		fd_install(process, other, file);
+	return other;
+}
+
+int64_t sim_ioctl(struct task *task, int fd, uint32_t command, uint64_t argument)
+{
+	struct file *file = file_from_fd(task, fd);
+	int64_t result;
+
+	if (!file)
+		return -EBADF;
+	syscall_enter(task);
+	result = file->kind == FILE_IOMMUFD ? iommufd_file_ioctl(task, file, command, argument) : -ENOTTY;
+	file_put(task, file);
+	return syscall_leave(task, result);
+}
+
+int64_t sim_read(struct task *task, int fd, uint64_t at, uint64_t length)
+{
+	struct file *file = file_from_fd(task, fd);
+	int64_t result;
+
+	if (!file)
+		return -EBADF;
+	result = file->kind == FILE_MEMFD ? memfd_read(task, file, at, length) : -EINVAL;
+	file_put(task, file);
+	return result;
+}
+
+int64_t sim_write(struct task *task, int fd, uint64_t at, uint64_t length)
+{
+	struct file *file = file_from_fd(task, fd);
+	int64_t result;
+
+	if (!file)
+		return -EBADF;
+	result = file->kind == FILE_MEMFD ? memfd_write(task, file, at, length) : -EINVAL;
+	file_put(task, file);
+	return result;
+}
+
+int64_t sim_poll(struct task *task, int fd, uint32_t events)
+{
+	struct file *file = file_from_fd(task, fd);
+
+	if (!file)
+		return -EBADF;
+	file_put(task, file);
+	return events & POLL_DEFAULT;
+}
+
+static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length, uint32_t prot,
+	uint32_t flags, uint64_t offset)
+{
+	switch (file->kind) {
+	case FILE_MEMFD:
+		return mm_mmap(task, addr, length, prot, flags, file, offset);
+	case FILE_IOMMUFD:
+		return iommufd_file_mmap(task, file, length, prot, flags, offset);
+	default:
+		return -ENODEV;
+	}
+}
+
+int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags, int fd,
+	uint64_t offset)
+{
+	struct file *file;
+	int64_t result;
+
+	syscall_enter(task);
+	if (flags & CALL_MAP_ANONYMOUS)
+		return syscall_leave(task, mm_mmap(task, addr, length, prot, flags, NULL, offset));
+	file = file_from_fd(task, fd);
+	if (!file)
+		return syscall_leave(task, -EBADF);
+	result = map_file(task, file, addr, length, prot, flags, offset);
+	file_put(task, file);
+	return syscall_leave(task, result);
+}
+
+int64_t sim_munmap(struct task *task, uint64_t addr, uint64_t length)
+{
+	syscall_enter(task);
+	return syscall_leave(task, mm_munmap(task, addr, length));
+}
+
+int64_t sim_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot)
+{
+	syscall_enter(task);
+	return syscall_leave(task, mm_mprotect(task, addr, length, prot));
+}
+
+int64_t sim_memfd(struct task *task, uint64_t size, uint32_t flags)
+{
+	struct file *file;
+	int error;
+
+	syscall_enter(task);
+	error = memfd_create_file(task, size, flags, &file);
+	return syscall_leave(task, error ? error : install_new(task, file));
+}
+
+int64_t sim_ftruncate(struct task *task, int fd, uint64_t size)
+{
+	struct file *file = file_from_fd(task, fd);
+	int64_t result;
+
+	if (!file)
+		return -EBADF;
+	syscall_enter(task);
+	result = file->kind == FILE_MEMFD ? memfd_truncate(task, file, size) : -EINVAL;
+	file_put(task, file);
+	return syscall_leave(task, result);
+}
+
+int64_t sim_put(struct task *task, uint64_t address, const void *bytes, uint64_t count)
+{
+	return user_store(task, address, bytes, count) == count ? 0 : -EFAULT;
+}
+
+int64_t sim_expect(struct task *task, uint64_t address, const void *bytes, uint64_t count)
+{
+	uint8_t piece[512];
+	uint64_t done = 0;
+
+	while (done < count) {
+		size_t part = count - done < sizeof(piece) ? (size_t)(count - done) : sizeof(piece);
+
+		if (user_load(task, address + done, piece, part) != part)
+			return -EFAULT;
+		if (memcmp(piece, (const uint8_t *)bytes + done, part))
+			return -EILSEQ;
+		done += part;
+	}
+	return 0;
+}
+
+int64_t sim_fill(struct task *task, uint64_t address, uint8_t value, uint64_t count)
+{
+	uint8_t piece[SIM_PAGE_SIZE];
+	uint64_t done = 0;
+
+	memset(piece, value, sizeof(piece));
+	while (done < count) {
+		uint64_t at = address + done, part = SIM_PAGE_SIZE - at % SIM_PAGE_SIZE;
+
+		if (part > count - done)
+			part = count - done;
+		if (user_store(task, at, piece, part) != part)
+			return -EFAULT;
+		done += part;
+	}
+	return 0;
+}
+
+static bool slot_free(const struct sim *sim, unsigned number)
+{
+	return number < SIM_PROCESSES && (!sim->processes[number] || !sim->processes[number]->alive);
+}
+
+int64_t sim_fork(struct task *task, unsigned number)
+{
+	const struct process *parent = task->process;
+	struct sim *sim = task->sim;
+	struct process *child;
+	struct mm *mm;
+
+	if (!slot_free(sim, number))
+		return -EEXIST;
+	mm = mm_fork(task, parent->mm);
+	if (!mm)
+		return -ENOMEM;
+	child = process_create(sim, number, user_id(parent->user), parent->capabilities, parent->memlock, mm);
+	return child && files_copy(child, parent) ? 0 : -ENOMEM;
+}
+
+int64_t sim_exec(struct task *task)
+{
+	struct mm *old = task->process->mm, *mm = mm_create(task->sim, MM_SIMULATED);
+
+	if (!mm)
+		return -ENOMEM;
+	syscall_enter(task);
+	task->process->mm = mm;
+	mm_put(task, old);
+	return syscall_leave(task, 0);
+}
+
+int64_t sim_exit(struct task *task)
+{
+	syscall_enter(task);
+	process_exit(task->process);
+	return syscall_leave(task, 0);
+}
+
+int64_t sim_spawn(struct task *task, unsigned number, uint32_t uid, uint32_t capabilities, uint64_t memlock)
+{
+	struct sim *sim = task->sim;
+	struct mm *mm;
+
+	if (!slot_free(sim, number))
+		return -EEXIST;
+	mm = mm_create(sim, MM_SIMULATED);
+	return mm && process_create(sim, number, uid, capabilities, memlock, mm) ? 0 : -ENOMEM;
+}
+
+int64_t sim_setrlimit_memlock(struct task *task, uint64_t bytes)
+{
+	__atomic_store_n(&task->process->memlock, bytes, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int64_t sim_setcaps(struct task *task, uint32_t capabilities)
+{
+	task->process->capabilities = capabilities & SIM_CAP_ALL;
+	return 0;
+}
