@@ -33,7 +33,8 @@ static void find_rows(struct model *model)
 	for (int16_t r = CALL_ID_COUNT - 1; r >= 0; r--) {
 		const struct call_row *row = &call_rows[r];
 
-		if (row->kind == CALL_IOCTL && row->framing == FRAMING_SIZE && (row->number & 0xff) >= 0x80)
+		if (row->kind == CALL_IOCTL && row->framing == FRAMING_SIZE &&
+			(row->number & 0xff) >= 0x80)
 			model->first_row[row->number & 0xff] = r;
 	}
 }
@@ -50,7 +51,9 @@ static void machine_start(struct model *model, const struct target_config *confi
 	model_array_init(&model->mms, sizeof(struct model_mm *));
 	model->process = first;
 	model_process_start(model, first, config->caps_none ? USER_UID : 0,
-		config->caps_none ? 0 : (uint32_t)(CALL_CAP_IPC_LOCK | CALL_CAP_SYS_RAWIO | CALL_CAP_SYS_RESOURCE),
+		config->caps_none ? 0
+				  : (uint32_t)(CALL_CAP_IPC_LOCK | CALL_CAP_SYS_RAWIO |
+					       CALL_CAP_SYS_RESOURCE),
 		config->memlock);
 	first->mm = model_mm_fresh(model);
 }
@@ -100,7 +103,8 @@ static void model_finish(struct target *target)
 		model_process_exit(model, model->process);
 	}
 	for (uint32_t i = 0; i < model->accesses.count; i++) {
-		struct model_access *access = *(struct model_access **)model_array_at(&model->accesses, i);
+		struct model_access *access =
+			*(struct model_access **)model_array_at(&model->accesses, i);
 
 		if (access)
 			model_access_destroy(model, access);
@@ -110,12 +114,14 @@ static void model_finish(struct target *target)
 
 static bool model_has(struct target *target, uint32_t needs, const char **reason)
 {
-	static const uint32_t met = NEEDS_TEST | NEEDS_INPROC | PROG_NEEDS_MEMFD | PROG_NEEDS_ROOT | PROG_NEEDS_USER;
+	static const uint32_t met =
+		NEEDS_TEST | NEEDS_INPROC | PROG_NEEDS_MEMFD | PROG_NEEDS_ROOT | PROG_NEEDS_USER;
 
 	(void)target;
 	if (!(needs & ~met))
 		return true;
-	*reason = needs & PROG_NEEDS_HUGETLB ? "needs hugetlb: not modelled yet" : "not modelled yet";
+	*reason =
+		needs & PROG_NEEDS_HUGETLB ? "needs hugetlb: not modelled yet" : "not modelled yet";
 	return false;
 }
 
@@ -124,12 +130,13 @@ static bool model_has(struct target *target, uint32_t needs, const char **reason
 static void place_literals(struct model *model, const struct resolved_call *call)
 {
 	for (uint32_t i = 0; i < call->literal_count; i++)
-		model_place(model, model->process->mm, call->literals[i].address, call->literals[i].bytes,
-			call->literals[i].count);
+		model_place(model, model->process->mm, call->literals[i].address,
+			call->literals[i].bytes, call->literals[i].count);
 }
 
 /* The struct as it stands in memory now. */
-static void show_struct(struct model *model, const struct resolved_call *call, struct call_outcome *outcome)
+static void show_struct(
+	struct model *model, const struct resolved_call *call, struct call_outcome *outcome)
 {
 	if (!model->process->alive)
 		return;
@@ -138,7 +145,8 @@ static void show_struct(struct model *model, const struct resolved_call *call, s
 	outcome->image = model->arguments;
 }
 
-static int64_t run_rule(struct model *model, const struct resolved_call *call, struct call_outcome *outcome)
+static int64_t run_rule(
+	struct model *model, const struct resolved_call *call, struct call_outcome *outcome)
 {
 	model_rule rule = model_rule_of((enum call_id)(call->row - call_rows));
 	int64_t result;
@@ -165,7 +173,7 @@ struct outer_call {
 
 static struct outer_call enter(struct model *model, const struct resolved_call *call)
 {
-	struct outer_call outer = { model->call, model->process, model->arguments };
+	struct outer_call outer = {model->call, model->process, model->arguments};
 
 	model->call = call;
 	model->process = &model->processes[call->process];
@@ -180,12 +188,13 @@ static void leave(struct model *model, const struct outer_call *outer)
 	model->arguments = outer->arguments;
 }
 
-static void model_call(struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+static void model_call(
+	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
 {
 	struct model *model = of(target);
 	struct outer_call outer = enter(model, call);
 
-	*outcome = (struct call_outcome){ .result = -ESRCH };
+	*outcome = (struct call_outcome){.result = -ESRCH};
 	if (model->process->alive) {
 		if (call->fail != FAIL_NONE)
 			model->armed = (struct model_armed){
@@ -197,7 +206,7 @@ static void model_call(struct target *target, const struct resolved_call *call, 
 		if (call->fail != FAIL_NONE) {
 			outcome->injected = model->armed.injected;
 			outcome->faults_passed = model->armed.passed;
-			model->armed = (struct model_armed){ 0 };
+			model->armed = (struct model_armed){0};
 		}
 	}
 	leave(model, &outer);
@@ -216,7 +225,8 @@ static int point_error(enum fault_point point)
 	return errors[point];
 }
 
-/* Whether a failure at the point, or at any when it is not known, can end the call with that error. */
+/* Whether a failure at the point, or at any when it is not known, can end the call with that error.
+ */
 static bool error_allowed(const struct resolved_call *call, int64_t error)
 {
 	if (error == -ENOMEM)
@@ -238,12 +248,12 @@ static bool point_modelled(const struct resolved_call *call)
 }
 
 /* The failed call left nothing behind but what the executor placed in memory for it. */
-static void fail_without_trace(
-	struct model *model, const struct resolved_call *call, int64_t error, struct call_outcome *outcome)
+static void fail_without_trace(struct model *model, const struct resolved_call *call, int64_t error,
+	struct call_outcome *outcome)
 {
 	struct outer_call outer = enter(model, call);
 
-	*outcome = (struct call_outcome){ .result = error, .injected = true };
+	*outcome = (struct call_outcome){.result = error, .injected = true};
 	place_literals(model, call);
 	if (call->row->kind == CALL_IOCTL) {
 		model_place(model, model->process->mm, call->at, call->image, call->image_size);
@@ -257,13 +267,14 @@ static void fail_without_trace(
 	leave(model, &outer);
 }
 
-static bool model_injected(
-	struct target *target, const struct resolved_call *call, int64_t error, struct call_outcome *outcome)
+static bool model_injected(struct target *target, const struct resolved_call *call, int64_t error,
+	struct call_outcome *outcome)
 {
 	struct model *model = of(target);
 
 	if (error >= 0 || point_modelled(call) || !error_allowed(call, error)) {
-		/* The failure was swallowed, or the model meets it by itself: then both end alike. */
+		/* The failure was swallowed, or the model meets it by itself: then both end alike.
+		 */
 		model_call(target, call, outcome);
 		outcome->injected = true;
 		return error >= 0 || point_modelled(call) || outcome->result == error;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reference model: private structs and the functions that its sources share. Written from the
- * specification alone and naive on purpose: sorted arrays, linear scans, one page at a time. It includes
- * nothing of impl but impl/abi. One model is one machine; there is no file-scope state and no lock, since
- * calls come one at a time. All errors are negative errno; all memory belongs to the model's pool.
+ * specification alone and naive on purpose: sorted arrays, linear scans, one page at a time. It
+ * includes nothing of impl but impl/abi. One model is one machine; there is no file-scope state and
+ * no lock, since calls come one at a time. All errors are negative errno; all memory belongs to the
+ * model's pool.
  */
 #ifndef IOMMUZZ_FUZZ_ORACLE_MODEL_H
 #define IOMMUZZ_FUZZ_ORACLE_MODEL_H
@@ -22,10 +23,10 @@
 
 #define MODEL_PAGE	  UINT64_C(4096)
 #define MODEL_TASK_SIZE	  UINT64_C(0x7ffffffff000) /* end of user addresses */
-#define MODEL_MMAP_BASE	  UINT64_C(0x30000000000) /* addresses of mmap without FIXED, upwards */
-#define MODEL_FIRST_FD	  3 /* 0 to 2 are in use in every process */
-#define MODEL_FD_MAX	  1024 /* RLIMIT_NOFILE */
-#define MODEL_UNMAP_TRIES 100 /* 3.9 step 7 */
+#define MODEL_MMAP_BASE	  UINT64_C(0x30000000000)  /* addresses of mmap without FIXED, upwards */
+#define MODEL_FIRST_FD	  3			   /* 0 to 2 are in use in every process */
+#define MODEL_FD_MAX	  1024			   /* RLIMIT_NOFILE */
+#define MODEL_UNMAP_TRIES 100			   /* 3.9 step 7 */
 
 struct model;
 
@@ -40,13 +41,14 @@ struct model_chunk {
 
 struct model_pool {
 	void *free[MODEL_POOL_CLASSES]; /* by power of two */
-	struct model_chunk *chunks; /* the first one is carved up by `used` */
-	struct model_chunk *spare; /* emptied by a reset */
+	struct model_chunk *chunks;	/* the first one is carved up by `used` */
+	struct model_chunk *spare;	/* emptied by a reset */
 	struct model_chunk *large;
 	size_t used;
 };
 
-/* A sorted or ordered array of elements of `width` bytes. Pointers to elements last until the next insert. */
+/* A sorted or ordered array of elements of `width` bytes. Pointers to elements last until the next
+ * insert. */
 struct model_array {
 	void *data;
 	uint32_t count, room, width;
@@ -88,25 +90,25 @@ struct model_slot {
 
 /* A memfd or shared anonymous memory. */
 struct model_backing {
-	uint32_t refs; /* VMAs, files */
-	uint64_t size; /* bytes */
+	uint32_t refs;		  /* VMAs, files */
+	uint64_t size;		  /* bytes */
 	struct model_array slots; /* struct model_slot by index */
 };
 
 struct model_vma {
-	uint64_t start, end; /* bytes, end exclusive */
-	uint64_t offset; /* of start in the object, bytes */
+	uint64_t start, end;	       /* bytes, end exclusive */
+	uint64_t offset;	       /* of start in the object, bytes */
 	struct model_backing *backing; /* NULL: private anonymous */
-	uint8_t prot; /* enum call_prot */
+	uint8_t prot;		       /* enum call_prot */
 	bool shared;
 };
 
 struct model_mm {
-	uint32_t refs; /* processes and pages objects */
-	bool alive; /* false after exit or exec: nothing is mapped any more */
-	uint64_t locked; /* pages charged in mode MM */
-	uint64_t pinned; /* VmPin, informational (11) */
-	struct model_array vmas; /* struct model_vma by start */
+	uint32_t refs;		  /* processes and pages objects */
+	bool alive;		  /* false after exit or exec: nothing is mapped any more */
+	uint64_t locked;	  /* pages charged in mode MM */
+	uint64_t pinned;	  /* VmPin, informational (11) */
+	struct model_array vmas;  /* struct model_vma by start */
 	struct model_array slots; /* struct model_slot: private pages by address */
 };
 
@@ -114,7 +116,7 @@ struct model_mm {
 enum model_fault_kind {
 	MODEL_COPY_IN,
 	MODEL_COPY_OUT,
-	MODEL_LOOK, /* read, short: comparing pages in tests */
+	MODEL_LOOK,	/* read, short: comparing pages in tests */
 	MODEL_PIN_READ, /* long-term */
 	MODEL_PIN_WRITE,
 	MODEL_REMOTE_READ, /* one page of another mm */
@@ -134,18 +136,19 @@ void model_page_put(struct model *model, struct model_page *page);
 void model_page_pin(struct model_page *page);
 void model_page_unpin(struct model *model, struct model_page *page);
 void model_page_read(const struct model_page *page, uint64_t offset, void *bytes, uint64_t count);
-void model_page_write(
-	struct model *model, struct model_page *page, uint64_t offset, const void *bytes, uint64_t count);
+void model_page_write(struct model *model, struct model_page *page, uint64_t offset,
+	const void *bytes, uint64_t count);
 /* The same, and reports it at every address where the calling process sees the page. */
-void model_store(
-	struct model *model, struct model_page *page, uint64_t offset, const void *bytes, uint64_t count);
+void model_store(struct model *model, struct model_page *page, uint64_t offset, const void *bytes,
+	uint64_t count);
 
 struct model_backing *model_backing_new(struct model *model, uint64_t size);
 void model_backing_put(struct model *model, struct model_backing *backing);
 /* The page of that index, made when it is not there yet and `make` is set. NULL otherwise. */
 struct model_page *model_backing_page(
 	struct model *model, struct model_backing *backing, uint64_t index, bool make);
-/* ftruncate: pages beyond the end leave the file and every mapping of it, pinned ones stay alive. */
+/* ftruncate: pages beyond the end leave the file and every mapping of it, pinned ones stay alive.
+ */
 void model_backing_resize(struct model *model, struct model_backing *backing, uint64_t size);
 
 struct model_vma *model_vma_find(const struct model_mm *mm, uint64_t address);
@@ -156,25 +159,27 @@ void model_vma_remove(struct model *model, struct model_mm *mm, uint64_t start, 
 /* Cuts the VMA that contains address in two. */
 void model_vma_split(struct model *model, struct model_mm *mm, uint64_t address);
 
-/* The page at address as wanted; 0 with *page NULL stands for the zero page (read of untouched memory). */
-int model_fault(struct model *model, struct model_mm *mm, uint64_t address, enum model_fault_kind kind,
-	struct model_page **page);
+/* The page at address as wanted; 0 with *page NULL stands for the zero page (read of untouched
+ * memory). */
+int model_fault(struct model *model, struct model_mm *mm, uint64_t address,
+	enum model_fault_kind kind, struct model_page **page);
 
 /*
- * Copies of the kernel, each one pass of fault point user-copy. A copy that meets a bad page has done what
- * lies before it. Writes are reported. -EFAULT.
+ * Copies of the kernel, each one pass of fault point user-copy. A copy that meets a bad page has
+ * done what lies before it. Writes are reported. -EFAULT.
  */
 int model_copy_in(struct model *model, void *to, uint64_t address, uint64_t count);
 int model_copy_out(struct model *model, uint64_t address, const void *from, uint64_t count);
 /* The tail scan of 1.3 step 6, one copy: 0, -E2BIG or -EFAULT. */
 int model_copy_tail(struct model *model, uint64_t address, uint64_t count);
 /* The same without being counted: returns how many bytes were copied. */
-uint64_t model_peek(struct model *model, struct model_mm *mm, void *to, uint64_t address, uint64_t count);
-uint64_t model_poke(
-	struct model *model, struct model_mm *mm, uint64_t address, const void *from, uint64_t count);
+uint64_t model_peek(
+	struct model *model, struct model_mm *mm, void *to, uint64_t address, uint64_t count);
+uint64_t model_poke(struct model *model, struct model_mm *mm, uint64_t address, const void *from,
+	uint64_t count);
 /* What the executor puts into memory before a call: leaves out bad pages, is not reported. */
-void model_place(
-	struct model *model, struct model_mm *mm, uint64_t address, const void *from, uint64_t count);
+void model_place(struct model *model, struct model_mm *mm, uint64_t address, const void *from,
+	uint64_t count);
 /* One pass of a fault point that the model counts itself. True: it fails now. */
 bool model_should_fail(struct model *model, enum fault_point point);
 
@@ -191,12 +196,12 @@ struct model_task {
 enum model_file_kind { MODEL_FILE_IOMMU, MODEL_FILE_ACCESS, MODEL_FILE_MEMFD };
 
 struct model_file {
-	uint32_t refs; /* descriptors, calls in progress, accesses */
-	uint8_t kind; /* enum model_file_kind */
+	uint32_t refs;		       /* descriptors, calls in progress, accesses */
+	uint8_t kind;		       /* enum model_file_kind */
 	struct model_context *context; /* IOMMU */
-	struct model_access *access; /* ACCESS */
-	struct model_backing *memory; /* MEMFD */
-	uint64_t offset; /* MEMFD */
+	struct model_access *access;   /* ACCESS */
+	struct model_backing *memory;  /* MEMFD */
+	uint64_t offset;	       /* MEMFD */
 };
 
 struct model_descriptor {
@@ -208,7 +213,8 @@ struct model_process {
 	bool alive;
 	struct model_task *task;
 	struct model_mm *mm;
-	struct model_array files; /* struct model_descriptor, index is the number - MODEL_FIRST_FD */
+	struct model_array
+		files; /* struct model_descriptor, index is the number - MODEL_FIRST_FD */
 };
 
 struct model_uid {
@@ -217,10 +223,11 @@ struct model_uid {
 };
 
 /* Without memory: the caller sets mm. */
-void model_process_start(struct model *model, struct model_process *process, uint32_t uid, uint32_t caps,
-	uint64_t memlock);
+void model_process_start(struct model *model, struct model_process *process, uint32_t uid,
+	uint32_t caps, uint64_t memlock);
 /* child is not alive. */
-void model_process_fork(struct model *model, struct model_process *parent, struct model_process *child);
+void model_process_fork(
+	struct model *model, struct model_process *parent, struct model_process *child);
 void model_process_exec(struct model *model, struct model_process *process);
 void model_process_exit(struct model *model, struct model_process *process);
 struct model_task *model_task_get(struct model_task *task);
@@ -231,9 +238,10 @@ struct model_uid *model_uid(struct model *model, uint32_t uid);
 struct model_file *model_file_at(struct model *model, uint64_t fd);
 struct model_file *model_file_new(struct model *model, enum model_file_kind kind);
 void model_file_put(struct model *model, struct model_file *file);
-/* Takes over the caller's reference. The number, or -EMFILE (the reference stays with the caller). */
-int64_t model_file_install(
-	struct model *model, struct model_process *process, struct model_file *file, bool close_on_exec);
+/* Takes over the caller's reference. The number, or -EMFILE (the reference stays with the caller).
+ */
+int64_t model_file_install(struct model *model, struct model_process *process,
+	struct model_file *file, bool close_on_exec);
 /* Takes the file out of the process's table; NULL if not open. The reference goes to the caller. */
 struct model_file *model_file_remove(struct model_process *process, uint64_t fd);
 
@@ -262,18 +270,20 @@ struct model_pages {
 	uint64_t start; /* address, page aligned */
 	uint64_t page_count;
 	bool writable;
-	uint8_t account; /* enum model_account */
-	struct model_array needs; /* struct model_need by index */
+	uint8_t account;	    /* enum model_account */
+	struct model_array needs;   /* struct model_need by index */
 	struct model_array records; /* struct model_record */
 };
 
-struct model_pages *model_pages_new(
-	struct model *model, struct model_context *context, uint64_t address, uint64_t length, bool writable);
+struct model_pages *model_pages_new(struct model *model, struct model_context *context,
+	uint64_t address, uint64_t length, bool writable);
 struct model_pages *model_pages_get(struct model_pages *pages);
 void model_pages_put(struct model *model, struct model_pages *pages);
-/* Every page of [first, last] is needed once more: pins, then charges what is new. Nothing stays on failure. */
+/* Every page of [first, last] is needed once more: pins, then charges what is new. Nothing stays on
+ * failure. */
 int model_pages_need(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last);
-void model_pages_release(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last);
+void model_pages_release(
+	struct model *model, struct model_pages *pages, uint64_t first, uint64_t last);
 /* The pinned page of that index, NULL if nobody needs it. */
 struct model_page *model_pages_pinned(const struct model_pages *pages, uint64_t index);
 
@@ -288,23 +298,23 @@ enum model_type {
 };
 
 struct model_object {
-	uint32_t id; /* 0 after it has left the table */
-	uint32_t type; /* enum model_type */
+	uint32_t id;	/* 0 after it has left the table */
+	uint32_t type;	/* enum model_type */
 	uint32_t users; /* 2.3: 1 for the table plus one an edge */
 };
 
 struct model_context {
 	struct model_file *file;
 	struct model_array objects; /* struct model_object *, index is the id - 1; NULL is free */
-	bool mode_mm; /* accounting (11) */
+	bool mode_mm;		    /* accounting (11) */
 };
 
 struct model_context *model_context_new(struct model *model, struct model_file *file);
 /* Last close (2.6). */
 void model_context_end(struct model *model, struct model_context *context);
 /* Gives the lowest free id. The object must start with struct model_object. */
-void model_object_add(
-	struct model *model, struct model_context *context, struct model_object *object, enum model_type type);
+void model_object_add(struct model *model, struct model_context *context,
+	struct model_object *object, enum model_type type);
 void model_object_remove(struct model_context *context, struct model_object *object);
 /* The object of one of the types, or NULL. */
 void *model_object_find(const struct model_context *context, uint32_t id, uint32_t types);
@@ -313,7 +323,7 @@ void *model_object_find(const struct model_context *context, uint32_t id, uint32
 
 struct model_range {
 	uint64_t start, last; /* inclusive */
-	const void *owner; /* reservations: domain, or NULL for the test's */
+	const void *owner;    /* reservations: domain, or NULL for the test's */
 };
 
 struct model_area {
@@ -327,10 +337,10 @@ struct model_area {
 
 struct model_ioas {
 	struct model_object object;
-	struct model_array areas; /* struct model_area * by start */
+	struct model_array areas;    /* struct model_area * by start */
 	struct model_array reserved; /* struct model_range, may overlap */
-	struct model_array allowed; /* struct model_range by start, disjoint */
-	struct model_array hwpts; /* struct model_hwpt * in creation order */
+	struct model_array allowed;  /* struct model_range by start, disjoint */
+	struct model_array hwpts;    /* struct model_hwpt * in creation order */
 	struct model_array accesses; /* struct model_access * by list index, NULL is free */
 	uint64_t alignment;
 	bool small_pages; /* option HUGE_PAGES is off */
@@ -341,7 +351,7 @@ struct model_hwpt {
 	struct model_context *context;
 	struct model_ioas *ioas;
 	bool automatic;
-	uint64_t page_size; /* smallest */
+	uint64_t page_size;   /* smallest */
 	uint64_t first, last; /* aperture */
 };
 
@@ -371,15 +381,17 @@ bool model_area_cover(const struct model_ioas *ioas, uint64_t start, uint64_t la
 struct model_ioas *model_ioas_new(struct model *model, struct model_context *context);
 void model_ioas_end(struct model *model, struct model_ioas *ioas);
 /* Reserves for owner; -EADDRINUSE (3.4). */
-int model_ioas_reserve(
-	struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last, const void *owner);
+int model_ioas_reserve(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
+	const void *owner);
 void model_ioas_unreserve(struct model_ioas *ioas, const void *owner);
-/* Recomputes the alignment; -EADDRINUSE and unchanged when it would rise above what areas have (3.3). */
+/* Recomputes the alignment; -EADDRINUSE and unchanged when it would rise above what areas have
+ * (3.3). */
 int model_ioas_realign(struct model_ioas *ioas);
 bool model_ranges_intersect(const struct model_array *ranges, uint64_t start, uint64_t last);
 /* 3.8 */
 int model_ioas_add_domain(struct model *model, struct model_ioas *ioas, struct model_hwpt *hwpt);
-void model_ioas_remove_domain(struct model *model, struct model_ioas *ioas, struct model_hwpt *hwpt);
+void model_ioas_remove_domain(
+	struct model *model, struct model_ioas *ioas, struct model_hwpt *hwpt);
 /* 10.25 */
 uint64_t model_syz_address(const struct model_ioas *ioas, uint64_t value);
 
@@ -388,10 +400,11 @@ int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_a
 /* Frees the area and what it needs. */
 void model_area_remove(struct model *model, struct model_ioas *ioas, uint32_t index);
 /* 3.5: the IOVA, or a negative errno in *error. */
-uint64_t model_choose_iova(const struct model_ioas *ioas, uint64_t address, uint64_t length, int *error);
+uint64_t model_choose_iova(
+	const struct model_ioas *ioas, uint64_t address, uint64_t length, int *error);
 /* 3.9; *unmapped gets the bytes. */
-int model_unmap(
-	struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last, uint64_t *unmapped);
+int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
+	uint64_t *unmapped);
 
 /* ---- model_access.c ---- */
 
@@ -407,10 +420,10 @@ struct model_access {
 	bool has_unmap;
 	bool is_selftest;
 	bool dying;
-	uint32_t callbacks; /* that are running */
-	uint64_t handle; /* as the creating call returned it */
+	uint32_t callbacks;		      /* that are running */
+	uint64_t handle;		      /* as the creating call returned it */
 	struct model_ioas *ioas, *unpin_ioas; /* 7: the second differs during a change */
-	struct model_array pins; /* struct model_pin */
+	struct model_array pins;	      /* struct model_pin */
 	uint32_t next_item;
 };
 
@@ -419,15 +432,19 @@ int model_access_attach(struct model *model, struct model_access *access, uint32
 int model_access_replace(struct model *model, struct model_access *access, uint32_t ioas_id);
 void model_access_detach(struct model *model, struct model_access *access);
 /* Gives back the pins that intersect what a callback names. */
-void model_access_drop_pins(struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
-int model_access_pin(
-	struct model *model, struct model_access *access, uint64_t iova, uint64_t length, bool write);
-void model_access_unpin(struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
-/* 7.7 between iova and bytes; flags of enum call_access_flags. *done: bytes of the areas that went through. */
+void model_access_drop_pins(
+	struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
+int model_access_pin(struct model *model, struct model_access *access, uint64_t iova,
+	uint64_t length, bool write);
+void model_access_unpin(
+	struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
+/* 7.7 between iova and bytes; flags of enum call_access_flags. *done: bytes of the areas that went
+ * through. */
 int model_access_rw(struct model *model, struct model_access *access, uint64_t iova, uint8_t *bytes,
 	uint64_t length, uint32_t flags, uint64_t *done);
 /* Callback of one access (7.8). */
-void model_access_notify(struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
+void model_access_notify(
+	struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
 void model_access_destroy(struct model *model, struct model_access *access);
 
 /* ---- model_device.c ---- */
@@ -440,8 +457,8 @@ void model_device_detach(struct model *model, struct model_device *device);
 void model_hwpt_end(struct model *model, struct model_hwpt *hwpt);
 void model_selftest_end(struct model *model, struct model_selftest *selftest);
 /* The page and the permissions at an IOVA; NULL when not translated. */
-struct model_page *model_translate(
-	const struct model_hwpt *hwpt, uint64_t iova, uint64_t *offset, bool *readable, bool *writeable);
+struct model_page *model_translate(const struct model_hwpt *hwpt, uint64_t iova, uint64_t *offset,
+	bool *readable, bool *writeable);
 
 /* ---- model_framing.c ---- */
 
@@ -473,12 +490,13 @@ int64_t model_ioctl(struct model *model, uint64_t fd, uint32_t number, uint64_t 
 /* ---- model.c ---- */
 
 /*
- * What a call does: one rule for each implemented row of the catalogue, bound by its id, so that the build
- * fails where one is missing. Ioctls get the command after framing, the others NULL and their arguments in
- * model->arguments. Returns the result or a negative errno.
+ * What a call does: one rule for each implemented row of the catalogue, bound by its id, so that
+ * the build fails where one is missing. Ioctls get the command after framing, the others NULL and
+ * their arguments in model->arguments. Returns the result or a negative errno.
  */
 typedef int64_t (*model_rule)(struct model *model, struct model_command *command);
-#define CALL(identifier, ...) int64_t model_rule_##identifier(struct model *, struct model_command *);
+#define CALL(identifier, ...)                                                                      \
+	int64_t model_rule_##identifier(struct model *, struct model_command *);
 #define CALL_LATER(identifier, ...)
 #include "impl/abi/calls.def"
 #undef CALL
@@ -489,7 +507,7 @@ model_rule model_rule_of(enum call_id row);
 /* The failure that a call asked for; calls in its callbacks count too. */
 struct model_armed {
 	uint8_t point; /* enum fault_point */
-	uint16_t nth; /* from 1; 0: none */
+	uint16_t nth;  /* from 1; 0: none */
 	uint32_t passed;
 	bool injected;
 };
@@ -500,7 +518,8 @@ struct model {
 	struct model_pool pool;
 	struct model_process processes[PROG_PROCESS_MAX];
 	struct model_array uids; /* struct model_uid */
-	struct model_array accesses; /* struct model_access *: in-kernel ones, index is the handle - 1 */
+	struct model_array
+		accesses;	/* struct model_access *: in-kernel ones, index is the handle - 1 */
 	struct model_array mms; /* struct model_mm * with something mapped */
 	struct model_armed armed;
 	/* the call in progress */

@@ -113,7 +113,8 @@ void model_access_destroy(struct model *model, struct model_access *access)
 	if (access->ioas)
 		change_ioas(model, access, NULL);
 	if (access->handle)
-		*(struct model_access **)model_array_at(&model->accesses, (uint32_t)access->handle - 1) = NULL;
+		*(struct model_access **)model_array_at(
+			&model->accesses, (uint32_t)access->handle - 1) = NULL;
 	model_array_end(model, &access->pins);
 	model_free(model, access, sizeof(*access));
 	model_file_put(model, file);
@@ -134,7 +135,8 @@ static bool intersects(const struct model_pin *pin, uint64_t iova, uint64_t leng
 	return pin->iova <= last && pin->iova + (pin->length - 1) >= iova;
 }
 
-void model_access_drop_pins(struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
+void model_access_drop_pins(
+	struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
 {
 	for (uint32_t i = 0; i < access->pins.count;) {
 		struct model_pin pin = *(struct model_pin *)model_array_at(&access->pins, i);
@@ -148,7 +150,8 @@ void model_access_drop_pins(struct model *model, struct model_access *access, ui
 	}
 }
 
-void model_access_notify(struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
+void model_access_notify(
+	struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
 {
 	if (!access->has_unmap)
 		return;
@@ -172,7 +175,8 @@ void model_access_notify(struct model *model, struct model_access *access, uint6
 
 /* ---- pins ---- */
 
-static struct model_record *find_record(struct model_pages *pages, uint64_t first, uint64_t last, uint32_t *index)
+static struct model_record *find_record(
+	struct model_pages *pages, uint64_t first, uint64_t last, uint32_t *index)
 {
 	for (uint32_t i = 0; i < pages->records.count; i++) {
 		struct model_record *record = model_array_at(&pages->records, i);
@@ -196,7 +200,8 @@ static int pin_piece(struct model *model, struct model_area *area, uint64_t firs
 		rc = model_pages_need(model, area->pages, first, last);
 		if (rc)
 			return rc;
-		record = model_array_insert(model, &area->pages->records, area->pages->records.count);
+		record = model_array_insert(
+			model, &area->pages->records, area->pages->records.count);
 		record->first = first;
 		record->last = last;
 	}
@@ -232,7 +237,8 @@ static struct model_area *area_with(const struct model_ioas *ioas, uint64_t iova
 	return area->start <= iova ? area : NULL;
 }
 
-static void unpin_range(struct model *model, const struct model_ioas *ioas, uint64_t iova, uint64_t last)
+static void unpin_range(
+	struct model *model, const struct model_ioas *ioas, uint64_t iova, uint64_t last)
 {
 	for (;;) {
 		struct model_area *area = area_with(ioas, iova);
@@ -248,7 +254,8 @@ static void unpin_range(struct model *model, const struct model_ioas *ioas, uint
 	}
 }
 
-static int check_pin(const struct model_area *area, uint64_t iova, uint64_t end, bool final, bool write)
+static int check_pin(
+	const struct model_area *area, uint64_t iova, uint64_t end, bool final, bool write)
 {
 	if (area->prevent_access)
 		return -EINVAL;
@@ -261,7 +268,8 @@ static int check_pin(const struct model_area *area, uint64_t iova, uint64_t end,
 	return write && !area->pages->writable ? -EPERM : 0;
 }
 
-int model_access_pin(struct model *model, struct model_access *access, uint64_t iova, uint64_t length, bool write)
+int model_access_pin(struct model *model, struct model_access *access, uint64_t iova,
+	uint64_t length, bool write)
 {
 	uint64_t at = iova, last = iova + (length - 1);
 
@@ -279,7 +287,8 @@ int model_access_pin(struct model *model, struct model_access *access, uint64_t 
 		int rc = area ? check_pin(area, at, end, end == last, write) : -ENOENT;
 
 		if (!rc)
-			rc = pin_piece(model, area, model_area_page(area, at), model_area_page(area, end));
+			rc = pin_piece(
+				model, area, model_area_page(area, at), model_area_page(area, end));
 		if (rc) {
 			if (at != iova)
 				unpin_range(model, access->ioas, iova, at - 1);
@@ -291,7 +300,8 @@ int model_access_pin(struct model *model, struct model_access *access, uint64_t 
 	}
 }
 
-void model_access_unpin(struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
+void model_access_unpin(
+	struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
 {
 	uint64_t last = iova + (length - 1);
 
@@ -313,16 +323,20 @@ static int rw_pages(struct model *model, struct model_pages *pages, const struct
 {
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t done = 0; done < transfer->length;) {
-			uint64_t position = transfer->position + done, index = position / MODEL_PAGE;
+			uint64_t position = transfer->position + done,
+				 index = position / MODEL_PAGE;
 			uint64_t offset = position % MODEL_PAGE, piece = MODEL_PAGE - offset;
-			struct model_page *page = kind == MODEL_REMOTE_READ || kind == MODEL_REMOTE_WRITE ?
-				NULL :
-				model_pages_pinned(pages, index);
+			struct model_page *page =
+				kind == MODEL_REMOTE_READ || kind == MODEL_REMOTE_WRITE
+					? NULL
+					: model_pages_pinned(pages, index);
 
 			if (piece > transfer->length - done)
 				piece = transfer->length - done;
-			if (!page && (!pages->mm->alive || model_fault(model, pages->mm,
-								   pages->start + index * MODEL_PAGE, kind, &page)))
+			if (!page &&
+				(!pages->mm->alive ||
+					model_fault(model, pages->mm,
+						pages->start + index * MODEL_PAGE, kind, &page)))
 				return -EFAULT;
 			if (pass && (transfer->flags & CALL_ACCESS_WRITE))
 				model_store(model, page, offset, transfer->bytes + done, piece);
@@ -334,7 +348,8 @@ static int rw_pages(struct model *model, struct model_pages *pages, const struct
 	return 0;
 }
 
-static int rw_pinned(struct model *model, struct model_pages *pages, const struct transfer *transfer)
+static int rw_pinned(
+	struct model *model, struct model_pages *pages, const struct transfer *transfer)
 {
 	return rw_pages(model, pages, transfer, pages->writable ? MODEL_PIN_WRITE : MODEL_PIN_READ);
 }
@@ -351,20 +366,21 @@ static int rw_piece(struct model *model, struct model_pages *pages, const struct
 		if (model_should_fail(model, FAULT_USER_COPY))
 			return -EFAULT;
 		if (write)
-			return model_poke(model, pages->mm, address, transfer->bytes, transfer->length) ==
-					       transfer->length ?
-				0 :
-				-EFAULT;
+			return model_poke(model, pages->mm, address, transfer->bytes,
+				       transfer->length) == transfer->length
+				       ? 0
+				       : -EFAULT;
 		return model_peek(model, pages->mm, transfer->bytes, address, transfer->length) ==
-				       transfer->length ?
-			0 :
-			-EFAULT;
+				       transfer->length
+			       ? 0
+			       : -EFAULT;
 	}
 	if (model->process->mm == pages->mm && !(transfer->flags & CALL_ACCESS_SLOW_PATH))
-		return write ? model_copy_out(model, address, transfer->bytes, transfer->length) :
-			       model_copy_in(model, transfer->bytes, address, transfer->length);
+		return write ? model_copy_out(model, address, transfer->bytes, transfer->length)
+			     : model_copy_in(model, transfer->bytes, address, transfer->length);
 	if (transfer->position / MODEL_PAGE == last / MODEL_PAGE && pages->mm->alive)
-		return rw_pages(model, pages, transfer, write ? MODEL_REMOTE_WRITE : MODEL_REMOTE_READ);
+		return rw_pages(
+			model, pages, transfer, write ? MODEL_REMOTE_WRITE : MODEL_REMOTE_READ);
 	return rw_pinned(model, pages, transfer);
 }
 
@@ -383,7 +399,7 @@ int model_access_rw(struct model *model, struct model_access *access, uint64_t i
 		return -ENOENT;
 	for (;;) {
 		struct model_area *area = area_with(access->ioas, iova);
-		struct transfer transfer = { .bytes = bytes, .flags = flags };
+		struct transfer transfer = {.bytes = bytes, .flags = flags};
 		uint64_t end;
 		int rc;
 
@@ -391,7 +407,8 @@ int model_access_rw(struct model *model, struct model_access *access, uint64_t i
 			return -ENOENT;
 		if (area->prevent_access)
 			return -EINVAL;
-		if (!(write ? area->writeable : area->readable) || (write && !area->pages->writable))
+		if (!(write ? area->writeable : area->readable) ||
+			(write && !area->pages->writable))
 			return -EPERM;
 		end = area->last < last ? area->last : last;
 		transfer.position = area->offset + (iova - area->start);

@@ -19,7 +19,8 @@ static uint64_t in_page(uint64_t address, uint64_t count)
 	return count < room ? count : room;
 }
 
-uint64_t model_peek(struct model *model, struct model_mm *mm, void *to, uint64_t address, uint64_t count)
+uint64_t model_peek(
+	struct model *model, struct model_mm *mm, void *to, uint64_t address, uint64_t count)
 {
 	uint64_t done = 0;
 
@@ -27,7 +28,8 @@ uint64_t model_peek(struct model *model, struct model_mm *mm, void *to, uint64_t
 		uint64_t piece = in_page(address + done, count - done);
 		struct model_page *page;
 
-		if (address + done >= MODEL_TASK_SIZE || model_fault(model, mm, address + done, MODEL_COPY_IN, &page))
+		if (address + done >= MODEL_TASK_SIZE ||
+			model_fault(model, mm, address + done, MODEL_COPY_IN, &page))
 			break;
 		model_page_read(page, (address + done) % MODEL_PAGE, (char *)to + done, piece);
 		done += piece;
@@ -35,8 +37,8 @@ uint64_t model_peek(struct model *model, struct model_mm *mm, void *to, uint64_t
 	return done;
 }
 
-uint64_t model_poke(
-	struct model *model, struct model_mm *mm, uint64_t address, const void *from, uint64_t count)
+uint64_t model_poke(struct model *model, struct model_mm *mm, uint64_t address, const void *from,
+	uint64_t count)
 {
 	uint64_t done = 0;
 
@@ -47,13 +49,15 @@ uint64_t model_poke(
 		if (address + done >= MODEL_TASK_SIZE ||
 			model_fault(model, mm, address + done, MODEL_COPY_OUT, &page))
 			break;
-		model_store(model, page, (address + done) % MODEL_PAGE, (const char *)from + done, piece);
+		model_store(model, page, (address + done) % MODEL_PAGE, (const char *)from + done,
+			piece);
 		done += piece;
 	}
 	return done;
 }
 
-void model_place(struct model *model, struct model_mm *mm, uint64_t address, const void *from, uint64_t count)
+void model_place(struct model *model, struct model_mm *mm, uint64_t address, const void *from,
+	uint64_t count)
 {
 	for (uint64_t done = 0; done < count;) {
 		uint64_t piece = in_page(address + done, count - done);
@@ -61,8 +65,8 @@ void model_place(struct model *model, struct model_mm *mm, uint64_t address, con
 
 		if (address + done < MODEL_TASK_SIZE &&
 			!model_fault(model, mm, address + done, MODEL_COPY_OUT, &page))
-			model_page_write(
-				model, page, (address + done) % MODEL_PAGE, (const char *)from + done, piece);
+			model_page_write(model, page, (address + done) % MODEL_PAGE,
+				(const char *)from + done, piece);
 		done += piece;
 	}
 }
@@ -116,7 +120,8 @@ int model_copy_tail(struct model *model, uint64_t address, uint64_t count)
 		uint64_t piece = in_page(address, count);
 		struct model_page *page;
 
-		if (address >= MODEL_TASK_SIZE || model_fault(model, mm, address, MODEL_COPY_IN, &page))
+		if (address >= MODEL_TASK_SIZE ||
+			model_fault(model, mm, address, MODEL_COPY_IN, &page))
 			return -EFAULT;
 		if (!all_zero(page, address % MODEL_PAGE, piece))
 			return -E2BIG;

@@ -55,7 +55,8 @@ static int replace_to(struct model *model, struct model_device *device, struct m
 	return 0;
 }
 
-static struct model_hwpt *hwpt_new(struct model *model, struct model_context *context, struct model_ioas *ioas)
+static struct model_hwpt *hwpt_new(
+	struct model *model, struct model_context *context, struct model_ioas *ioas)
 {
 	struct model_hwpt *hwpt = model_alloc(model, sizeof(*hwpt));
 
@@ -78,8 +79,8 @@ static void hwpt_undo(struct model *model, struct model_hwpt *hwpt)
 }
 
 /* Nothing suits: attach comes before the page table is filled, replace after (6.4). */
-static int attach_to_new(
-	struct model *model, struct model_device *device, struct model_ioas *ioas, bool replace, uint32_t *pt_id)
+static int attach_to_new(struct model *model, struct model_device *device, struct model_ioas *ioas,
+	bool replace, uint32_t *pt_id)
 {
 	struct model_hwpt *hwpt = hwpt_new(model, device->context, ioas);
 	int rc = replace ? 0 : attach_to(model, device, hwpt);
@@ -107,7 +108,8 @@ static int attach_to_new(
 	return 0;
 }
 
-static int attach_or_replace(struct model *model, struct model_device *device, uint32_t *pt_id, bool replace)
+static int attach_or_replace(
+	struct model *model, struct model_device *device, uint32_t *pt_id, bool replace)
 {
 	struct model_object *object = model_object_find(device->context, *pt_id, UINT32_MAX);
 	struct model_ioas *ioas;
@@ -205,7 +207,8 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN(struct model *model, struct model_c
 	return mock_domain(model, command);
 }
 
-int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct model *model, struct model_command *command)
+int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
+	struct model *model, struct model_command *command)
 {
 	uint32_t known = MOCK_FLAGS_DEVICE_NO_DIRTY;
 
@@ -219,21 +222,24 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct model *model, struct m
 	return mock_domain(model, command);
 }
 
-int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct model *model, struct model_command *command)
+int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
+	struct model *model, struct model_command *command)
 {
-	struct model_selftest *selftest = model_object_find(command->context, command->test.id, MODEL_SELFTEST);
+	struct model_selftest *selftest =
+		model_object_find(command->context, command->test.id, MODEL_SELFTEST);
 	int rc;
 
 	if (!selftest)
 		return -ENOENT;
-	rc = model_device_replace(model, selftest->device, &command->test.mock_domain_replace.pt_id);
+	rc = model_device_replace(
+		model, selftest->device, &command->test.mock_domain_replace.pt_id);
 	return rc ? rc : model_respond(model, command);
 }
 
 /* ---- what a device sees ---- */
 
-struct model_page *model_translate(
-	const struct model_hwpt *hwpt, uint64_t iova, uint64_t *offset, bool *readable, bool *writeable)
+struct model_page *model_translate(const struct model_hwpt *hwpt, uint64_t iova, uint64_t *offset,
+	bool *readable, bool *writeable)
 {
 	const struct model_ioas *ioas = hwpt->ioas;
 	uint32_t index = model_area_index(ioas, iova);
@@ -251,8 +257,8 @@ struct model_page *model_translate(
 }
 
 /* Piece by piece: how many bytes from iova on lie in one page of one area. */
-static struct model_page *dma_page(
-	const struct model_hwpt *hwpt, uint64_t iova, uint64_t count, bool write, uint64_t *offset, uint64_t *piece)
+static struct model_page *dma_page(const struct model_hwpt *hwpt, uint64_t iova, uint64_t count,
+	bool write, uint64_t *offset, uint64_t *piece)
 {
 	const struct model_area *area;
 	struct model_page *page;
@@ -271,8 +277,8 @@ static struct model_page *dma_page(
 }
 
 /* All or nothing: the range is looked at before the first byte moves. */
-static int dma_transfer(
-	struct model *model, const struct model_hwpt *hwpt, uint64_t iova, uint8_t *bytes, uint64_t length, bool write)
+static int dma_transfer(struct model *model, const struct model_hwpt *hwpt, uint64_t iova,
+	uint8_t *bytes, uint64_t length, bool write)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t done = 0; done < length;) {

@@ -17,7 +17,8 @@ static uint32_t lowest_handle(struct model *model)
 {
 	uint32_t i = 0;
 
-	while (i < model->accesses.count && *(struct model_access **)model_array_at(&model->accesses, i))
+	while (i < model->accesses.count &&
+		*(struct model_access **)model_array_at(&model->accesses, i))
 		i++;
 	if (i == model->accesses.count)
 		model_array_insert(model, &model->accesses, i);
@@ -111,7 +112,7 @@ int64_t model_rule_access_pin(struct model *model, struct model_command *command
 	if (rc)
 		return rc;
 	kept = model_array_insert(model, &access->pins, access->pins.count);
-	*kept = (struct model_pin){ .iova = pin.iova, .length = pin.length };
+	*kept = (struct model_pin){.iova = pin.iova, .length = pin.length};
 	return 0;
 }
 

@@ -13,7 +13,8 @@ int model_respond(struct model *model, const struct model_command *command)
 }
 
 /* Steps 5 and 6. */
-static int copy_struct(struct model *model, const struct call_row *row, struct model_command *command)
+static int copy_struct(
+	struct model *model, const struct call_row *row, struct model_command *command)
 {
 	uint32_t count = command->user_size;
 	int rc;
@@ -29,8 +30,10 @@ static int copy_struct(struct model *model, const struct call_row *row, struct m
 	return model_copy_in(model, command->bytes, command->address, count);
 }
 
-/* Commands that the catalogue divides by operation: the row of the one asked for, NULL if unknown. */
-static const struct call_row *select_row(const struct call_row *row, const struct model_command *command)
+/* Commands that the catalogue divides by operation: the row of the one asked for, NULL if unknown.
+ */
+static const struct call_row *select_row(
+	const struct call_row *row, const struct model_command *command)
 {
 	uint32_t value = 0, number = row->number;
 
@@ -43,11 +46,12 @@ static const struct call_row *select_row(const struct call_row *row, const struc
 	return NULL;
 }
 
-static int64_t run_command(struct model *model, struct model_context *context, uint32_t number, uint64_t address)
+static int64_t run_command(
+	struct model *model, struct model_context *context, uint32_t number, uint64_t address)
 {
 	int16_t first = model->first_row[number & 0xff];
 	const struct call_row *row = first < 0 ? NULL : &call_rows[first];
-	struct model_command command = { .context = context, .address = address };
+	struct model_command command = {.context = context, .address = address};
 	bool known = row && row->number == number && row->since <= model->config.kernel;
 	int rc;
 

@@ -18,8 +18,8 @@ static struct model_object **object_slot(const struct model_context *context, ui
 	return model_array_at(&context->objects, id - 1);
 }
 
-void model_object_add(
-	struct model *model, struct model_context *context, struct model_object *object, enum model_type type)
+void model_object_add(struct model *model, struct model_context *context,
+	struct model_object *object, enum model_type type)
 {
 	struct model_array *objects = &context->objects;
 	uint32_t i = 0;
@@ -40,8 +40,8 @@ void model_object_remove(struct model_context *context, struct model_object *obj
 
 	*slot = NULL;
 	object->id = 0;
-	while (context->objects.count &&
-		!*(struct model_object **)model_array_at(&context->objects, context->objects.count - 1))
+	while (context->objects.count && !*(struct model_object **)model_array_at(
+						 &context->objects, context->objects.count - 1))
 		context->objects.count--;
 }
 
@@ -55,7 +55,8 @@ void *model_object_find(const struct model_context *context, uint32_t id, uint32
 }
 
 /* The object has left nothing behind but itself: ends it by its type (2.5). */
-static void object_end(struct model *model, struct model_context *context, struct model_object *object)
+static void object_end(
+	struct model *model, struct model_context *context, struct model_object *object)
 {
 	switch (object->type) {
 	case MODEL_IOAS:
@@ -89,7 +90,8 @@ void model_context_end(struct model *model, struct model_context *context)
 
 int64_t model_rule_IOMMU_DESTROY(struct model *model, struct model_command *command)
 {
-	struct model_object *object = model_object_find(command->context, command->destroy.id, UINT32_MAX);
+	struct model_object *object =
+		model_object_find(command->context, command->destroy.id, UINT32_MAX);
 
 	if (!object)
 		return -ENOENT;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The IOAS: areas, reserved and allowed sets, alignment, domains (specification 3.1 to 3.4, 3.8). */
+/* The IOAS: areas, reserved and allowed sets, alignment, domains (specification 3.1 to 3.4, 3.8).
+ */
 #include "fuzz/oracle/model.h"
 
 struct model_ioas *model_ioas_new(struct model *model, struct model_context *context)
@@ -66,7 +67,8 @@ bool model_area_cover(const struct model_ioas *ioas, uint64_t start, uint64_t la
 
 int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_area *area)
 {
-	uint64_t first = model_area_page(area, area->start), last = model_area_page(area, area->last);
+	uint64_t first = model_area_page(area, area->start),
+		 last = model_area_page(area, area->last);
 	int rc;
 
 	if (!ioas->hwpts.count)
@@ -74,9 +76,11 @@ int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_a
 	rc = model_pages_need(model, area->pages, first, last);
 	if (rc)
 		return rc;
-	/* Only a COPY of several small areas comes here misaligned: the page table refuses the piece (3.7). */
+	/* Only a COPY of several small areas comes here misaligned: the page table refuses the
+	 * piece (3.7). */
 	for (uint32_t i = 0; i < ioas->hwpts.count; i++) {
-		const struct model_hwpt *hwpt = *(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
+		const struct model_hwpt *hwpt =
+			*(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
 
 		if ((area->start | (area->last + 1) | area->offset) & (hwpt->page_size - 1)) {
 			model_pages_release(model, area->pages, first, last);
@@ -125,8 +129,8 @@ bool model_ranges_intersect(const struct model_array *ranges, uint64_t start, ui
 	return false;
 }
 
-int model_ioas_reserve(
-	struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last, const void *owner)
+int model_ioas_reserve(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
+	const void *owner)
 {
 	uint32_t area = model_area_index(ioas, start);
 	struct model_range *range;
@@ -136,7 +140,7 @@ int model_ioas_reserve(
 	if (model_ranges_intersect(&ioas->allowed, start, last))
 		return -EADDRINUSE;
 	range = model_array_insert(model, &ioas->reserved, ioas->reserved.count);
-	*range = (struct model_range){ .start = start, .last = last, .owner = owner };
+	*range = (struct model_range){.start = start, .last = last, .owner = owner};
 	return 0;
 }
 
@@ -168,22 +172,26 @@ int64_t model_rule_IOMMU_IOAS_ALLOC(struct model *model, struct model_command *c
 }
 
 /* Reads the user's list into `list`, sorted. */
-static int read_allowed(struct model *model, const struct iommu_ioas_allow_iovas *argument, struct model_array *list)
+static int read_allowed(struct model *model, const struct iommu_ioas_allow_iovas *argument,
+	struct model_array *list)
 {
 	for (uint32_t n = 0; n < argument->num_iovas; n++) {
 		struct iommu_iova_range range;
 		struct model_range *slot;
 		uint32_t at = 0;
-		int rc = model_copy_in(model, &range, argument->allowed_iovas + n * sizeof(range), sizeof(range));
+		int rc = model_copy_in(
+			model, &range, argument->allowed_iovas + n * sizeof(range), sizeof(range));
 
 		if (rc)
 			return rc;
-		if (range.start >= range.last || model_ranges_intersect(list, range.start, range.last))
+		if (range.start >= range.last ||
+			model_ranges_intersect(list, range.start, range.last))
 			return -EINVAL;
-		while (at < list->count && ((struct model_range *)model_array_at(list, at))->start < range.start)
+		while (at < list->count &&
+			((struct model_range *)model_array_at(list, at))->start < range.start)
 			at++;
 		slot = model_array_insert(model, list, at);
-		*slot = (struct model_range){ .start = range.start, .last = range.last };
+		*slot = (struct model_range){.start = range.start, .last = range.last};
 	}
 	return 0;
 }
@@ -218,7 +226,8 @@ int64_t model_rule_IOMMU_IOAS_ALLOW_IOVAS(struct model *model, struct model_comm
 }
 
 /* The lowest hole of the reserved set at or above from. */
-static bool reserved_hole(const struct model_ioas *ioas, uint64_t from, struct iommu_iova_range *hole)
+static bool reserved_hole(
+	const struct model_ioas *ioas, uint64_t from, struct iommu_iova_range *hole)
 {
 	bool moved = true;
 
@@ -262,8 +271,8 @@ int64_t model_rule_IOMMU_IOAS_IOVA_RANGES(struct model *model, struct model_comm
 		return -ENOENT;
 	while (reserved_hole(ioas, from, &hole)) {
 		if (total < capacity) {
-			rc = model_copy_out(
-				model, argument->allowed_iovas + total * sizeof(hole), &hole, sizeof(hole));
+			rc = model_copy_out(model, argument->allowed_iovas + total * sizeof(hole),
+				&hole, sizeof(hole));
 			if (rc)
 				return rc;
 		}
@@ -299,13 +308,15 @@ static uint64_t ioas_alignment(const struct model_ioas *ioas)
 	uint64_t alignment = ioas->small_pages ? MODEL_PAGE : 1;
 
 	for (uint32_t i = 0; i < ioas->hwpts.count; i++) {
-		const struct model_hwpt *hwpt = *(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
+		const struct model_hwpt *hwpt =
+			*(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
 
 		if (hwpt->page_size > alignment)
 			alignment = hwpt->page_size;
 	}
 	for (uint32_t i = 0; i < ioas->accesses.count; i++) {
-		const struct model_access *access = *(struct model_access **)model_array_at(&ioas->accesses, i);
+		const struct model_access *access =
+			*(struct model_access **)model_array_at(&ioas->accesses, i);
 
 		if (access && access->needs_pin)
 			alignment = MODEL_PAGE;
@@ -357,7 +368,8 @@ int model_ioas_add_domain(struct model *model, struct model_ioas *ioas, struct m
 	if (!rc && hwpt->last != UINT64_MAX)
 		rc = model_ioas_reserve(model, ioas, hwpt->last + 1, UINT64_MAX, hwpt);
 	if (!rc) {
-		*(struct model_hwpt **)model_array_insert(model, &ioas->hwpts, ioas->hwpts.count) = hwpt;
+		*(struct model_hwpt **)model_array_insert(model, &ioas->hwpts, ioas->hwpts.count) =
+			hwpt;
 		if (ioas->hwpts.count == 1)
 			rc = fill_areas(model, ioas);
 		if (rc)

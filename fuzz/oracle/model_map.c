@@ -2,7 +2,8 @@
 /* MAP, COPY and UNMAP (specification 3.5 to 3.7, 3.9, 4.4, 4.6, 4.8). */
 #include "fuzz/oracle/model.h"
 
-#define MAP_FLAGS ((uint32_t)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE))
+#define MAP_FLAGS                                                                                  \
+	((uint32_t)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE))
 #define HUGE_SIZE UINT64_C(0x200000)
 
 /* ---- automatic IOVA, 3.5 ---- */
@@ -13,7 +14,8 @@ static uint64_t roundup_power(uint64_t value)
 }
 
 /* Steps 7 and 8: moves *start up to where length bytes may begin in [*start, last]. */
-static bool fit(uint64_t *start, uint64_t last, uint64_t alignment, uint64_t page_offset, uint64_t length)
+static bool fit(
+	uint64_t *start, uint64_t last, uint64_t alignment, uint64_t page_offset, uint64_t length)
 {
 	uint64_t s = *start;
 
@@ -38,7 +40,7 @@ static bool next_obstacle(const struct model_ioas *ioas, uint64_t from, struct m
 	if (index < ioas->areas.count) {
 		const struct model_area *area = model_area_at(ioas, index);
 
-		*found = (struct model_range){ .start = area->start, .last = area->last };
+		*found = (struct model_range){.start = area->start, .last = area->last};
 		any = true;
 	}
 	for (uint32_t i = 0; i < ioas->reserved.count; i++) {
@@ -53,21 +55,22 @@ static bool next_obstacle(const struct model_ioas *ioas, uint64_t from, struct m
 }
 
 /* Step 8 in one window. */
-static bool search_window(const struct model_ioas *ioas, uint64_t start, uint64_t last, uint64_t alignment,
-	uint64_t page_offset, uint64_t length, uint64_t *iova)
+static bool search_window(const struct model_ioas *ioas, uint64_t start, uint64_t last,
+	uint64_t alignment, uint64_t page_offset, uint64_t length, uint64_t *iova)
 {
 	uint64_t from = start;
 
 	if (!fit(&from, last, alignment, page_offset, length))
 		return false;
 	for (;;) {
-		struct model_range obstacle = { 0 };
+		struct model_range obstacle = {0};
 		bool blocked = next_obstacle(ioas, from, &obstacle) && obstacle.start <= last;
 
 		if (!blocked || obstacle.start > from) {
 			uint64_t hole = from;
 
-			if (fit(&hole, blocked ? obstacle.start - 1 : last, alignment, page_offset, length)) {
+			if (fit(&hole, blocked ? obstacle.start - 1 : last, alignment, page_offset,
+				    length)) {
 				*iova = hole;
 				return true;
 			}
@@ -78,7 +81,8 @@ static bool search_window(const struct model_ioas *ioas, uint64_t start, uint64_
 	}
 }
 
-uint64_t model_choose_iova(const struct model_ioas *ioas, uint64_t address, uint64_t length, int *error)
+uint64_t model_choose_iova(
+	const struct model_ioas *ioas, uint64_t address, uint64_t length, int *error)
 {
 	const uint64_t low = MODEL_PAGE, high = UINT64_MAX - MODEL_PAGE;
 	uint64_t page_offset = address % MODEL_PAGE, alignment, iova;
@@ -97,10 +101,12 @@ uint64_t model_choose_iova(const struct model_ioas *ioas, uint64_t address, uint
 		*error = -EINVAL;
 		return 0;
 	}
-	if (!ioas->allowed.count && search_window(ioas, low, high, alignment, page_offset, length, &iova))
+	if (!ioas->allowed.count &&
+		search_window(ioas, low, high, alignment, page_offset, length, &iova))
 		return iova;
 	for (uint32_t i = 0; i < ioas->allowed.count; i++) {
-		struct model_range window = *(struct model_range *)model_array_at(&ioas->allowed, i);
+		struct model_range window =
+			*(struct model_range *)model_array_at(&ioas->allowed, i);
 
 		/* Touching intervals are one window. */
 		for (; i + 1 < ioas->allowed.count; i++) {
@@ -114,8 +120,8 @@ uint64_t model_choose_iova(const struct model_ioas *ioas, uint64_t address, uint
 			window.start = low;
 		if (window.last > high)
 			window.last = high;
-		if (window.start <= window.last && search_window(ioas, window.start, window.last, alignment,
-							   page_offset, length, &iova))
+		if (window.start <= window.last && search_window(ioas, window.start, window.last,
+							   alignment, page_offset, length, &iova))
 			return iova;
 	}
 	*error = -ENOSPC;
@@ -127,7 +133,7 @@ uint64_t model_choose_iova(const struct model_ioas *ioas, uint64_t address, uint
 /* A piece of a source that becomes one area. */
 struct piece {
 	struct model_pages *pages; /* holds a reference */
-	uint64_t offset, length; /* bytes */
+	uint64_t offset, length;   /* bytes */
 };
 
 static int check_fixed(const struct model_ioas *ioas, uint64_t iova, uint64_t length)
@@ -148,7 +154,8 @@ static int check_fixed(const struct model_ioas *ioas, uint64_t iova, uint64_t le
 }
 
 /* 3.5 or 3.6 as a whole: where length bytes go. */
-static int place(const struct model_ioas *ioas, uint32_t flags, uint64_t address, uint64_t length, uint64_t *iova)
+static int place(const struct model_ioas *ioas, uint32_t flags, uint64_t address, uint64_t length,
+	uint64_t *iova)
 {
 	int rc;
 
@@ -160,8 +167,8 @@ static int place(const struct model_ioas *ioas, uint32_t flags, uint64_t address
 	return rc;
 }
 
-static int insert_piece(
-	struct model *model, struct model_ioas *ioas, const struct piece *piece, uint32_t flags, uint64_t iova)
+static int insert_piece(struct model *model, struct model_ioas *ioas, const struct piece *piece,
+	uint32_t flags, uint64_t iova)
 {
 	struct model_area *area;
 	uint32_t index;
@@ -183,8 +190,8 @@ static int insert_piece(
 }
 
 /* Takes out areas of a call that failed; the first `filled` have their needs. */
-static void undo_pieces(
-	struct model *model, struct model_ioas *ioas, uint64_t iova, uint32_t inserted, uint32_t filled)
+static void undo_pieces(struct model *model, struct model_ioas *ioas, uint64_t iova,
+	uint32_t inserted, uint32_t filled)
 {
 	uint32_t index = model_area_index(ioas, iova);
 
@@ -201,8 +208,8 @@ static void undo_pieces(
 	}
 }
 
-static int map_pieces(struct model *model, struct model_ioas *ioas, const struct model_array *pieces,
-	uint32_t flags, uint64_t iova)
+static int map_pieces(struct model *model, struct model_ioas *ioas,
+	const struct model_array *pieces, uint32_t flags, uint64_t iova)
 {
 	uint64_t at = iova;
 	int rc = 0;
@@ -266,8 +273,8 @@ int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *com
 }
 
 /* The pieces of the source that cover [start, last], each with a reference. */
-static int collect_pieces(
-	struct model *model, const struct model_ioas *ioas, uint64_t start, uint64_t last, struct model_array *pieces)
+static int collect_pieces(struct model *model, const struct model_ioas *ioas, uint64_t start,
+	uint64_t last, struct model_array *pieces)
 {
 	if (!model_area_cover(ioas, start, last))
 		return -ENOENT;
@@ -285,11 +292,13 @@ static int collect_pieces(
 	}
 }
 
-static int copy_pieces(struct model *model, struct model_command *command, const struct model_array *pieces)
+static int copy_pieces(
+	struct model *model, struct model_command *command, const struct model_array *pieces)
 {
 	struct iommu_ioas_copy *argument = &command->copy;
 	const struct piece *first = model_array_at(pieces, 0);
-	struct model_ioas *ioas = model_object_find(command->context, argument->dst_ioas_id, MODEL_IOAS);
+	struct model_ioas *ioas =
+		model_object_find(command->context, argument->dst_ioas_id, MODEL_IOAS);
 	int rc;
 
 	if (!ioas)
@@ -304,7 +313,8 @@ static int copy_pieces(struct model *model, struct model_command *command, const
 int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *command)
 {
 	struct iommu_ioas_copy *argument = &command->copy;
-	struct model_ioas *source = model_object_find(command->context, argument->src_ioas_id, MODEL_IOAS);
+	struct model_ioas *source =
+		model_object_find(command->context, argument->src_ioas_id, MODEL_IOAS);
 	struct model_array pieces;
 	uint64_t last;
 	int rc;
@@ -316,7 +326,8 @@ int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *co
 	}
 	if (argument->flags & ~MAP_FLAGS)
 		return -EOPNOTSUPP;
-	if (argument->length == UINT64_MAX || argument->src_iova == UINT64_MAX || argument->dst_iova == UINT64_MAX)
+	if (argument->length == UINT64_MAX || argument->src_iova == UINT64_MAX ||
+		argument->dst_iova == UINT64_MAX)
 		return -EOVERFLOW;
 	if (!(argument->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
 		return -EINVAL;
@@ -340,17 +351,20 @@ int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *co
 /* ---- unmapping ---- */
 
 /* Every access of the IOAS is told, those that join meanwhile with a higher index too (7.8). */
-static void notify_accesses(struct model *model, struct model_ioas *ioas, uint64_t iova, uint64_t length)
+static void notify_accesses(
+	struct model *model, struct model_ioas *ioas, uint64_t iova, uint64_t length)
 {
 	for (uint32_t i = 0; i < ioas->accesses.count; i++) {
-		struct model_access *access = *(struct model_access **)model_array_at(&ioas->accesses, i);
+		struct model_access *access =
+			*(struct model_access **)model_array_at(&ioas->accesses, i);
 
 		if (access && !access->dying)
 			model_access_notify(model, access, iova, length);
 	}
 }
 
-int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last, uint64_t *unmapped)
+int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
+	uint64_t *unmapped)
 {
 	unsigned tries = 0;
 
@@ -389,7 +403,8 @@ int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, ui
 int64_t model_rule_IOMMU_IOAS_UNMAP(struct model *model, struct model_command *command)
 {
 	struct iommu_ioas_unmap *argument = &command->unmap;
-	struct model_ioas *ioas = model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
+	struct model_ioas *ioas =
+		model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
 	bool all = argument->iova == 0 && argument->length == UINT64_MAX;
 	uint64_t last = argument->iova + (argument->length - 1), unmapped;
 	int rc;

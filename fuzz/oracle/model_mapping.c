@@ -15,7 +15,8 @@ static bool range_free(const struct model_mm *mm, uint64_t start, uint64_t lengt
 {
 	uint32_t i = model_vma_index(mm, start);
 
-	return i == mm->vmas.count || ((struct model_vma *)model_array_at(&mm->vmas, i))->start >= start + length;
+	return i == mm->vmas.count ||
+	       ((struct model_vma *)model_array_at(&mm->vmas, i))->start >= start + length;
 }
 
 /* First fit upwards; 0 if there is no room. */
@@ -48,7 +49,8 @@ static int64_t map_iommufd(const struct model *model, const struct call_mmap *ma
 	return map->prot & CALL_PROT_EXEC ? -EPERM : -ENXIO;
 }
 
-static int check_place(const struct model *model, const struct call_mmap *map, uint64_t length, uint64_t *address)
+static int check_place(
+	const struct model *model, const struct call_mmap *map, uint64_t length, uint64_t *address)
 {
 	if (map->flags & CALL_MAP_FIXED) {
 		if (map->addr % MODEL_PAGE)
@@ -68,7 +70,7 @@ int64_t model_rule_mmap(struct model *model, struct model_command *command)
 {
 	struct model_mm *mm = model->process->mm;
 	struct model_file *file = NULL;
-	struct model_vma vma = { 0 };
+	struct model_vma vma = {0};
 	struct call_mmap map;
 	uint64_t length;
 	int rc;
@@ -169,7 +171,8 @@ int64_t model_rule_put(struct model *model, struct model_command *command)
 
 	(void)command;
 	memcpy(&place, model->arguments, sizeof(place));
-	if (model_poke(model, model->process->mm, place.addr, call->bytes, call->byte_count) != call->byte_count)
+	if (model_poke(model, model->process->mm, place.addr, call->bytes, call->byte_count) !=
+		call->byte_count)
 		return -EFAULT;
 	return 0;
 }
@@ -183,7 +186,8 @@ int64_t model_rule_expect(struct model *model, struct model_command *command)
 	memcpy(&place, model->arguments, sizeof(place));
 	for (uint64_t done = 0; done < call->byte_count;) {
 		uint8_t bytes[4096];
-		uint64_t piece = call->byte_count - done < sizeof(bytes) ? call->byte_count - done : sizeof(bytes);
+		uint64_t piece = call->byte_count - done < sizeof(bytes) ? call->byte_count - done
+									 : sizeof(bytes);
 
 		if (model_peek(model, model->process->mm, bytes, place.addr + done, piece) != piece)
 			return -EFAULT;

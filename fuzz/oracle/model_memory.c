@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pages and what maps them. A page is identified by its address in the model; it is shared by whoever maps the
- * same memory, so that comparing pointers answers MD_CHECK_MAP (10.9).
+ * Pages and what maps them. A page is identified by its address in the model; it is shared by
+ * whoever maps the same memory, so that comparing pointers answers MD_CHECK_MAP (10.9).
  */
 #include "fuzz/oracle/model.h"
 
@@ -44,15 +44,16 @@ void model_page_read(const struct model_page *page, uint64_t offset, void *bytes
 		memset(bytes, 0, count);
 }
 
-void model_page_write(
-	struct model *model, struct model_page *page, uint64_t offset, const void *bytes, uint64_t count)
+void model_page_write(struct model *model, struct model_page *page, uint64_t offset,
+	const void *bytes, uint64_t count)
 {
 	if (!page->content)
 		page->content = model_alloc(model, MODEL_PAGE);
 	memcpy(page->content + offset, bytes, count);
 }
 
-static struct model_page *page_copy(struct model *model, const struct model_page *from, uint64_t index)
+static struct model_page *page_copy(
+	struct model *model, const struct model_page *from, uint64_t index)
 {
 	struct model_page *page = model_page_new(model, index);
 
@@ -94,7 +95,8 @@ static struct model_slot *slot_find(const struct model_array *slots, uint64_t in
 }
 
 /* Takes over the reference to page. */
-static void slot_add(struct model *model, struct model_array *slots, uint64_t index, struct model_page *page)
+static void slot_add(
+	struct model *model, struct model_array *slots, uint64_t index, struct model_page *page)
 {
 	struct model_slot *slot = model_array_insert(model, slots, slot_index(slots, index));
 
@@ -103,7 +105,8 @@ static void slot_add(struct model *model, struct model_array *slots, uint64_t in
 }
 
 /* Drops the pages of [first, last]. */
-static void slot_remove(struct model *model, struct model_array *slots, uint64_t first, uint64_t last)
+static void slot_remove(
+	struct model *model, struct model_array *slots, uint64_t first, uint64_t last)
 {
 	uint32_t from = slot_index(slots, first), to = from;
 
@@ -154,7 +157,8 @@ struct model_page *model_backing_page(
 }
 
 /* Private copies of pages beyond the end go too, as truncation does for every mapping. */
-static void truncate_copies(struct model *model, struct model_mm *mm, const struct model_backing *backing)
+static void truncate_copies(
+	struct model *model, struct model_mm *mm, const struct model_backing *backing)
 {
 	uint64_t end = (backing->size + MODEL_PAGE - 1) / MODEL_PAGE;
 
@@ -182,24 +186,27 @@ void model_backing_resize(struct model *model, struct model_backing *backing, ui
 	slot_remove(model, &backing->slots, (size + MODEL_PAGE - 1) / MODEL_PAGE, UINT64_MAX);
 	if (tail) {
 		static const uint8_t zeros[4096];
-		struct model_page *page = model_backing_page(model, backing, size / MODEL_PAGE, false);
+		struct model_page *page =
+			model_backing_page(model, backing, size / MODEL_PAGE, false);
 
 		if (page && page->content)
 			model_page_write(model, page, tail, zeros, MODEL_PAGE - tail);
 	}
 	for (uint32_t i = 0; i < model->mms.count; i++)
-		truncate_copies(model, *(struct model_mm **)model_array_at(&model->mms, i), backing);
+		truncate_copies(
+			model, *(struct model_mm **)model_array_at(&model->mms, i), backing);
 }
 
 /* ---- stores that are reported ---- */
 
-static void report_at(struct model *model, uint64_t address, const uint8_t *old, const void *bytes, uint64_t count)
+static void report_at(struct model *model, uint64_t address, const uint8_t *old, const void *bytes,
+	uint64_t count)
 {
 	model->events.memory(model->events.context, address, old, bytes, (uint32_t)count);
 }
 
-void model_store(
-	struct model *model, struct model_page *page, uint64_t offset, const void *bytes, uint64_t count)
+void model_store(struct model *model, struct model_page *page, uint64_t offset, const void *bytes,
+	uint64_t count)
 {
 	struct model_mm *mm = model->process->mm;
 	struct model_slot *slot;
@@ -216,7 +223,8 @@ void model_store(
 		struct model_vma *vma = model_array_at(&mm->vmas, i);
 		uint64_t address = vma->start + page->index * MODEL_PAGE - vma->offset;
 
-		if (!vma->backing || page->index * MODEL_PAGE < vma->offset || address >= vma->end ||
+		if (!vma->backing || page->index * MODEL_PAGE < vma->offset ||
+			address >= vma->end ||
 			model_backing_page(model, vma->backing, page->index, false) != page)
 			continue;
 		if (vma->shared || !slot_find(&mm->slots, address / MODEL_PAGE))
@@ -230,7 +238,8 @@ uint32_t model_vma_index(const struct model_mm *mm, uint64_t address)
 {
 	uint32_t i = 0;
 
-	while (i < mm->vmas.count && ((struct model_vma *)model_array_at(&mm->vmas, i))->end <= address)
+	while (i < mm->vmas.count &&
+		((struct model_vma *)model_array_at(&mm->vmas, i))->end <= address)
 		i++;
 	return i;
 }
@@ -311,7 +320,7 @@ struct model_mm *model_mm_new(struct model *model)
 struct model_mm *model_mm_fresh(struct model *model)
 {
 	struct model_mm *mm = model_mm_new(model);
-	struct model_vma vma = { .start = PROG_MEM_BASE, .prot = CALL_PROT_READ | CALL_PROT_WRITE };
+	struct model_vma vma = {.start = PROG_MEM_BASE, .prot = CALL_PROT_READ | CALL_PROT_WRITE};
 
 	vma.end = vma.start + model->config.mem_pages * MODEL_PAGE;
 	if (vma.end > vma.start)
@@ -417,8 +426,8 @@ static struct model_page *fault_private(struct model *model, struct model_mm *mm
 	return slot->page;
 }
 
-int model_fault(struct model *model, struct model_mm *mm, uint64_t address, enum model_fault_kind kind,
-	struct model_page **page)
+int model_fault(struct model *model, struct model_mm *mm, uint64_t address,
+	enum model_fault_kind kind, struct model_page **page)
 {
 	struct model_vma *vma = model_vma_find(mm, address);
 	struct model_page *file_page = NULL;

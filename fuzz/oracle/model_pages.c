@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sources of mappings: what is pinned, for how long, and who pays (specification 3.2 and 11). */
+/* The sources of mappings: what is pinned, for how long, and who pays (specification 3.2 and 11).
+ */
 #include "fuzz/oracle/model.h"
 
-struct model_pages *model_pages_new(
-	struct model *model, struct model_context *context, uint64_t address, uint64_t length, bool writable)
+struct model_pages *model_pages_new(struct model *model, struct model_context *context,
+	uint64_t address, uint64_t length, bool writable)
 {
 	struct model_pages *pages = model_alloc(model, sizeof(*pages));
 	struct model_task *task = model->process->task;
@@ -112,8 +113,10 @@ static void uncharge(struct model *model, struct model_pages *pages, uint64_t co
 	pages->mm->pinned -= count;
 }
 
-/* Takes one need away from each page of [first, last]; the number of pages that nobody needs any more. */
-static uint64_t drop_needs(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last)
+/* Takes one need away from each page of [first, last]; the number of pages that nobody needs any
+ * more. */
+static uint64_t drop_needs(
+	struct model *model, struct model_pages *pages, uint64_t first, uint64_t last)
 {
 	uint32_t from = need_index(pages, first), to = from, kept = from;
 
@@ -139,16 +142,17 @@ int model_pages_need(struct model *model, struct model_pages *pages, uint64_t fi
 
 	for (uint64_t index = first; index <= last; index++) {
 		uint32_t i = need_index(pages, index);
-		struct model_need *need = i < pages->needs.count ? model_array_at(&pages->needs, i) : NULL;
+		struct model_need *need =
+			i < pages->needs.count ? model_array_at(&pages->needs, i) : NULL;
 		struct model_page *page;
 
 		if (need && need->index == index) {
 			need->need++;
 			continue;
 		}
-		rc = pages->mm->alive ?
-			model_fault(model, pages->mm, pages->start + index * MODEL_PAGE, kind, &page) :
-			-EFAULT;
+		rc = pages->mm->alive ? model_fault(model, pages->mm,
+						pages->start + index * MODEL_PAGE, kind, &page)
+				      : -EFAULT;
 		if (rc) {
 			if (index > first)
 				drop_needs(model, pages, first, index - 1);
@@ -156,7 +160,7 @@ int model_pages_need(struct model *model, struct model_pages *pages, uint64_t fi
 		}
 		model_page_pin(page);
 		need = model_array_insert(model, &pages->needs, i);
-		*need = (struct model_need){ .index = index, .page = page, .need = 1 };
+		*need = (struct model_need){.index = index, .page = page, .need = 1};
 		fresh++;
 	}
 	rc = charge(model, pages, fresh);
@@ -165,7 +169,8 @@ int model_pages_need(struct model *model, struct model_pages *pages, uint64_t fi
 	return rc;
 }
 
-void model_pages_release(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last)
+void model_pages_release(
+	struct model *model, struct model_pages *pages, uint64_t first, uint64_t last)
 {
 	uncharge(model, pages, drop_needs(model, pages, first, last));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory of the model: blocks of powers of two, taken back as a whole by a reset. A malloc each would cost more
- * than the rest of the model, and the model's own leaks are not what is looked for.
+ * Memory of the model: blocks of powers of two, taken back as a whole by a reset. A malloc each
+ * would cost more than the rest of the model, and the model's own leaks are not what is looked for.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +114,7 @@ void model_pool_end(struct model_pool *pool)
 
 void model_array_init(struct model_array *array, uint32_t width)
 {
-	*array = (struct model_array){ .width = width };
+	*array = (struct model_array){.width = width};
 }
 
 void *model_array_insert(struct model *model, struct model_array *array, uint32_t index)

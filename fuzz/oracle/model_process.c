@@ -28,12 +28,13 @@ struct model_uid *model_uid(struct model *model, uint32_t uid)
 	return entry;
 }
 
-void model_process_start(struct model *model, struct model_process *process, uint32_t uid, uint32_t caps,
-	uint64_t memlock)
+void model_process_start(struct model *model, struct model_process *process, uint32_t uid,
+	uint32_t caps, uint64_t memlock)
 {
 	process->alive = true;
 	process->task = model_alloc(model, sizeof(*process->task));
-	*process->task = (struct model_task){ .refs = 1, .uid = uid, .caps = caps, .memlock = memlock };
+	*process->task =
+		(struct model_task){.refs = 1, .uid = uid, .caps = caps, .memlock = memlock};
 	model_array_init(&process->files, sizeof(struct model_descriptor));
 }
 
@@ -95,8 +96,8 @@ void model_file_put(struct model *model, struct model_file *file)
 		file_release(model, file);
 }
 
-int64_t model_file_install(
-	struct model *model, struct model_process *process, struct model_file *file, bool close_on_exec)
+int64_t model_file_install(struct model *model, struct model_process *process,
+	struct model_file *file, bool close_on_exec)
 {
 	struct model_array *files = &process->files;
 	struct model_descriptor *descriptor;
@@ -137,13 +138,16 @@ void model_process_exec(struct model *model, struct model_process *process)
 		struct model_descriptor *descriptor = model_array_at(&process->files, i);
 
 		if (descriptor->file && descriptor->close_on_exec)
-			model_file_put(model, model_file_remove(process, MODEL_FIRST_FD + (uint64_t)i));
+			model_file_put(
+				model, model_file_remove(process, MODEL_FIRST_FD + (uint64_t)i));
 	}
 }
 
-void model_process_fork(struct model *model, struct model_process *parent, struct model_process *child)
+void model_process_fork(
+	struct model *model, struct model_process *parent, struct model_process *child)
 {
-	model_process_start(model, child, parent->task->uid, parent->task->caps, parent->task->memlock);
+	model_process_start(
+		model, child, parent->task->uid, parent->task->caps, parent->task->memlock);
 	child->mm = model_mm_fork(model, parent->mm);
 	for (uint32_t i = 0; i < parent->files.count; i++) {
 		struct model_descriptor *from = model_array_at(&parent->files, i);

@@ -2,8 +2,9 @@
 /* System calls on descriptors and processes, and the raw ioctl. */
 #include "fuzz/oracle/model.h"
 
-#define READY_FILE                                                                                          \
-	((uint32_t)(CALL_POLL_IN | CALL_POLL_OUT | CALL_POLL_RDNORM | 0x100)) /* a file without poll; WRNORM */
+#define READY_FILE                                                                                 \
+	((uint32_t)(CALL_POLL_IN | CALL_POLL_OUT | CALL_POLL_RDNORM |                              \
+		    0x100))		  /* a file without poll; WRNORM */
 #define TRANSFER_MAX UINT64_C(0x7ffff000) /* bytes of one read or write */
 #define FILE_MAX     INT64_MAX
 
@@ -127,16 +128,19 @@ int64_t model_rule_ftruncate(struct model *model, struct model_command *command)
 }
 
 /* One page of a transfer at the file's offset: how much was moved. */
-static uint64_t read_piece(struct model *model, struct model_file *file, uint64_t address, uint64_t count)
+static uint64_t read_piece(
+	struct model *model, struct model_file *file, uint64_t address, uint64_t count)
 {
-	struct model_page *page = model_backing_page(model, file->memory, file->offset / MODEL_PAGE, false);
+	struct model_page *page =
+		model_backing_page(model, file->memory, file->offset / MODEL_PAGE, false);
 	uint8_t bytes[4096];
 
 	model_page_read(page, file->offset % MODEL_PAGE, bytes, count);
 	return model_poke(model, model->process->mm, address, bytes, count);
 }
 
-static uint64_t write_piece(struct model *model, struct model_file *file, uint64_t address, uint64_t count)
+static uint64_t write_piece(
+	struct model *model, struct model_file *file, uint64_t address, uint64_t count)
 {
 	uint8_t bytes[4096];
 	uint64_t done = model_peek(model, model->process->mm, bytes, address, count);
@@ -163,7 +167,8 @@ static int64_t transfer(struct model *model, bool write)
 		return -EINVAL;
 	length = argument.length < TRANSFER_MAX ? argument.length : TRANSFER_MAX;
 	if (!write) {
-		uint64_t left = file->memory->size > file->offset ? file->memory->size - file->offset : 0;
+		uint64_t left =
+			file->memory->size > file->offset ? file->memory->size - file->offset : 0;
 
 		length = length < left ? length : left;
 	}
@@ -174,8 +179,8 @@ static int64_t transfer(struct model *model, bool write)
 
 		if (piece > length - total)
 			piece = length - total;
-		done = write ? write_piece(model, file, argument.at + total, piece) :
-			       read_piece(model, file, argument.at + total, piece);
+		done = write ? write_piece(model, file, argument.at + total, piece)
+			     : read_piece(model, file, argument.at + total, piece);
 		file->offset += done;
 		total += done;
 		if (done < piece)
@@ -204,7 +209,8 @@ int64_t model_rule_ioctl(struct model *model, struct model_command *command)
 
 	(void)command;
 	memcpy(&ioctl, model->arguments, sizeof(ioctl));
-	model_place(model, model->process->mm, call->at, call->image + skip, call->image_size - skip);
+	model_place(
+		model, model->process->mm, call->at, call->image + skip, call->image_size - skip);
 	return model_ioctl(model, call->subject, ioctl.number, call->at);
 }
 
@@ -275,12 +281,12 @@ int64_t model_rule_setcaps(struct model *model, struct model_command *command)
 
 /* ---- control calls are the executor's ---- */
 
-#define CONTROL_RULE(name)                                                                       \
-	int64_t model_rule_##name(struct model *model, struct model_command *command)            \
-	{                                                                                        \
-		(void)model;                                                                     \
-		(void)command;                                                                   \
-		return 0;                                                                        \
+#define CONTROL_RULE(name)                                                                         \
+	int64_t model_rule_##name(struct model *model, struct model_command *command)              \
+	{                                                                                          \
+		(void)model;                                                                       \
+		(void)command;                                                                     \
+		return 0;                                                                          \
 	}
 CONTROL_RULE(join)
 CONTROL_RULE(barrier)

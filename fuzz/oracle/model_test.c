@@ -7,7 +7,8 @@
 
 int64_t model_rule_IOMMU_TEST_OP_ADD_RESERVED(struct model *model, struct model_command *command)
 {
-	uint64_t start = command->test.add_reserved.start, length = command->test.add_reserved.length;
+	uint64_t start = command->test.add_reserved.start,
+		 length = command->test.add_reserved.length;
 	struct model_ioas *ioas;
 
 	if (!length)
@@ -49,7 +50,8 @@ int64_t model_rule_IOMMU_TEST_OP_MD_CHECK_MAP(struct model *model, struct model_
 
 int64_t model_rule_IOMMU_TEST_OP_MD_CHECK_REFS(struct model *model, struct model_command *command)
 {
-	uint64_t length = command->test.md_check_refs.length, uptr = command->test.md_check_refs.uptr;
+	uint64_t length = command->test.md_check_refs.length,
+		 uptr = command->test.md_check_refs.uptr;
 	uint32_t refs = command->test.md_check_refs.refs;
 
 	if ((length | uptr) % MODEL_PAGE || uptr + length < uptr)
@@ -67,7 +69,8 @@ int64_t model_rule_IOMMU_TEST_OP_MD_CHECK_REFS(struct model *model, struct model
 	return 0;
 }
 
-int64_t model_rule_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT(struct model *model, struct model_command *command)
+int64_t model_rule_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT(
+	struct model *model, struct model_command *command)
 {
 	(void)model;
 	return command->test.set_temp_memory_limit.limit < TEMP_LIMIT_MIN ? -EINVAL : 0;
@@ -114,7 +117,8 @@ static struct model_access *access_behind(struct model *model, uint32_t fd)
 	return file && file->kind == MODEL_FILE_ACCESS ? file->access : NULL;
 }
 
-int64_t model_rule_IOMMU_TEST_OP_DESTROY_ACCESS_PAGES(struct model *model, struct model_command *command)
+int64_t model_rule_IOMMU_TEST_OP_DESTROY_ACCESS_PAGES(
+	struct model *model, struct model_command *command)
 {
 	struct model_access *access = access_behind(model, command->test.id);
 
@@ -133,8 +137,8 @@ int64_t model_rule_IOMMU_TEST_OP_DESTROY_ACCESS_PAGES(struct model *model, struc
 }
 
 /* 10.14 step 7: what was pinned is what the caller sees at uptr. */
-static int check_pages(
-	struct model *model, const struct model_access *access, uint64_t iova, uint64_t length, uint64_t uptr)
+static int check_pages(struct model *model, const struct model_access *access, uint64_t iova,
+	uint64_t length, uint64_t uptr)
 {
 	uint64_t count = (iova % MODEL_PAGE + length - 1) / MODEL_PAGE + 1;
 
@@ -142,10 +146,12 @@ static int check_pages(
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t at = i ? iova - iova % MODEL_PAGE + i * MODEL_PAGE : iova;
 		uint32_t index = model_area_index(access->ioas, at);
-		const struct model_area *area =
-			index < access->ioas->areas.count ? model_area_at(access->ioas, index) : NULL;
+		const struct model_area *area = index < access->ioas->areas.count
+							? model_area_at(access->ioas, index)
+							: NULL;
 		struct model_page *seen;
-		int rc = model_fault(model, model->process->mm, uptr + i * MODEL_PAGE, MODEL_LOOK, &seen);
+		int rc = model_fault(
+			model, model->process->mm, uptr + i * MODEL_PAGE, MODEL_LOOK, &seen);
 
 		if (rc)
 			return rc;
@@ -190,7 +196,7 @@ int64_t model_rule_IOMMU_TEST_OP_ACCESS_PAGES(struct model *model, struct model_
 		return rc;
 	}
 	item = model_array_insert(model, &access->pins, access->pins.count);
-	*item = (struct model_pin){ .iova = iova, .length = length, .id = access->next_item - 1 };
+	*item = (struct model_pin){.iova = iova, .length = length, .id = access->next_item - 1};
 	return 0;
 }
 
@@ -207,7 +213,8 @@ int64_t model_rule_IOMMU_TEST_OP_ACCESS_RW(struct model *model, struct model_com
 
 	if (length > ACCESS_LENGTH_MAX)
 		return -ENOMEM;
-	if (flags & ~(uint32_t)(MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH | MOCK_FLAGS_ACCESS_SYZ))
+	if (flags & ~(uint32_t)(MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH |
+				MOCK_FLAGS_ACCESS_SYZ))
 		return -EOPNOTSUPP;
 	access = access_behind(model, command->test.id);
 	if (!access)
@@ -217,7 +224,7 @@ int64_t model_rule_IOMMU_TEST_OP_ACCESS_RW(struct model *model, struct model_com
 		rc = model_copy_in(model, bytes, uptr, length);
 	if (!rc) {
 		uint32_t how = (write ? CALL_ACCESS_WRITE : 0) |
-			(flags & MOCK_ACCESS_RW_SLOW_PATH ? CALL_ACCESS_SLOW_PATH : 0);
+			       (flags & MOCK_ACCESS_RW_SLOW_PATH ? CALL_ACCESS_SLOW_PATH : 0);
 
 		if (flags & MOCK_FLAGS_ACCESS_SYZ)
 			iova = access->ioas ? model_syz_address(access->ioas, iova) : 0;
@@ -229,7 +236,8 @@ int64_t model_rule_IOMMU_TEST_OP_ACCESS_RW(struct model *model, struct model_com
 	return rc;
 }
 
-int64_t model_rule_IOMMU_TEST_OP_ACCESS_REPLACE_IOAS(struct model *model, struct model_command *command)
+int64_t model_rule_IOMMU_TEST_OP_ACCESS_REPLACE_IOAS(
+	struct model *model, struct model_command *command)
 {
 	struct model_access *access = access_behind(model, command->test.id);
 

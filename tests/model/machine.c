@@ -19,7 +19,8 @@ static bool on_unmap(void *context, uint64_t handle, uint64_t iova, uint64_t len
 	return handled;
 }
 
-static void on_memory(void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
+static void on_memory(
+	void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
 {
 	struct machine *machine = context;
 
@@ -36,8 +37,8 @@ void machine_start(struct machine *machine, uint16_t kernel, uint64_t memlock)
 		.memlock = memlock,
 		.caps_none = memlock != 0,
 	};
-	struct target_events events = { .context = machine, .unmap = on_unmap, .memory = on_memory };
-	struct call_open open = { .path = CALL_OPEN_IOMMU };
+	struct target_events events = {.context = machine, .unmap = on_unmap, .memory = on_memory};
+	struct call_open open = {.path = CALL_OPEN_IOMMU};
 	const char *reason;
 
 	memset(machine, 0, sizeof(*machine));
@@ -63,7 +64,8 @@ static int64_t run(struct machine *machine, const struct resolved_call *call, vo
 	return outcome.result;
 }
 
-static struct resolved_call resolve(struct machine *machine, enum call_id row, uint64_t subject, void *image)
+static struct resolved_call resolve(
+	struct machine *machine, enum call_id row, uint64_t subject, void *image)
 {
 	struct resolved_call call = {
 		.row = &call_rows[row],
@@ -111,13 +113,14 @@ int64_t machine_ioctl_at(struct machine *machine, enum call_id row, void *image,
 
 int64_t machine_ioctl(struct machine *machine, enum call_id row, void *image)
 {
-	return machine_ioctl_at(machine, row, image, EXEC_ARGUMENT_BASE + machine->depth * MACHINE_PAGE);
+	return machine_ioctl_at(
+		machine, row, image, EXEC_ARGUMENT_BASE + machine->depth * MACHINE_PAGE);
 }
 
-static int64_t bytes_call(
-	struct machine *machine, enum call_id row, uint64_t address, const void *bytes, uint32_t count)
+static int64_t bytes_call(struct machine *machine, enum call_id row, uint64_t address,
+	const void *bytes, uint32_t count)
 {
-	struct call_memory memory = { .addr = address };
+	struct call_memory memory = {.addr = address};
 	struct resolved_call call = resolve(machine, row, 0, &memory);
 
 	call.bytes = bytes;
@@ -137,14 +140,14 @@ int64_t machine_expect(struct machine *machine, uint64_t address, const void *by
 
 uint32_t machine_ioas(struct machine *machine)
 {
-	struct iommu_ioas_alloc alloc = { 0 };
+	struct iommu_ioas_alloc alloc = {0};
 
 	return machine_ioctl(machine, CALL_ID_IOMMU_IOAS_ALLOC, &alloc) ? 0 : alloc.out_ioas_id;
 }
 
 int64_t machine_mock(struct machine *machine, uint32_t pt_id, uint32_t ids[3])
 {
-	struct iommu_test_cmd test = { .id = pt_id };
+	struct iommu_test_cmd test = {.id = pt_id};
 	int64_t rc = machine_ioctl(machine, CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN, &test);
 
 	ids[0] = test.mock_domain.out_stdev_id;
@@ -155,36 +158,41 @@ int64_t machine_mock(struct machine *machine, uint32_t pt_id, uint32_t ids[3])
 
 uint64_t machine_access(struct machine *machine, uint32_t flags)
 {
-	struct call_access_create create = { .flags = flags };
+	struct call_access_create create = {.flags = flags};
 
-	return machine_call(machine, CALL_ID_access_create, machine->fd, &create) ? 0 : create.out_access;
+	return machine_call(machine, CALL_ID_access_create, machine->fd, &create)
+		       ? 0
+		       : create.out_access;
 }
 
 int64_t machine_attach(struct machine *machine, enum call_id row, uint64_t access, uint32_t ioas)
 {
-	struct call_access_ioas argument = { .ioas_id = ioas };
+	struct call_access_ioas argument = {.ioas_id = ioas};
 
 	return machine_call(machine, row, access, &argument);
 }
 
-int64_t machine_pin(struct machine *machine, enum call_id row, uint64_t access, uint64_t iova, uint64_t length)
+int64_t machine_pin(
+	struct machine *machine, enum call_id row, uint64_t access, uint64_t iova, uint64_t length)
 {
-	struct call_access_pin pin = { .iova = iova, .length = length };
+	struct call_access_pin pin = {.iova = iova, .length = length};
 
 	return machine_call(machine, row, access, &pin);
 }
 
 int64_t machine_destroy(struct machine *machine, uint32_t id)
 {
-	struct iommu_destroy destroy = { .id = id };
+	struct iommu_destroy destroy = {.id = id};
 
 	return machine_ioctl(machine, CALL_ID_IOMMU_DESTROY, &destroy);
 }
 
-int64_t machine_map(struct machine *machine, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t length)
+int64_t machine_map(
+	struct machine *machine, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t length)
 {
 	struct iommu_ioas_map map = {
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
 		.ioas_id = ioas,
 		.user_va = va,
 		.length = length,
@@ -196,14 +204,15 @@ int64_t machine_map(struct machine *machine, uint32_t ioas, uint64_t iova, uint6
 
 int64_t machine_unmap(struct machine *machine, uint32_t ioas, uint64_t iova, uint64_t length)
 {
-	struct iommu_ioas_unmap unmap = { .ioas_id = ioas, .iova = iova, .length = length };
+	struct iommu_ioas_unmap unmap = {.ioas_id = ioas, .iova = iova, .length = length};
 
 	return machine_ioctl(machine, CALL_ID_IOMMU_IOAS_UNMAP, &unmap);
 }
 
 bool machine_pins_are(struct machine *machine, uint64_t va, uint64_t length, uint32_t pins)
 {
-	struct iommu_test_cmd test = { .md_check_refs = { .length = length, .uptr = va, .refs = pins } };
+	struct iommu_test_cmd test = {
+		.md_check_refs = {.length = length, .uptr = va, .refs = pins}};
 
 	return machine_ioctl(machine, CALL_ID_IOMMU_TEST_OP_MD_CHECK_REFS, &test) == 0;
 }
