@@ -136,7 +136,7 @@ struct pages {
 	struct range_tree records; /* struct access_record */
 	struct range_tree pins; /* struct pin_run */
 	uint64_t pinned, charged; /* pages; equal outside the pages mutex */
-	uint32_t audit_epoch;
+	uint32_t audit_epoch, audit_areas, audit_accesses; /* what the last walk of the audit has counted */
 	uint8_t account; /* enum account_mode */
 	bool writable;
 };

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The audit's driver, and the object graph: ids, the two counters, edges. I7, I8, I11, I12 */
+#include "fuzz/oracle/audit_private.h"
+
+#include <stdlib.h>
+
+#define WHOLE_BELOW 256U /* objects: a graph that small is always looked at as a whole */
+#define WHOLE_EVERY 64U /* calls */
+
+void audit_grow(void *table, uint32_t *room, uint32_t count, size_t size)
+{
+	uint32_t wanted = *room ? *room : 64;
+	void *memory;
+
+	if (count <= *room)
+		return;
+	while (wanted < count)
+		wanted *= 2;
+	memcpy(&memory, table, sizeof(memory));
+	memory = realloc(memory, wanted * size);
+	if (!memory)
+		abort();
+	memcpy(table, &memory, sizeof(memory));
+	*room = wanted;
+}
+
+struct audit *audit_open(void)
+{
+	return calloc(1, sizeof(struct audit));
+}
+
+void audit_close(struct audit *audit)
+{
+	if (!audit)
+		return;
+	free(audit->users);
+	free(audit->pages);
+	free(audit->mms);
+	free(audit->owners);
+	free(audit);
+}
+
+void audit_begin(struct audit *audit, struct sim *sim)
+{
+	audit->sim = sim;
+}
+
+/* Whether the object is in the table of the context under its own id. */
+static bool is_listed(const struct iommufd_context *context, const struct iommufd_object *object)
+{
+	return idr_find(&context->objects, object->id) == object;
+}
+
+/* Adds the edges that start at an object (table 2.4). */
+static bool count_edges(struct audit *audit, const struct iommufd_context *context, const struct iommufd_object *object)
+{
+	const struct iommufd_object *to = NULL;
+
+	switch (object->type) {
+	case OBJECT_HWPT_PAGING: to = &((const struct hwpt *)object)->ioas->object; break;
+	case OBJECT_DEVICE:
+		audit->users[object->id]++; /* the binder */
+		if (((const struct device *)object)->hwpt) {
+			to = &((const struct device *)object)->hwpt->object;
+			audit->users[object->id]++;
+		}
+		break;
+	case OBJECT_ACCESS:
+		audit->users[object->id]++; /* the creator */
+		if (((const struct access *)object)->ioas_unpin)
+			to = &((const struct access *)object)->ioas_unpin->object;
+		break;
+	default: break;
+	}
+	if (!to)
+		return true;
+	if (!is_listed(context, to))
+		return AUDIT_BROKEN(audit, "I7 users", "object %u refers to object %u, which is not in the table",
+			object->id, to->id);
+	audit->users[to->id]++;
+	return true;
+}
+
+static bool check_access(struct audit *audit, const struct access *access)
+{
+	const struct ioas *ioas = access->ioas;
+
+	if (ioas != access->ioas_unpin)
+		return AUDIT_BROKEN(audit, "access change", "access %u is in the middle of a change", access->object.id);
+	if (ioas && (access->list_index >= ioas->access_room || ioas->accesses[access->list_index] != access))
+		return AUDIT_BROKEN(audit, "access list", "access %u is not at index %u of IOAS %u", access->object.id,
+			access->list_index, ioas->object.id);
+	return true;
+}
+
+static bool check_device(struct audit *audit, const struct device *device)
+{
+	const struct iommu_domain *expected = device->hwpt ? device->hwpt->domain : NULL;
+
+	if (iommu_device_domain(device->hardware, 0) != expected)
+		return AUDIT_BROKEN(audit, "I12 attachment", "device %u translates through another table than that of HWPT %u",
+			device->object.id, device->hwpt ? device->hwpt->object.id : 0);
+	return true;
+}
+
+static bool check_hwpt(struct audit *audit, const struct hwpt *hwpt)
+{
+	uint32_t listed = 0;
+
+	for (uint32_t i = 0; i < hwpt->ioas->domain_count; i++)
+		listed += hwpt->ioas->domains[i] == hwpt->domain;
+	if (listed != 1)
+		return AUDIT_BROKEN(audit, "domain list", "the domain of HWPT %u is listed %u times in IOAS %u",
+			hwpt->object.id, listed, hwpt->ioas->object.id);
+	if (hwpt->automatic && !audit->users[hwpt->object.id])
+		return AUDIT_BROKEN(audit, "I11 automatic", "automatic HWPT %u has no attachment", hwpt->object.id);
+	return true;
+}
+
+static bool check_object(struct audit *audit, const struct iommufd_object *object)
+{
+	uint32_t expected = 1 + audit->users[object->id];
+
+	if (object->type == OBJECT_ACCESS && !check_access(audit, (const struct access *)object))
+		return false;
+	if (object->type == OBJECT_DEVICE && !check_device(audit, (const struct device *)object))
+		return false;
+	if (object->type == OBJECT_HWPT_PAGING && !check_hwpt(audit, (const struct hwpt *)object))
+		return false;
+	if (object->users != expected)
+		return AUDIT_BROKEN(audit, "I7 users", "object %u (type %u) has %u users, the graph implies %u", object->id,
+			object->type, object->users, expected);
+	if (object->wait_count != 1)
+		return AUDIT_BROKEN(audit, "I7 wait_cnt", "object %u has wait_cnt %u between calls", object->id,
+			object->wait_count);
+	return true;
+}
+
+/* The table and every edge of one context. */
+static bool check_context(struct audit *audit, struct iommufd_context *context)
+{
+	struct iommufd_object *object;
+	uint32_t count = 0, id;
+
+	/* Ids reach from 1 to the room of the table. */
+	audit_grow(&audit->users, &audit->users_room, context->objects.room + 1, sizeof(*audit->users));
+	memset(audit->users, 0, (context->objects.room + 1) * sizeof(*audit->users));
+	for (id = 1; (object = graph_next_object(context, &id)); id++) {
+		count++;
+		if (object->id != id)
+			return AUDIT_BROKEN(audit, "I8 ids", "object %u is listed as %u", object->id, id);
+		if (!count_edges(audit, context, object))
+			return false;
+	}
+	if (count != context->objects.used)
+		return AUDIT_BROKEN(audit, "I8 ids", "context %u has %u ids in use for %u objects", context->number,
+			context->objects.used, count);
+	for (id = 1; (object = graph_next_object(context, &id)); id++) {
+		if (!check_object(audit, object))
+			return false;
+	}
+	return true;
+}
+
+/* IOASes of a context: those that were touched, or all. */
+static bool check_ioases(struct audit *audit, struct iommufd_context *context, bool all)
+{
+	struct iommufd_object *object;
+
+	for (uint32_t id = 1; (object = graph_next_object(context, &id)); id++) {
+		struct ioas *ioas = (struct ioas *)object;
+
+		if (object->type != OBJECT_IOAS || (!all && ioas->changes == ioas->audited))
+			continue;
+		if (!audit_ioas(audit, ioas))
+			return false;
+		ioas->audited = ioas->changes;
+	}
+	return true;
+}
+
+static bool check_machine(struct audit *audit, bool whole)
+{
+	for (struct iommufd_context *context = graph_contexts(audit->sim); context; context = context->next) {
+		if (whole && !check_context(audit, context))
+			return false;
+		if (!check_ioases(audit, context, whole))
+			return false;
+	}
+	return !whole || audit_pages(audit);
+}
+
+static uint64_t count_objects(struct sim *sim)
+{
+	uint64_t count = 0;
+
+	for (struct iommufd_context *context = graph_contexts(sim); context; context = context->next)
+		count += context->objects.used;
+	return count;
+}
+
+bool audit_step(struct audit *audit, const struct oracle_step *step, struct finding *finding)
+{
+	bool whole = step->number % WHOLE_EVERY == 0 || sim_alloc_objects(audit->sim) < WHOLE_BELOW ||
+		count_objects(audit->sim) == 0;
+
+	audit->finding = finding;
+	audit->call = step->index;
+	return check_machine(audit, whole);
+}
+
+bool audit_whole(struct audit *audit, struct finding *finding)
+{
+	audit->finding = finding;
+	audit->call = UINT32_MAX;
+	return check_machine(audit, true);
+}
+
+bool audit_end(struct audit *audit, struct finding *finding)
+{
+	const struct iommufd_machine *machine = sim_iommufd_state(audit->sim);
+
+	audit->finding = finding;
+	audit->call = UINT32_MAX;
+	if (machine->contexts)
+		return AUDIT_BROKEN(audit, "I6 contexts", "context %u is still there with %u objects",
+			machine->contexts->number, machine->contexts->objects.used);
+	if (machine->accesses.used)
+		return AUDIT_BROKEN(audit, "I6 accesses", "%u in-kernel accesses are left", machine->accesses.used);
+	if (mm_pins(audit->sim))
+		return AUDIT_BROKEN(
+			audit, "I6 pins", "%llu pins are left", (unsigned long long)mm_pins(audit->sim));
+	if (sim_alloc_objects(audit->sim))
+		return AUDIT_BROKEN(audit, "I6 memory", "%llu objects are left",
+			(unsigned long long)sim_alloc_objects(audit->sim));
+	if (mm_pages(audit->sim))
+		return AUDIT_BROKEN(
+			audit, "I6 pages", "%llu pages are left", (unsigned long long)mm_pages(audit->sim));
+	return true;
+}

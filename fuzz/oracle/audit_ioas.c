@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The audit of one IOAS: its sets of intervals, its alignment, and its domains by runs. I1 to I4, I17 */
+#include "fuzz/oracle/audit_private.h"
+
+/* Cast away const for the tree walks, which change nothing. */
+static struct range_tree *tree_of(const struct range_tree *tree)
+{
+	return (struct range_tree *)(uintptr_t)tree;
+}
+
+static bool check_disjoint(struct audit *audit, const struct ioas *ioas, const struct range_tree *tree, const char *what)
+{
+	const struct range_node *node, *previous = NULL;
+	uint32_t count = 0;
+
+	range_tree_for_each(node, tree_of(tree)) {
+		if (node->last < node->first || (previous && node->first <= previous->last))
+			return AUDIT_BROKEN(audit, "I1 disjoint", "IOAS %u: %s [0x%llx, 0x%llx] overlaps", ioas->object.id,
+				what, (unsigned long long)node->first, (unsigned long long)node->last);
+		if (ioas->reserved.count && range_first(&ioas->reserved, node->first, node->last))
+			return AUDIT_BROKEN(audit, "I1 reserved", "IOAS %u: %s [0x%llx, 0x%llx] is partly reserved",
+				ioas->object.id, what, (unsigned long long)node->first,
+				(unsigned long long)node->last);
+		previous = node;
+		count++;
+	}
+	if (count != tree->count)
+		return AUDIT_BROKEN(audit, "I1 count", "IOAS %u: %u of %u %ss found", ioas->object.id, count, tree->count, what);
+	return true;
+}
+
+static bool check_area(struct audit *audit, const struct ioas *ioas, const struct area *area)
+{
+	uint64_t mask = ioas->alignment - 1, in_page = area->offset & (SIM_PAGE_SIZE - 1);
+	unsigned long long iova = area->node.first;
+
+	if (!area->pages)
+		return AUDIT_BROKEN(audit, "transitional", "IOAS %u: the area at 0x%llx is transitional between calls",
+			ioas->object.id, iova);
+	if (in_page & mask || (!area->piece && (area->node.first | area_length(area)) & mask))
+		return AUDIT_BROKEN(audit, "I4 alignment", "IOAS %u: the area at 0x%llx is not aligned to %u",
+			ioas->object.id, iova, ioas->alignment);
+	if (area_last_page(area) >= area->pages->count)
+		return AUDIT_BROKEN(audit, "area bounds", "IOAS %u: the area at 0x%llx ends beyond its pages",
+			ioas->object.id, iova);
+	if (area->filled != (ioas->domain_count != 0))
+		return AUDIT_BROKEN(audit, "I2 filled", "IOAS %u: the area at 0x%llx is %sfilled with %u domains",
+			ioas->object.id, iova, area->filled ? "" : "not ", ioas->domain_count);
+	if (area->locks > area->accesses)
+		return AUDIT_BROKEN(audit, "I17 locks", "IOAS %u: the area at 0x%llx has %u locks in %u accesses",
+			ioas->object.id, iova, area->locks, area->accesses);
+	return true;
+}
+
+/* Which page and how many bytes from it on are physically contiguous, at byte `offset` of a pages object. */
+static bool source_run(const struct pages *pages, uint64_t offset, uint64_t most, uint64_t *phys, uint64_t *length)
+{
+	uint64_t index = offset >> SIM_PAGE_SHIFT, in_page = offset & (SIM_PAGE_SIZE - 1);
+	const struct pin_run *run = (const struct pin_run *)(void *)range_first(&pages->pins, index, index);
+	const struct page *page = run ? run->pages[index - run->node.first] : NULL;
+
+	if (!page)
+		return false;
+	*phys = page->phys + in_page;
+	*length = SIM_PAGE_SIZE - in_page;
+	while (*length < most && index < run->node.last) {
+		index++;
+		page = run->pages[index - run->node.first];
+		if (!page || page->phys != *phys + *length)
+			break;
+		*length += SIM_PAGE_SIZE;
+	}
+	if (*length > most)
+		*length = most;
+	return true;
+}
+
+/* The entries of one domain while a walk over the areas consumes them. */
+struct entries {
+	const struct iommu_domain *domain;
+	uint64_t iova, size, phys; /* of the current entry */
+	uint32_t protection;
+	bool valid;
+};
+
+static void entries_next(struct entries *entries, uint64_t from)
+{
+	entries->iova = from;
+	entries->valid =
+		iommu_next_entry(entries->domain, &entries->iova, &entries->size, &entries->phys, &entries->protection);
+}
+
+/* Consumes the entries that must map one physically contiguous run. */
+static bool check_run(struct audit *audit, const struct ioas *ioas, const struct area *area, struct entries *entries,
+	uint64_t iova, uint64_t phys, uint64_t length)
+{
+	while (length) {
+		if (!entries->valid || entries->iova != iova || entries->size > length)
+			return AUDIT_BROKEN(audit, entries->valid && entries->iova < iova ? "I3 stray" : "I2 mapped",
+				"IOAS %u: IOVA 0x%llx should be mapped, the next entry is at 0x%llx (%llu bytes)",
+				ioas->object.id, (unsigned long long)iova,
+				entries->valid ? (unsigned long long)entries->iova : 0,
+				entries->valid ? (unsigned long long)entries->size : 0);
+		if (entries->phys != phys || entries->protection != area->protection)
+			return AUDIT_BROKEN(audit, "I2 target",
+				"IOAS %u: IOVA 0x%llx leads to 0x%llx with protection %u, not to 0x%llx with %u",
+				ioas->object.id, (unsigned long long)iova, (unsigned long long)entries->phys,
+				entries->protection, (unsigned long long)phys, area->protection);
+		if (ioas->small_pages && entries->size != SIM_PAGE_SIZE)
+			return AUDIT_BROKEN(audit, "large pages", "IOAS %u: an entry of %llu bytes although large pages are off",
+				ioas->object.id, (unsigned long long)entries->size);
+		iova += entries->size;
+		phys += entries->size;
+		length -= entries->size;
+		entries_next(entries, iova);
+	}
+	return true;
+}
+
+/* Every completed area is mapped to its pages, and nothing else is. */
+static bool check_domain(struct audit *audit, const struct ioas *ioas, const struct iommu_domain *domain)
+{
+	struct entries entries = {.domain = domain};
+	struct range_node *node;
+
+	entries_next(&entries, 0);
+	range_tree_for_each(node, tree_of(&ioas->areas)) {
+		const struct area *area = area_of(node);
+		uint64_t done = 0, total = area_length(area), phys, length;
+
+		for (; done < total; done += length) {
+			if (!source_run(area->pages, area->offset + done, total - done, &phys, &length))
+				return AUDIT_BROKEN(audit, "I5 pinned", "IOAS %u: the page behind IOVA 0x%llx is not pinned",
+					ioas->object.id, (unsigned long long)(node->first + done));
+			if (!check_run(audit, ioas, area, &entries, node->first + done, phys, length))
+				return false;
+		}
+	}
+	if (entries.valid)
+		return AUDIT_BROKEN(audit, "I3 stray", "IOAS %u: IOVA 0x%llx is mapped without an area", ioas->object.id,
+			(unsigned long long)entries.iova);
+	return true;
+}
+
+/* Reservations of domains are exactly what lies outside their apertures. */
+static bool check_reserved(struct audit *audit, const struct ioas *ioas)
+{
+	uint32_t owned = 0, expected = 0;
+	struct range_node *node;
+
+	for (uint32_t i = 0; i < ioas->domain_count; i++) {
+		const struct iommu_domain_config *config = iommu_domain_config(ioas->domains[i]);
+
+		expected += config->aperture_first != 0;
+		expected += config->aperture_last != UINT64_MAX;
+	}
+	range_tree_for_each(node, tree_of(&ioas->reserved))
+		owned += ((const struct reserved_range *)(void *)node)->owner != NULL;
+	if (owned != expected)
+		return AUDIT_BROKEN(audit, "reservations", "IOAS %u: %u reservations of domains, %u expected",
+			ioas->object.id, owned, expected);
+	return true;
+}
+
+bool audit_ioas(struct audit *audit, const struct ioas *ioas)
+{
+	uint32_t accesses = 0;
+	struct range_node *node;
+
+	if (ioas->alignment != ioas_alignment(ioas))
+		return AUDIT_BROKEN(audit, "I4 alignment", "IOAS %u: alignment is %u, its contributors imply %u",
+			ioas->object.id, ioas->alignment, ioas_alignment(ioas));
+	if (!check_disjoint(audit, ioas, &ioas->areas, "area") ||
+		!check_disjoint(audit, ioas, &ioas->allowed, "allowed interval") || !check_reserved(audit, ioas))
+		return false;
+	range_tree_for_each(node, tree_of(&ioas->areas)) {
+		if (!check_area(audit, ioas, area_of(node)))
+			return false;
+	}
+	for (uint32_t i = 0; i < ioas->access_room; i++) {
+		const struct access *access = ioas->accesses[i];
+
+		if (!access)
+			continue;
+		accesses++;
+		if (access->ioas_unpin != ioas || access->list_index != i)
+			return AUDIT_BROKEN(audit, "access list", "IOAS %u lists access %u at %u, which is not there",
+				ioas->object.id, access->object.id, i);
+	}
+	if (accesses != ioas->access_count)
+		return AUDIT_BROKEN(audit, "access list", "IOAS %u counts %u accesses and lists %u", ioas->object.id,
+			ioas->access_count, accesses);
+	for (uint32_t i = 0; i < ioas->domain_count; i++) {
+		if (!check_domain(audit, ioas, ioas->domains[i]))
+			return false;
+	}
+	return true;
+}
