@@ -1,194 +1,371 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* iommuzz bench: the budgets of DESIGN.md section 8, measured. */
+/* iommuzz bench: medians of several runs of each measurement. */
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "impl/sim/bugs.h"
 #include "tools/bench.h"
 #include "tools/files.h"
 #include "tools/tool.h"
 
-#define RUNS_MAX 99
+#define RUNS_MAX	  100
+#define BATCH_NANOSECONDS 2000000u /* a batch shall last this long at least */
 
-enum { BENCH_SHORT, BENCH_JSON, BENCH_RUNS, BENCH_ONLY };
+enum { BENCH_SHORT, BENCH_RUNS, BENCH_JSON, BENCH_ONLY, BENCH_LIST };
 
 static const struct option_spec bench_options[] = {
-	[BENCH_SHORT] = {"short", 's', NULL,
-		"Fewer programs and areas (100,000 instead of 1,000,000), 3 runs."},
-	[BENCH_JSON] = {"json", 'j', "FILE", "Writes all values as JSON too."},
-	[BENCH_RUNS] = {"runs", 'n', "N",
-		"Runs of each measurement (default 5); the median counts."},
-	[BENCH_ONLY] = {"only", 'o', "TEXT", "Only measurements whose name contains TEXT."},
+	[BENCH_SHORT] = {"short", 0, NULL,
+		"Fewer and shorter runs: the whole in well under a minute."},
+	[BENCH_RUNS] = {"runs", 'r', "N", "Runs of each measurement (default 7, with --short 3)."},
+	[BENCH_JSON] = {"json", 'j', "FILE", "Writes all runs as JSON to FILE."},
+	[BENCH_ONLY] = {"only", 'o', "PATTERN",
+		"Only the measurements whose names match (may be given several times)."},
+	[BENCH_LIST] = {"list", 'l', NULL, "Prints the measurements, measures nothing."},
 	{0},
 };
 
-struct bench {
-	struct bench_size size;
-	unsigned runs;
-	const char *only;
-	FILE *json;
-	unsigned printed;
-	bool failed;
+struct series {
+	const struct measurement *measurement;
+	double values[RUNS_MAX]; /* sorted */
+	unsigned count;
+	const char *reason; /* of no values */
 };
 
-#if defined(__SANITIZE_ADDRESS__)
-#define BUILD "AddressSanitizer"
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BUILD "AddressSanitizer"
-#endif
-#endif
-#ifndef BUILD
-#define BUILD "without sanitizers"
+struct report {
+	struct bench bench;
+	unsigned runs;
+	const char *json, *only[16];
+	unsigned only_count;
+	bool list;
+	int argc;
+	char **argv;
+	struct series *series;
+	size_t count;
+};
+
+#ifdef IOMMUZZ_COMMIT
+const char *const bench_commit = IOMMUZZ_COMMIT;
+#else
+const char *const bench_commit = "unknown";
 #endif
 
-static int by_value(const void *a, const void *b)
+/* -- the clock -- */
+
+uint64_t bench_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+struct bench_loop bench_loop_begin(const struct bench *bench)
+{
+	uint64_t now = bench_clock();
+
+	return (struct bench_loop){.start = now, .limit = now + (uint64_t)(bench->seconds * 1e9)};
+}
+
+bool bench_loop_more(struct bench_loop *loop)
+{
+	uint64_t now = bench_clock();
+
+	loop->done += loop->batch;
+	if (loop->done && now >= loop->limit) {
+		loop->limit = now;
+		return false;
+	}
+	if (!loop->batch)
+		loop->batch = 1;
+	else if ((now - loop->start) / (loop->done / loop->batch + 1) < BATCH_NANOSECONDS)
+		loop->batch *= 2;
+	return true;
+}
+
+double bench_loop_rate(const struct bench_loop *loop)
+{
+	return 1e9 / bench_loop_cost(loop);
+}
+
+double bench_loop_cost(const struct bench_loop *loop)
+{
+	return (double)(loop->limit - loop->start) / (double)loop->done;
+}
+
+/* -- the build -- */
+
+static const char *build_name(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return "asan";
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+	return sim_bugs_built() ? "bugs" : "asan";
+#elif __has_feature(thread_sanitizer)
+	return "tsan";
+#elif __has_feature(memory_sanitizer)
+	return "msan";
+#endif
+#endif
+#ifdef __OPTIMIZE__
+	return sim_bugs_built() ? "release with defects" : "release";
+#else
+	return "not optimised";
+#endif
+}
+
+static const char *compiler_name(void)
+{
+#ifdef __clang__
+	return "clang " __clang_version__;
+#else
+	return "gcc " __VERSION__;
+#endif
+}
+
+/* -- measuring -- */
+
+static int compare_values(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
-	return x < y ? -1 : x > y;
+	return (x > y) - (x < y);
 }
 
-static void print_value(double value, FILE *out)
+static double median(const struct series *series)
 {
-	if (value >= 1000)
-		fprintf(out, "%12.0f", value);
-	else
-		fprintf(out, "%12.2f", value);
+	const double *values = series->values;
+	unsigned middle = series->count / 2;
+
+	return series->count % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-static void json_measurement(
-	struct bench *bench, const struct measurement *what, const double *values)
+static void measure(struct report *report, struct series *series)
 {
-	FILE *out = bench->json;
+	const struct measurement *measurement = series->measurement;
+	unsigned runs = report->bench.brief && measurement->once ? 1 : report->runs;
 
-	fprintf(out, "%s\n    {\"name\": ", bench->printed ? "," : "");
-	tool_json_string(what->name, out);
-	fprintf(out,
-		", \"unit\": \"%s\", \"budget\": \"%s\", \"median\": %.6g, \"min\": %.6g, \"max\": "
-		"%.6g, \"runs\": [",
-		what->unit, what->budget, values[bench->runs / 2], values[0],
-		values[bench->runs - 1]);
-	for (unsigned r = 0; r < bench->runs; r++)
-		fprintf(out, "%s%.6g", r ? ", " : "", values[r]);
-	fputs("]}", out);
-}
+	for (unsigned i = 0; i < runs; i++) {
+		double value = measurement->measure(&report->bench);
 
-static void measure(struct bench *bench, const struct measurement *what)
-{
-	double values[RUNS_MAX];
-
-	if (bench->only && !strstr(what->name, bench->only))
-		return;
-	for (unsigned r = 0; r < bench->runs; r++) {
-		values[r] = what->take(&bench->size);
-		if (values[r] < 0) {
-			printf("%-42s could not be measured\n", what->name);
-			bench->failed = true;
+		if (value < 0) {
+			series->count = 0;
+			series->reason = report->bench.reason;
 			return;
 		}
+		series->values[series->count++] = value;
 	}
-	qsort(values, bench->runs, sizeof(values[0]), by_value);
-	printf("%-42s", what->name);
-	print_value(values[bench->runs / 2], stdout);
-	print_value(values[0], stdout);
-	print_value(values[bench->runs - 1], stdout);
-	printf("  %-8s %s%s\n", what->unit, *what->budget ? what->high_is_good ? ">= " : "<= " : "",
-		what->budget);
+	qsort(series->values, series->count, sizeof(series->values[0]), compare_values);
+}
+
+/* -- printing -- */
+
+static const char *number_text(double value, char buffer[32])
+{
+	snprintf(buffer, 32, value >= 1000 ? "%.0f" : value >= 10 ? "%.1f" : "%.3f", value);
+	return buffer;
+}
+
+static void print_series(const struct series *series)
+{
+	const struct measurement *measurement = series->measurement;
+	char middle[32], low[32], high[32];
+
+	if (!series->count) {
+		printf("%-22s not measured: %s\n", measurement->name,
+			series->reason ? series->reason : "unknown");
+		return;
+	}
+	printf("%-22s %12s %-12s %10s .. %-10s %2u  %-22s %s\n", measurement->name,
+		number_text(median(series), middle), measurement->unit,
+		number_text(series->values[0], low),
+		number_text(series->values[series->count - 1], high), series->count,
+		measurement->budget ? measurement->budget : "", measurement->what);
 	fflush(stdout);
-	if (bench->json)
-		json_measurement(bench, what, values);
-	bench->printed++;
 }
 
-static void measure_all(struct bench *bench)
+static void json_series(const struct series *series, FILE *out)
 {
-	static const struct measurement *const groups[] = {
-		bench_programs, bench_machine, bench_areas};
+	const struct measurement *measurement = series->measurement;
 
-	printf("build: %s; median of %u runs; many areas: %u\n", BUILD, bench->runs,
-		bench->size.areas);
-	printf("%-42s%12s%12s%12s  %-8s %s\n", "measurement", "median", "min", "max", "unit",
-		"budget");
-	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
-		for (const struct measurement *what = groups[g]; what->name; what++)
-			measure(bench, what);
+	fprintf(out, "  {\"name\": \"%s\", \"unit\": \"%s\", \"what\": ", measurement->name,
+		measurement->unit);
+	tool_json_string(measurement->what, out);
+	fputs(", \"budget\": ", out);
+	if (measurement->budget)
+		tool_json_string(measurement->budget, out);
+	else
+		fputs("null", out);
+	if (series->count) {
+		fprintf(out,
+			",\n   \"median\": %.6g, \"minimum\": %.6g, \"maximum\": %.6g, \"runs\": [",
+			median(series), series->values[0], series->values[series->count - 1]);
+		for (unsigned i = 0; i < series->count; i++)
+			fprintf(out, "%s%.6g", i ? ", " : "", series->values[i]);
+		fputs("]}", out);
+	} else {
+		fputs(", \"not_measured\": ", out);
+		tool_json_string(series->reason ? series->reason : "unknown", out);
+		fputc('}', out);
+	}
 }
 
-static int run_bench(struct bench *bench, const char *path)
+static bool write_json(const struct report *report)
 {
-	char *json = NULL;
-	size_t bytes = 0;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
 
-	if (path) {
-		bench->json = open_memstream(&json, &bytes);
-		if (bench->json)
-			fprintf(bench->json,
-				"{\n  \"build\": \"%s\",\n  \"areas\": %u,\n  \"measurements\": [",
-				BUILD, bench->size.areas);
+	if (!out) {
+		tool_error("out of memory");
+		return false;
 	}
-	measure_all(bench);
-	int code = bench->failed ? TOOL_BROKEN : TOOL_OK;
-	if (bench->json) {
-		fputs("\n  ]\n}\n", bench->json);
-		fclose(bench->json);
-		if (!files_write(path, json, bytes))
-			code = TOOL_BROKEN;
-		free(json);
+	fputs("{\"command\": [", out);
+	for (int i = 0; i < report->argc; i++) {
+		fputs(i ? ", " : "", out);
+		tool_json_string(report->argv[i], out);
 	}
-	return code;
+	fputs("], \"commit\": ", out);
+	tool_json_string(bench_commit, out);
+	fputs(", \"build\": ", out);
+	tool_json_string(build_name(), out);
+	fputs(", \"compiler\": ", out);
+	tool_json_string(compiler_name(), out);
+	fprintf(out, ", \"seconds\": %g, \"measurements\": [\n", report->bench.seconds);
+	for (size_t i = 0; i < report->count; i++) {
+		fputs(i ? ",\n" : "", out);
+		json_series(&report->series[i], out);
+	}
+	fputs("\n]}\n", out);
+	fclose(out);
+	bool done = files_write(report->json, text, size);
+	free(text);
+	return done;
+}
+
+/* -- command -- */
+
+static bool wanted(const struct report *report, const char *name)
+{
+	for (unsigned i = 0; i < report->only_count; i++)
+		if (fnmatch(report->only[i], name, 0) == 0)
+			return true;
+	return !report->only_count;
+}
+
+static void collect(struct report *report, const struct measurement *list)
+{
+	for (; list->name; list++) {
+		if (!wanted(report, list->name))
+			continue;
+		report->series =
+			tool_grow(report->series, report->count + 1, sizeof(*report->series));
+		report->series[report->count++] = (struct series){.measurement = list};
+	}
+}
+
+static int run_report(struct report *report)
+{
+	bool missing = false;
+
+	collect(report, bench_programs);
+	collect(report, bench_machine);
+	if (!report->count) {
+		tool_error("bench: no measurement is named '%s'; see iommuzz bench --list",
+			report->only[0]);
+		return TOOL_BROKEN;
+	}
+	if (!report->list) {
+		printf("build %s, compiler %s, commit %s, %u runs of %g s\n", build_name(),
+			compiler_name(), bench_commit, report->runs, report->bench.seconds);
+		printf("%-22s %12s %-12s %10s    %-10s %2s  %-22s %s\n", "NAME", "MEDIAN", "UNIT",
+			"MINIMUM", "MAXIMUM", "N", "BUDGET", "WHAT");
+	}
+	for (size_t i = 0; i < report->count; i++) {
+		const struct measurement *measurement = report->series[i].measurement;
+
+		if (report->list) {
+			printf("%-22s %-12s %s\n", measurement->name, measurement->unit,
+				measurement->what);
+			continue;
+		}
+		measure(report, &report->series[i]);
+		print_series(&report->series[i]);
+		missing = missing || !report->series[i].count;
+	}
+	if (report->json && !report->list && !write_json(report))
+		return TOOL_BROKEN;
+	return missing ? TOOL_FAILED : TOOL_OK;
+}
+
+static bool read_option(struct report *report, int option, const char *value)
+{
+	uint64_t runs;
+
+	switch (option) {
+	case BENCH_SHORT: report->bench.brief = true; return true;
+	case BENCH_RUNS:
+		if (!tool_number("runs", value, 1, RUNS_MAX, &runs))
+			return false;
+		report->runs = (unsigned)runs;
+		return true;
+	case BENCH_JSON: report->json = value; return true;
+	case BENCH_ONLY:
+		if (report->only_count == sizeof(report->only) / sizeof(report->only[0])) {
+			tool_error("bench: too many --only");
+			return false;
+		}
+		report->only[report->only_count++] = value;
+		return true;
+	case BENCH_LIST: report->list = true; return true;
+	case OPTIONS_WORD: tool_error("bench: takes no arguments, found '%s'", value); return false;
+	default: return false;
+	}
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct bench bench = {
-		.size = {.programs = 200000, .calls = 1000000, .areas = 1000000}, .runs = 5};
+	struct report report = {.argc = argc, .argv = argv};
 	struct options options;
-	const char *value, *path = NULL;
-	uint64_t runs = 0;
-	bool is_short = false;
+	const char *value;
 
 	options_init(&options, command, argc, argv);
 	for (int option; (option = options_next(&options, &value)) != OPTIONS_END;) {
-		switch (option) {
-		case BENCH_SHORT: is_short = true; break;
-		case BENCH_JSON: path = value; break;
-		case BENCH_RUNS:
-			if (!tool_number("runs", value, 1, RUNS_MAX, &runs))
-				return TOOL_BROKEN;
-			break;
-		case BENCH_ONLY: bench.only = value; break;
-		case OPTIONS_HELP: return TOOL_OK;
-		case OPTIONS_WORD:
-			tool_error("bench: expected options only, found '%s'", value);
+		if (option == OPTIONS_HELP)
+			return tool_exit(TOOL_OK);
+		if (!read_option(&report, option, value))
 			return TOOL_BROKEN;
-		default: return TOOL_BROKEN;
-		}
 	}
-	if (is_short) {
-		bench.size =
-			(struct bench_size){.programs = 20000, .calls = 100000, .areas = 100000};
-		bench.runs = 3;
-	}
-	if (runs)
-		bench.runs = (unsigned)runs;
-	return run_bench(&bench, path);
+	if (!report.runs)
+		report.runs = report.bench.brief ? 3 : 7;
+	report.bench.seconds = report.bench.brief ? 0.1 : 0.5;
+	int code = run_report(&report);
+	free(report.series);
+	return tool_exit(code);
 }
 
 const struct command command_bench = {
 	.name = "bench",
-	.brief = "measure the budgets of the design",
-	.synopsis = "iommuzz bench [--short] [--runs N] [--json FILE] [--only TEXT]",
-	.description =
-		"Measures each budget several times and prints the median, the smallest and the "
-		"largest value.\n"
-		"The standard program is open, IOAS_ALLOC, 4 maps, 4 unmaps, close: decoded, run "
-		"and traced on\n"
-		"a fresh machine. Nothing here fails because it is slow. Take the numbers of a "
-		"release build on\n"
-		"an idle machine; the budget with audit and model is meant for the asan build.",
+	.brief = "measure speed",
+	.synopsis = "iommuzz bench [--short] [--runs N] [--only PATTERN]... [--json FILE]",
+	.description = "Measures what DESIGN.md section 8 sets budgets for and some more, on one "
+		       "core: each line is\n"
+		       "the median of several runs with the lowest and the highest. Budgets are "
+		       "shown beside the\n"
+		       "figures and never judged: a figure is true of one machine and one moment, "
+		       "and that of a\n"
+		       "budget marked (release) or (asan) counts in that build alone. Which build "
+		       "this is is printed\n"
+		       "first.\n\n"
+		       "Ratios compare two figures of one run: a MAP at 1,000,000 areas with one "
+		       "at 1,000.",
 	.options = bench_options,
-	.exit_status = "0   measured\n2   wrong usage, or something could not be measured",
-	.examples = "iommuzz bench --json bench.json\nbuild/asan/iommuzz bench --only 'audit and "
-		    "model'",
+	.exit_status = "0   everything was measured\n"
+		       "1   something could not be measured (the reason is printed)\n"
+		       "2   wrong usage, or the file cannot be written",
+	.examples = "iommuzz bench --short\n"
+		    "iommuzz bench --only 'map-*' --runs 21 --json map.json",
 	.run = run,
 };
