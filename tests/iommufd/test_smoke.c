@@ -143,7 +143,7 @@ static void test_domain(struct fixture *f)
 		kernel_dma(f->task, f->fd, 3, 0, iova, sizeof(text), MEM_BASE + 8 * PAGE, 0), -EFAULT);
 	expect(f, "nothing is pinned", check_refs(f, MEM_BASE, 4 * PAGE, 0), 0);
 	iova = 0;
-	expect(f, "map what nobody has", map(f, ioas, rw, UINT64_C(1) << 41, PAGE, &iova), -EFAULT);
+	expect(f, "map what nobody has", map(f, ioas, rw, UINT64_C(1) << 44, PAGE, &iova), -EFAULT);
 	expect(f, "the IOAS is busy", destroy(f, ioas), -EBUSY);
 	expect(f, "the stdev goes", destroy(f, 2), 0);
 	expect(f, "and the automatic page table with it", destroy(f, 4), -ENOENT);
