@@ -18,20 +18,20 @@ enum binary_option { /* bits of the second byte: which options follow, in this o
 	OPTION_SWITCHES = 1 << 7,
 };
 
-enum binary_part { /* bits of a call's second byte: which parts follow, in this order */
+enum binary_part {	     /* bits of a call's second byte: which parts follow, in this order */
 	PART_PLACE = 1 << 0, /* thread and process */
 	PART_FAIL = 1 << 1,
 	PART_REPEAT = 1 << 2,
-	PART_BODY = 1 << 3, /* nothing follows: the call is in the body of the latest `on` */
+	PART_BODY = 1 << 3,    /* nothing follows: the call is in the body of the latest `on` */
 	PART_FRAMING = 1 << 4, /* size word, tail and at have tags */
-	PART_SPARE = 1 << 5, /* reserved fields and outputs have tags */
-	PART_NEVER = 1 << 8, /* no bit of the byte: the result of a call has no tag */
+	PART_SPARE = 1 << 5,   /* reserved fields and outputs have tags */
+	PART_NEVER = 1 << 7,   /* ignored in the byte: the result of a call has no tag */
 };
 
 enum binary_tag {
 	TAG_UNSET = 0x00,
 	TAG_CONSTANT = 0x01, /* to 0x1f: binary_constants[] */
-	TAG_HANDLE = 0x20, /* to 0x3f: 0 to 31 producers back */
+	TAG_HANDLE = 0x20,   /* to 0x3f: 0 to 31 producers back */
 	TAG_HANDLE_1 = 0x40,
 	TAG_HANDLE_1_BYTE = 0x41,
 	TAG_HANDLE_1_PAGES = 0x42,
@@ -58,8 +58,8 @@ enum binary_tag {
 	TAG_ARRAY_2 = 0x59,
 	TAG_MEM_HUGE = 0x5a,
 	TAG_POWER = 0x5b,
-	TAG_MEM = 0x60, /* to 0x7f: pages 0 to 31 */
-	TAG_PAGES = 0x80, /* to 0xbf: 1 to 64 pages */
+	TAG_MEM = 0x60,	   /* to 0x7f: pages 0 to 31 */
+	TAG_PAGES = 0x80,  /* to 0xbf: 1 to 64 pages */
 	TAG_NUMBER = 0xc0, /* to 0xff: 0 to 63 */
 };
 
@@ -107,8 +107,8 @@ static const uint64_t binary_constants[CONSTANT_COUNT] = {
 };
 
 /*
- * Every call's outputs by type, newest last, so that "n-th earlier producer" is one access. A list holds the last
- * PRODUCER_WINDOW; what is further back is named by the number of its call.
+ * Every call's outputs by type, newest last, so that "n-th earlier producer" is one access. A list
+ * holds the last PRODUCER_WINDOW; what is further back is named by the number of its call.
  */
 #define PRODUCER_WINDOW 256
 
@@ -122,20 +122,23 @@ struct producers {
 	struct producer lists[RESOURCE_COUNT][PRODUCER_WINDOW];
 };
 
-/* The list in which a field of this type looks: sets have lists of their own, NONE holds everything. */
+/* The list in which a field of this type looks: sets have lists of their own, NONE holds
+ * everything. */
 static inline enum resource producers_list(enum resource want)
 {
 	return want == RESOURCE_HWPT_NESTED ? RESOURCE_HWPT_PAGING : want;
 }
 
-static inline void producers_push(struct producers *producers, enum resource list, struct producer producer)
+static inline void producers_push(
+	struct producers *producers, enum resource list, struct producer producer)
 {
 	producers->lists[list][producers->counts[list] % PRODUCER_WINDOW] = producer;
 	producers->counts[list]++;
 }
 
 /* Adds an output of that type to every list in which fields look for it. */
-static inline void producers_add(struct producers *producers, enum resource have, struct producer producer)
+static inline void producers_add(
+	struct producers *producers, enum resource have, struct producer producer)
 {
 	enum resource list = producers_list(have);
 
@@ -157,47 +160,39 @@ static inline uint32_t producers_count(const struct producers *producers, enum r
 }
 
 /* back is below producers_count. */
-static inline struct producer producers_get(const struct producers *producers, enum resource want, uint32_t back)
+static inline struct producer producers_get(
+	const struct producers *producers, enum resource want, uint32_t back)
 {
 	enum resource list = producers_list(want);
 
 	return producers->lists[list][(producers->counts[list] - 1u - back) % PRODUCER_WINDOW];
 }
 
+/* What the catalogue says of a row, in the order in which the decoder needs it. */
+struct binary_plan {
+	uint8_t usual_count; /* fields that always have a tag */
+	uint8_t output_count;
+	uint8_t usual[CALL_FIELD_MAX];
+	uint8_t parts[CALL_FIELD_MAX]; /* per field: enum binary_part without which it has no tag,
+					  or 0 */
+	uint8_t outputs[CALL_OUTPUT_MAX]; /* enum resource of each, RESOURCE_NONE: the call's
+					     arguments decide */
+};
+
+/* The plans of all rows; made by the first caller, constant afterwards. */
+const struct binary_plan *binary_plans(void);
+
 /* Adds the outputs of the program's call `call`, whose values are complete. */
-static inline void producers_add_call(struct producers *producers, const struct prog *prog, uint32_t call)
+static inline void producers_add_call(struct producers *producers, const struct prog *prog,
+	uint32_t call, const struct binary_plan *plan)
 {
-	const struct call_row *row = prog_row(&prog->calls[call]);
-	uint8_t fields[CALL_OUTPUT_MAX];
-	int outputs = call_outputs(row, fields);
+	for (uint8_t i = 0; i < plan->output_count; i++) {
+		struct producer producer = {(uint16_t)call, i};
+		enum resource have = (enum resource)plan->outputs[i];
 
-	for (int i = 0; i < outputs; i++) {
-		struct producer producer = { (uint16_t)call, (uint8_t)i };
-		enum resource have = row->fields[fields[i]].resource;
-
-		/* Only these have a type that depends on the call's arguments. */
-		if (have == RESOURCE_ANY_FD || row->kind == CALL_SYSTEM)
-			have = prog_output_resource(prog, call, (unsigned)i);
+		if (have == RESOURCE_NONE)
+			have = prog_output_resource(prog, call, i);
 		producers_add(producers, have, producer);
-	}
-}
-
-/* Whether the call's second byte decides if the field has a tag at all, and which bit. 0: always. */
-static inline unsigned binary_part_of(const struct field *field)
-{
-	switch (field->kind) {
-	case FIELD_SIZE:
-	case FIELD_TAIL:
-	case FIELD_AT:
-		return PART_FRAMING;
-	case FIELD_RESERVED:
-		return PART_SPARE;
-	case FIELD_USER_POINTER:
-		return 0;
-	default:
-		if (field->direction != FIELD_OUT)
-			return 0;
-		return field->width ? PART_SPARE : PART_NEVER;
 	}
 }
 

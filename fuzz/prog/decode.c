@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes to program. Every byte string decodes; what is not there reads as zero. Layout: docs/BINARY.md. */
+/* Bytes to program. Every byte string decodes; what is not there reads as zero. Layout:
+ * docs/BINARY.md. */
 #include <string.h>
 
 #include "fuzz/prog/binary_private.h"
@@ -8,6 +9,7 @@
 
 struct decoder {
 	struct prog *prog;
+	const struct binary_plan *plans;
 	const uint8_t *at, *end;
 	uint32_t call; /* being decoded */
 	struct producers producers;
@@ -108,12 +110,13 @@ static inline void set_mem(struct value *value, uint64_t offset)
 	value->number = offset;
 }
 
-static inline void set_handle(struct decoder *decoder, struct value *value, struct producer producer,
-	uint64_t offset)
+static inline void set_handle(
+	struct decoder *decoder, struct value *value, struct producer producer, uint64_t offset)
 {
 	const struct call *calls = decoder->prog->calls;
 
-	if (calls[producer.call].body && !prog_handle_reaches(decoder->prog, decoder->call, producer.call))
+	if (calls[producer.call].body &&
+		!prog_handle_reaches(decoder->prog, decoder->call, producer.call))
 		return;
 	value->kind = VALUE_HANDLE;
 	value->output = producer.output;
@@ -121,9 +124,10 @@ static inline void set_handle(struct decoder *decoder, struct value *value, stru
 	value->number = offset;
 }
 
-/* The n-th producer of the field's type counted backwards; around from the start when there are fewer. */
-static inline void set_handle_back(struct decoder *decoder, const struct field *field, struct value *value,
-	uint32_t back, uint64_t offset)
+/* The n-th producer of the field's type counted backwards; around from the start when there are
+ * fewer. */
+static inline void set_handle_back(struct decoder *decoder, const struct field *field,
+	struct value *value, uint32_t back, uint64_t offset)
 {
 	uint32_t count = producers_count(&decoder->producers, field->resource);
 
@@ -131,7 +135,8 @@ static inline void set_handle_back(struct decoder *decoder, const struct field *
 		return;
 	if (back >= count)
 		back %= count;
-	set_handle(decoder, value, producers_get(&decoder->producers, field->resource, back), offset);
+	set_handle(
+		decoder, value, producers_get(&decoder->producers, field->resource, back), offset);
 }
 
 /* Any output of any earlier call. */
@@ -176,8 +181,8 @@ static uint64_t power_number(uint8_t byte)
 	}
 }
 
-static void decode_bytes(struct decoder *decoder, const struct field *field, uint32_t index, uint32_t count,
-	unsigned depth)
+static void decode_bytes(struct decoder *decoder, const struct field *field, uint32_t index,
+	uint32_t count, unsigned depth)
 {
 	struct prog *prog = decoder->prog;
 	const uint8_t *bytes = decoder->at;
@@ -191,28 +196,29 @@ static void decode_bytes(struct decoder *decoder, const struct field *field, uin
 	start = prog_add_bytes(prog, bytes, count);
 	if (start == UINT32_MAX)
 		return;
-	prog->values[index] = (struct value){ .kind = VALUE_BYTES, .count = count, .start = start };
+	prog->values[index] = (struct value){.kind = VALUE_BYTES, .count = count, .start = start};
 }
 
-static void decode_value(struct decoder *decoder, const struct field *field, uint32_t index, unsigned depth);
+static void decode_value(
+	struct decoder *decoder, const struct field *field, uint32_t index, unsigned depth);
 
-static bool decode_struct(struct decoder *decoder, const struct layout *layout, uint32_t index, unsigned depth)
+static bool decode_struct(
+	struct decoder *decoder, const struct layout *layout, uint32_t index, unsigned depth)
 {
 	struct prog *prog = decoder->prog;
 	uint32_t first = prog_add_values(prog, layout->field_count);
 
 	if (first == UINT32_MAX)
 		return false;
-	prog->values[index] = (struct value){
-		.kind = VALUE_STRUCT, .count = layout->field_count, .start = first
-	};
+	prog->values[index] =
+		(struct value){.kind = VALUE_STRUCT, .count = layout->field_count, .start = first};
 	for (uint32_t i = 0; i < layout->field_count; i++)
 		decode_value(decoder, &layout->fields[i], first + i, depth + 1);
 	return true;
 }
 
-static void decode_array(struct decoder *decoder, const struct field *field, uint32_t index, uint32_t count,
-	unsigned depth)
+static void decode_array(struct decoder *decoder, const struct field *field, uint32_t index,
+	uint32_t count, unsigned depth)
 {
 	struct prog *prog = decoder->prog;
 	uint32_t first, done = 0;
@@ -228,20 +234,18 @@ static void decode_array(struct decoder *decoder, const struct field *field, uin
 	while (done < count && decoder->at < decoder->end &&
 		decode_struct(decoder, field->pointee, first + done, depth))
 		done++;
-	prog->values[index] = (struct value){ .kind = VALUE_ARRAY, .count = done, .start = first };
+	prog->values[index] = (struct value){.kind = VALUE_ARRAY, .count = done, .start = first};
 }
 
 /* Tags 0x40 to 0x5f for handles, bytes and literals. */
-static void decode_long(struct decoder *decoder, const struct field *field, uint32_t index, uint8_t tag,
-	unsigned depth)
+static void decode_long(struct decoder *decoder, const struct field *field, uint32_t index,
+	uint8_t tag, unsigned depth)
 {
 	struct value *value = &decoder->prog->values[index];
 	uint32_t back;
 
 	switch (tag) {
-	case TAG_HANDLE_1:
-		set_handle_back(decoder, field, value, take_byte(decoder), 0);
-		break;
+	case TAG_HANDLE_1: set_handle_back(decoder, field, value, take_byte(decoder), 0); break;
 	case TAG_HANDLE_1_BYTE:
 		back = take_byte(decoder);
 		set_handle_back(decoder, field, value, back, (uint64_t)(int8_t)take_byte(decoder));
@@ -258,9 +262,7 @@ static void decode_long(struct decoder *decoder, const struct field *field, uint
 	case TAG_HANDLE_ANY_OFFSET:
 		set_handle_any(decoder, value, tag == TAG_HANDLE_ANY_OFFSET);
 		break;
-	case TAG_BYTES_1:
-		decode_bytes(decoder, field, index, take_byte(decoder), depth);
-		break;
+	case TAG_BYTES_1: decode_bytes(decoder, field, index, take_byte(decoder), depth); break;
 	case TAG_BYTES_4:
 		decode_bytes(decoder, field, index, (uint32_t)take(decoder, 4), depth);
 		break;
@@ -268,54 +270,34 @@ static void decode_long(struct decoder *decoder, const struct field *field, uint
 		if (prog_field_takes(field, VALUE_STRUCT, depth))
 			decode_struct(decoder, field->pointee, index, depth);
 		break;
-	case TAG_ARRAY_1:
-		decode_array(decoder, field, index, take_byte(decoder), depth);
-		break;
+	case TAG_ARRAY_1: decode_array(decoder, field, index, take_byte(decoder), depth); break;
 	case TAG_ARRAY_2:
 		decode_array(decoder, field, index, (uint32_t)take(decoder, 2), depth);
 		break;
-	case TAG_MEM_PAGES_1:
-		set_mem(value, take_byte(decoder) * PAGE_BYTES);
-		break;
-	case TAG_MEM_PAGES_2:
-		set_mem(value, take(decoder, 2) * PAGE_BYTES);
-		break;
+	case TAG_MEM_PAGES_1: set_mem(value, take_byte(decoder) * PAGE_BYTES); break;
+	case TAG_MEM_PAGES_2: set_mem(value, take(decoder, 2) * PAGE_BYTES); break;
 	case TAG_MEM_PAGE_OFFSET:
 		set_mem(value, take_byte(decoder) * PAGE_BYTES);
 		value->number += take(decoder, 2);
 		break;
-	case TAG_MEM_8:
-		set_mem(value, take(decoder, 8));
-		break;
-	default: /* TAG_MEM_HUGE */
-		set_mem(value, take_byte(decoder) * HUGE_BYTES);
-		break;
+	case TAG_MEM_8: set_mem(value, take(decoder, 8)); break;
+	default: /* TAG_MEM_HUGE */ set_mem(value, take_byte(decoder) * HUGE_BYTES); break;
 	}
 }
 
 static uint64_t decode_number(struct decoder *decoder, const struct field *field, uint8_t tag)
 {
 	switch (tag) {
-	case TAG_NUMBER_2:
-		return take(decoder, 2);
-	case TAG_NUMBER_4:
-		return take(decoder, 4);
-	case TAG_NUMBER_8:
-		return take(decoder, 8);
-	case TAG_PAGES_1:
-		return take_byte(decoder) * PAGE_BYTES;
-	case TAG_PAGES_2:
-		return take(decoder, 2) * PAGE_BYTES;
-	case TAG_PAGES_4:
-		return take(decoder, 4) * PAGE_BYTES;
-	case TAG_NEGATIVE_1:
-		return ~(uint64_t)take_byte(decoder);
-	case TAG_NAMED:
-		return named_number(field, take_byte(decoder));
-	case TAG_POWER:
-		return power_number(take_byte(decoder));
-	default: /* TAG_NUMBER_1 and the tags without meaning */
-		return take_byte(decoder);
+	case TAG_NUMBER_2: return take(decoder, 2);
+	case TAG_NUMBER_4: return take(decoder, 4);
+	case TAG_NUMBER_8: return take(decoder, 8);
+	case TAG_PAGES_1: return take_byte(decoder) * PAGE_BYTES;
+	case TAG_PAGES_2: return take(decoder, 2) * PAGE_BYTES;
+	case TAG_PAGES_4: return take(decoder, 4) * PAGE_BYTES;
+	case TAG_NEGATIVE_1: return ~(uint64_t)take_byte(decoder);
+	case TAG_NAMED: return named_number(field, take_byte(decoder));
+	case TAG_POWER: return power_number(take_byte(decoder));
+	default: /* TAG_NUMBER_1 and the tags without meaning */ return take_byte(decoder);
 	}
 }
 
@@ -324,7 +306,8 @@ static bool is_number_tag(uint8_t tag)
 	return (tag > TAG_HANDLE_ANY_OFFSET && tag <= TAG_NAMED) || tag >= TAG_POWER;
 }
 
-static void decode_scalar(struct decoder *decoder, const struct field *field, uint32_t index, unsigned depth)
+static void decode_scalar(
+	struct decoder *decoder, const struct field *field, uint32_t index, unsigned depth)
 {
 	struct value *value = &decoder->prog->values[index];
 	uint8_t tag = take_byte(decoder);
@@ -347,7 +330,8 @@ static void decode_scalar(struct decoder *decoder, const struct field *field, ui
 		decode_long(decoder, field, index, tag, depth);
 }
 
-static void decode_value(struct decoder *decoder, const struct field *field, uint32_t index, unsigned depth)
+static void decode_value(
+	struct decoder *decoder, const struct field *field, uint32_t index, unsigned depth)
 {
 	uint32_t limit, count;
 	uint8_t tag;
@@ -358,8 +342,9 @@ static void decode_value(struct decoder *decoder, const struct field *field, uin
 		tag = take_byte(decoder);
 		if (tag == TAG_UNSET)
 			return;
-		count = tag == 0xff ? (uint32_t)take(decoder, 4) :
-			tag == 0xfe ? (uint32_t)take(decoder, 2) : tag - 1u;
+		count = tag == 0xff   ? (uint32_t)take(decoder, 4)
+			: tag == 0xfe ? (uint32_t)take(decoder, 2)
+				      : tag - 1u;
 		decode_bytes(decoder, field, index, count, depth);
 		return;
 	case FIELD_NAME:
@@ -372,8 +357,7 @@ static void decode_value(struct decoder *decoder, const struct field *field, uin
 			.number = (tag - 1u) % limit,
 		};
 		return;
-	default:
-		decode_scalar(decoder, field, index, depth);
+	default: decode_scalar(decoder, field, index, depth);
 	}
 }
 
@@ -420,8 +404,8 @@ static bool decode_call(struct decoder *decoder, uint16_t *body)
 	uint16_t row = (uint16_t)(take(decoder, CALL_ID_COUNT > 256 ? 2 : 1) % CALL_ID_COUNT);
 	uint8_t parts = take_byte(decoder);
 	struct call *call = prog_add_call(prog, row);
+	const struct binary_plan *plan = &decoder->plans[row];
 	const struct field *fields = call_rows[row].fields;
-	unsigned count = call_rows[row].field_count;
 	uint32_t first;
 
 	if (!call)
@@ -432,13 +416,15 @@ static bool decode_call(struct decoder *decoder, uint16_t *body)
 		decode_parts(decoder, call, parts, *body);
 	if (!call->body)
 		*body = prog_has_body(row) ? (uint16_t)prog->call_count : 0;
-	for (unsigned i = 0; i < count; i++) {
-		unsigned part = binary_part_of(&fields[i]);
-
-		if (!part || (parts & part))
-			decode_value(decoder, &fields[i], first + i, 0);
+	if (parts & (PART_FRAMING | PART_SPARE)) {
+		for (unsigned i = 0; i < call_rows[row].field_count; i++)
+			if (!plan->parts[i] || (parts & plan->parts[i] & ~PART_NEVER))
+				decode_value(decoder, &fields[i], first + i, 0);
+	} else {
+		for (unsigned i = 0; i < plan->usual_count; i++)
+			decode_value(decoder, &fields[plan->usual[i]], first + plan->usual[i], 0);
 	}
-	producers_add_call(&decoder->producers, prog, decoder->call);
+	producers_add_call(&decoder->producers, prog, decoder->call, plan);
 	return true;
 }
 
@@ -449,6 +435,7 @@ void prog_decode(struct prog *prog, const uint8_t *data, size_t size)
 
 	prog_clear(prog);
 	decoder.prog = prog;
+	decoder.plans = binary_plans();
 	decoder.at = data;
 	decoder.end = data ? data + size : data;
 	memset(decoder.producers.counts, 0, sizeof(decoder.producers.counts));

@@ -7,6 +7,7 @@
 
 struct encoder {
 	const struct prog *prog;
+	const struct binary_plan *plans;
 	uint8_t *out;
 	size_t room, used;
 	uint32_t call;
@@ -35,7 +36,8 @@ static void put_count(struct encoder *encoder, uint16_t count)
 	put(encoder, count, 2);
 }
 
-static void put_tagged(struct encoder *encoder, enum binary_tag tag, uint64_t number, unsigned bytes)
+static void put_tagged(
+	struct encoder *encoder, enum binary_tag tag, uint64_t number, unsigned bytes)
 {
 	put_byte(encoder, tag);
 	put(encoder, number, bytes);
@@ -45,10 +47,12 @@ static void encode_options(struct encoder *encoder)
 {
 	const struct prog *prog = encoder->prog;
 	const struct prog_options *options = &prog->options;
-	unsigned present = (options->kernel ? OPTION_KERNEL : 0u) | (options->bug ? OPTION_BUG : 0u) |
+	unsigned present =
+		(options->kernel ? OPTION_KERNEL : 0u) | (options->bug ? OPTION_BUG : 0u) |
 		(options->pages ? OPTION_PAGES : 0u) | (options->seed ? OPTION_SEED : 0u) |
 		(options->memlock ? OPTION_MEMLOCK : 0u) | (options->flags ? OPTION_FLAGS : 0u) |
-		(options->compat ? OPTION_COMPAT : 0u) | (prog->switch_count ? OPTION_SWITCHES : 0u);
+		(options->compat ? OPTION_COMPAT : 0u) |
+		(prog->switch_count ? OPTION_SWITCHES : 0u);
 
 	put_byte(encoder, BINARY_VERSION);
 	put_byte(encoder, present);
@@ -146,12 +150,14 @@ static void encode_mem(struct encoder *encoder, uint64_t offset)
 }
 
 /* How many producers of the field's type back the value's is, or UINT32_MAX. */
-static uint32_t handle_back(const struct encoder *encoder, const struct field *field, const struct value *value)
+static uint32_t handle_back(
+	const struct encoder *encoder, const struct field *field, const struct value *value)
 {
 	uint32_t count = producers_count(&encoder->producers, field->resource);
 
 	for (uint32_t back = 0; back < count; back++) {
-		struct producer producer = producers_get(&encoder->producers, field->resource, back);
+		struct producer producer =
+			producers_get(&encoder->producers, field->resource, back);
 
 		if (producer.call == value->call && producer.output == value->output)
 			return back;
@@ -159,7 +165,8 @@ static uint32_t handle_back(const struct encoder *encoder, const struct field *f
 	return UINT32_MAX;
 }
 
-static void encode_handle(struct encoder *encoder, const struct field *field, const struct value *value)
+static void encode_handle(
+	struct encoder *encoder, const struct field *field, const struct value *value)
 {
 	uint32_t back = handle_back(encoder, field, value);
 	uint64_t offset = value->number;
@@ -195,15 +202,18 @@ static void put_bytes(struct encoder *encoder, const struct value *value)
 		put_byte(encoder, encoder->prog->bytes[value->start + i]);
 }
 
-static void encode_value(struct encoder *encoder, const struct field *field, const struct value *value);
+static void encode_value(
+	struct encoder *encoder, const struct field *field, const struct value *value);
 
-static void encode_struct(struct encoder *encoder, const struct layout *layout, const struct value *value)
+static void encode_struct(
+	struct encoder *encoder, const struct layout *layout, const struct value *value)
 {
 	for (uint32_t i = 0; i < layout->field_count; i++)
 		encode_value(encoder, &layout->fields[i], &encoder->prog->values[value->start + i]);
 }
 
-static void encode_array(struct encoder *encoder, const struct field *field, const struct value *value)
+static void encode_array(
+	struct encoder *encoder, const struct field *field, const struct value *value)
 {
 	bool small = value->count <= UINT8_MAX;
 	/* PROG_VALUE_MAX lets no array of more elements than two bytes count into a program. */
@@ -214,20 +224,15 @@ static void encode_array(struct encoder *encoder, const struct field *field, con
 		encode_struct(encoder, field->pointee, &encoder->prog->values[value->start + i]);
 }
 
-static void encode_scalar(struct encoder *encoder, const struct field *field, const struct value *value)
+static void encode_scalar(
+	struct encoder *encoder, const struct field *field, const struct value *value)
 {
 	bool small = value->count <= UINT8_MAX;
 
 	switch (value->kind) {
-	case VALUE_NUMBER:
-		encode_number(encoder, field, value->number);
-		break;
-	case VALUE_HANDLE:
-		encode_handle(encoder, field, value);
-		break;
-	case VALUE_MEM:
-		encode_mem(encoder, value->number);
-		break;
+	case VALUE_NUMBER: encode_number(encoder, field, value->number); break;
+	case VALUE_HANDLE: encode_handle(encoder, field, value); break;
+	case VALUE_MEM: encode_mem(encoder, value->number); break;
 	case VALUE_BYTES:
 		put_tagged(encoder, small ? TAG_BYTES_1 : TAG_BYTES_4, value->count, small ? 1 : 4);
 		put_bytes(encoder, value);
@@ -236,16 +241,13 @@ static void encode_scalar(struct encoder *encoder, const struct field *field, co
 		put_byte(encoder, TAG_STRUCT);
 		encode_struct(encoder, field->pointee, value);
 		break;
-	case VALUE_ARRAY:
-		encode_array(encoder, field, value);
-		break;
-	default:
-		put_byte(encoder, TAG_UNSET);
-		break;
+	case VALUE_ARRAY: encode_array(encoder, field, value); break;
+	default: put_byte(encoder, TAG_UNSET); break;
 	}
 }
 
-static void encode_value(struct encoder *encoder, const struct field *field, const struct value *value)
+static void encode_value(
+	struct encoder *encoder, const struct field *field, const struct value *value)
 {
 	switch (field->kind) {
 	case FIELD_BYTES:
@@ -262,14 +264,15 @@ static void encode_value(struct encoder *encoder, const struct field *field, con
 			put_bytes(encoder, value);
 		break;
 	case FIELD_NAME:
-		put_byte(encoder, value->kind == VALUE_UNSET ? TAG_UNSET : (unsigned)(value->number + 1));
+		put_byte(encoder,
+			value->kind == VALUE_UNSET ? TAG_UNSET : (unsigned)(value->number + 1));
 		break;
-	default:
-		encode_scalar(encoder, field, value);
+	default: encode_scalar(encoder, field, value);
 	}
 }
 
-static unsigned parts_of(const struct prog *prog, const struct call *call)
+static unsigned parts_of(
+	const struct prog *prog, const struct call *call, const struct binary_plan *plan)
 {
 	const struct call_row *row = prog_row(call);
 	unsigned parts = 0;
@@ -284,7 +287,7 @@ static unsigned parts_of(const struct prog *prog, const struct call *call)
 		parts |= PART_BODY;
 	for (unsigned i = 0; i < row->field_count; i++)
 		if (prog_value(prog, call, i)->kind != VALUE_UNSET)
-			parts |= binary_part_of(&row->fields[i]) & ~(unsigned)PART_NEVER;
+			parts |= plan->parts[i] & ~(unsigned)PART_NEVER;
 	return parts;
 }
 
@@ -293,7 +296,8 @@ static void encode_call(struct encoder *encoder, uint32_t index)
 	const struct prog *prog = encoder->prog;
 	const struct call *call = &prog->calls[index];
 	const struct call_row *row = prog_row(call);
-	unsigned parts = parts_of(prog, call);
+	const struct binary_plan *plan = &encoder->plans[call->row];
+	unsigned parts = parts_of(prog, call, plan);
 
 	encoder->call = index;
 	put(encoder, call->row, CALL_ID_COUNT > 256 ? 2 : 1);
@@ -307,13 +311,10 @@ static void encode_call(struct encoder *encoder, uint32_t index)
 	}
 	if (parts & PART_REPEAT)
 		put_count(encoder, call->repeat);
-	for (unsigned i = 0; i < row->field_count; i++) {
-		unsigned part = binary_part_of(&row->fields[i]);
-
-		if (!part || (parts & part))
+	for (unsigned i = 0; i < row->field_count; i++)
+		if (!plan->parts[i] || (parts & plan->parts[i]))
 			encode_value(encoder, &row->fields[i], prog_value(prog, call, i));
-	}
-	producers_add_call(&encoder->producers, prog, index);
+	producers_add_call(&encoder->producers, prog, index, plan);
 }
 
 size_t prog_encode(const struct prog *prog, uint8_t *out, size_t room)
@@ -321,6 +322,7 @@ size_t prog_encode(const struct prog *prog, uint8_t *out, size_t room)
 	struct encoder encoder;
 
 	encoder.prog = prog;
+	encoder.plans = binary_plans();
 	encoder.out = out;
 	encoder.room = room;
 	encoder.used = 0;

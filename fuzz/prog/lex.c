@@ -70,7 +70,8 @@ static void quote_word(const struct lex *lex, const char *where, char *out, size
 	snprintf(out, size, "'%.*s'", (int)length, where);
 }
 
-bool lex_fail_found(struct lex *lex, const char *where, const struct near_miss *miss, const char *format, ...)
+bool lex_fail_found(
+	struct lex *lex, const char *where, const struct near_miss *miss, const char *format, ...)
 {
 	char message[sizeof(lex->error->message)];
 	char word[48];
@@ -85,11 +86,13 @@ bool lex_fail_found(struct lex *lex, const char *where, const struct near_miss *
 	snprintf(message + used, sizeof(message) - used, ", found %s", word);
 	used = strlen(message);
 	if (miss && miss->best)
-		snprintf(message + used, sizeof(message) - used, "; did you mean '%s'?", miss->best);
+		snprintf(
+			message + used, sizeof(message) - used, "; did you mean '%s'?", miss->best);
 	return fail_at(lex, where, message);
 }
 
-/* Length of the valid UTF-8 character at the place, 0 if it is none. Shortest forms only, no surrogates. */
+/* Length of the valid UTF-8 character at the place, 0 if it is none. Shortest forms only, no
+ * surrogates. */
 static size_t utf8_length(const uint8_t *at, const uint8_t *end)
 {
 	uint32_t code;
@@ -132,7 +135,7 @@ bool lex_check_text(struct lex *lex, const char *source, size_t length)
 			lex->line_start = (const char *)at + 1;
 		} else if ((at[0] < 0x20 && at[0] != '\t' &&
 				   !(at[0] == '\r' && at + 1 < end && at[1] == '\n')) ||
-			at[0] == 0x7f) {
+			   at[0] == 0x7f) {
 			return lex_fail(lex, (const char *)at, "control character 0x%02x", at[0]);
 		}
 		at += step;
@@ -193,7 +196,7 @@ bool lex_take_arrow(struct lex *lex)
 
 struct span lex_word(const struct lex *lex, const char *more)
 {
-	struct span span = { lex->at, 0 };
+	struct span span = {lex->at, 0};
 
 	while (span.at + span.length < lex->end) {
 		char c = span.at[span.length];
@@ -201,7 +204,8 @@ struct span lex_word(const struct lex *lex, const char *more)
 		if (!is_letter(c) && !is_digit(c) && c != '_' && !strchr(more, c))
 			break;
 		/* An arrow ends a word, also where '-' may be part of one. */
-		if (c == '-' && span.at + span.length + 1 < lex->end && span.at[span.length + 1] == '>')
+		if (c == '-' && span.at + span.length + 1 < lex->end &&
+			span.at[span.length + 1] == '>')
 			break;
 		span.length++;
 	}
@@ -216,20 +220,11 @@ bool span_is(struct span span, const char *word)
 static bool suffix_shift(char c, unsigned *shift)
 {
 	switch (c) {
-	case 'K':
-		*shift = 10;
-		return true;
-	case 'P':
-		*shift = 12;
-		return true;
-	case 'M':
-		*shift = 20;
-		return true;
-	case 'G':
-		*shift = 30;
-		return true;
-	default:
-		return false;
+	case 'K': *shift = 10; return true;
+	case 'P': *shift = 12; return true;
+	case 'M': *shift = 20; return true;
+	case 'G': *shift = 30; return true;
+	default: return false;
 	}
 }
 
@@ -239,7 +234,8 @@ static bool number_digits(struct lex *lex, uint64_t *number)
 	unsigned base = 10;
 	const char *digits;
 
-	if (lex->end - lex->at > 2 && lex->at[0] == '0' && (lex->at[1] == 'x' || lex->at[1] == 'X')) {
+	if (lex->end - lex->at > 2 && lex->at[0] == '0' &&
+		(lex->at[1] == 'x' || lex->at[1] == 'X')) {
 		base = 16;
 		lex->at += 2;
 	}
@@ -287,13 +283,13 @@ bool lex_count(struct lex *lex, const char *what, uint64_t least, uint64_t most,
 	lex_skip_blanks(lex);
 	start = lex->at;
 	if (!is_digit(lex_next(lex)))
-		return lex_fail_found(lex, start, NULL, "expected %s, a number from %llu to %llu", what,
-			(unsigned long long)least, (unsigned long long)most);
+		return lex_fail_found(lex, start, NULL, "expected %s, a number from %llu to %llu",
+			what, (unsigned long long)least, (unsigned long long)most);
 	if (!number_digits(lex, number))
 		return false;
 	if (lex_word(lex, "").length || *number < least || *number > most)
-		return lex_fail_found(lex, start, NULL, "expected %s, a number from %llu to %llu", what,
-			(unsigned long long)least, (unsigned long long)most);
+		return lex_fail_found(lex, start, NULL, "expected %s, a number from %llu to %llu",
+			what, (unsigned long long)least, (unsigned long long)most);
 	return true;
 }
 
@@ -317,7 +313,8 @@ bool lex_version(struct lex *lex, uint16_t *version)
 static bool add_byte(struct lex *lex, struct prog *prog, struct value *value, uint8_t byte)
 {
 	if (prog_add_bytes(prog, &byte, 1) == UINT32_MAX)
-		return lex_fail(lex, lex->at, "the program has more than %u bytes of data", PROG_BYTES_MAX);
+		return lex_fail(
+			lex, lex->at, "the program has more than %u bytes of data", PROG_BYTES_MAX);
 	value->count++;
 	return true;
 }
@@ -347,7 +344,8 @@ static bool escape(struct lex *lex, uint8_t *byte)
 	}
 	letter = lex->at < lex->end ? memchr(letters, *lex->at, sizeof(letters) - 1) : NULL;
 	if (!letter)
-		return lex_fail_found(lex, lex->at, NULL, "expected one of n t r 0 \\ \" or xHH after '\\'");
+		return lex_fail_found(
+			lex, lex->at, NULL, "expected one of n t r 0 \\ \" or xHH after '\\'");
 	*byte = (uint8_t)meanings[letter - letters];
 	lex->at++;
 	return true;
@@ -385,7 +383,7 @@ static bool hex_text(struct lex *lex, struct prog *prog, struct value *value, bo
 	}
 	if (!quoted)
 		return !lex_word(lex, "").length ||
-			lex_fail_found(lex, lex->at, NULL, "expected two hex digits");
+		       lex_fail_found(lex, lex->at, NULL, "expected two hex digits");
 	if (lex->at >= lex->end)
 		return lex_fail(lex, lex->at, "expected a closing '\"', found the end of the line");
 	lex->at++;
@@ -394,7 +392,7 @@ static bool hex_text(struct lex *lex, struct prog *prog, struct value *value, bo
 
 bool lex_bytes(struct lex *lex, struct prog *prog, bool plain, struct value *value)
 {
-	*value = (struct value){ .kind = VALUE_BYTES, .start = prog->byte_count };
+	*value = (struct value){.kind = VALUE_BYTES, .start = prog->byte_count};
 	if (lex_next(lex) == '"')
 		return quoted_text(lex, prog, value);
 	if (lex_next(lex) == 'x' && lex->end - lex->at > 1 && lex->at[1] == '"') {

@@ -14,151 +14,151 @@ struct number_name {
 };
 
 static const struct number_name errnos[] = {
-	{ "EPERM", EPERM },
-	{ "ENOENT", ENOENT },
-	{ "ESRCH", ESRCH },
-	{ "EINTR", EINTR },
-	{ "EIO", EIO },
-	{ "ENXIO", ENXIO },
-	{ "E2BIG", E2BIG },
-	{ "ENOEXEC", ENOEXEC },
-	{ "EBADF", EBADF },
-	{ "ECHILD", ECHILD },
-	{ "EAGAIN", EAGAIN },
-	{ "ENOMEM", ENOMEM },
-	{ "EACCES", EACCES },
-	{ "EFAULT", EFAULT },
-	{ "ENOTBLK", ENOTBLK },
-	{ "EBUSY", EBUSY },
-	{ "EEXIST", EEXIST },
-	{ "EXDEV", EXDEV },
-	{ "ENODEV", ENODEV },
-	{ "ENOTDIR", ENOTDIR },
-	{ "EISDIR", EISDIR },
-	{ "EINVAL", EINVAL },
-	{ "ENFILE", ENFILE },
-	{ "EMFILE", EMFILE },
-	{ "ENOTTY", ENOTTY },
-	{ "ETXTBSY", ETXTBSY },
-	{ "EFBIG", EFBIG },
-	{ "ENOSPC", ENOSPC },
-	{ "ESPIPE", ESPIPE },
-	{ "EROFS", EROFS },
-	{ "EMLINK", EMLINK },
-	{ "EPIPE", EPIPE },
-	{ "EDOM", EDOM },
-	{ "ERANGE", ERANGE },
-	{ "EDEADLK", EDEADLK },
-	{ "ENAMETOOLONG", ENAMETOOLONG },
-	{ "ENOLCK", ENOLCK },
-	{ "ENOSYS", ENOSYS },
-	{ "ENOTEMPTY", ENOTEMPTY },
-	{ "ELOOP", ELOOP },
-	{ "ENOMSG", ENOMSG },
-	{ "EIDRM", EIDRM },
-	{ "ENODATA", ENODATA },
-	{ "ETIME", ETIME },
-	{ "EPROTO", EPROTO },
-	{ "EBADMSG", EBADMSG },
-	{ "EOVERFLOW", EOVERFLOW },
-	{ "EBADFD", EBADFD },
-	{ "EILSEQ", EILSEQ },
-	{ "EUSERS", EUSERS },
-	{ "EMSGSIZE", EMSGSIZE },
-	{ "EOPNOTSUPP", EOPNOTSUPP },
-	{ "EADDRINUSE", EADDRINUSE },
-	{ "ENOBUFS", ENOBUFS },
-	{ "ETIMEDOUT", ETIMEDOUT },
-	{ "EALREADY", EALREADY },
-	{ "EINPROGRESS", EINPROGRESS },
-	{ "ESTALE", ESTALE },
-	{ "EDQUOT", EDQUOT },
-	{ "ECANCELED", ECANCELED },
-	{ "EOWNERDEAD", EOWNERDEAD },
-	{ "ENOTRECOVERABLE", ENOTRECOVERABLE },
-	{ "EHWPOISON", EHWPOISON },
-	{ "ENOTSUPP", 524 },
-	{ NULL, 0 },
+	{"EPERM", EPERM},
+	{"ENOENT", ENOENT},
+	{"ESRCH", ESRCH},
+	{"EINTR", EINTR},
+	{"EIO", EIO},
+	{"ENXIO", ENXIO},
+	{"E2BIG", E2BIG},
+	{"ENOEXEC", ENOEXEC},
+	{"EBADF", EBADF},
+	{"ECHILD", ECHILD},
+	{"EAGAIN", EAGAIN},
+	{"ENOMEM", ENOMEM},
+	{"EACCES", EACCES},
+	{"EFAULT", EFAULT},
+	{"ENOTBLK", ENOTBLK},
+	{"EBUSY", EBUSY},
+	{"EEXIST", EEXIST},
+	{"EXDEV", EXDEV},
+	{"ENODEV", ENODEV},
+	{"ENOTDIR", ENOTDIR},
+	{"EISDIR", EISDIR},
+	{"EINVAL", EINVAL},
+	{"ENFILE", ENFILE},
+	{"EMFILE", EMFILE},
+	{"ENOTTY", ENOTTY},
+	{"ETXTBSY", ETXTBSY},
+	{"EFBIG", EFBIG},
+	{"ENOSPC", ENOSPC},
+	{"ESPIPE", ESPIPE},
+	{"EROFS", EROFS},
+	{"EMLINK", EMLINK},
+	{"EPIPE", EPIPE},
+	{"EDOM", EDOM},
+	{"ERANGE", ERANGE},
+	{"EDEADLK", EDEADLK},
+	{"ENAMETOOLONG", ENAMETOOLONG},
+	{"ENOLCK", ENOLCK},
+	{"ENOSYS", ENOSYS},
+	{"ENOTEMPTY", ENOTEMPTY},
+	{"ELOOP", ELOOP},
+	{"ENOMSG", ENOMSG},
+	{"EIDRM", EIDRM},
+	{"ENODATA", ENODATA},
+	{"ETIME", ETIME},
+	{"EPROTO", EPROTO},
+	{"EBADMSG", EBADMSG},
+	{"EOVERFLOW", EOVERFLOW},
+	{"EBADFD", EBADFD},
+	{"EILSEQ", EILSEQ},
+	{"EUSERS", EUSERS},
+	{"EMSGSIZE", EMSGSIZE},
+	{"EOPNOTSUPP", EOPNOTSUPP},
+	{"EADDRINUSE", EADDRINUSE},
+	{"ENOBUFS", ENOBUFS},
+	{"ETIMEDOUT", ETIMEDOUT},
+	{"EALREADY", EALREADY},
+	{"EINPROGRESS", EINPROGRESS},
+	{"ESTALE", ESTALE},
+	{"EDQUOT", EDQUOT},
+	{"ECANCELED", ECANCELED},
+	{"EOWNERDEAD", EOWNERDEAD},
+	{"ENOTRECOVERABLE", ENOTRECOVERABLE},
+	{"EHWPOISON", EHWPOISON},
+	{"ENOTSUPP", 524},
+	{NULL, 0},
 };
 
 static const struct number_name fault_points[] = {
-#define FAULT_POINT(identifier, name, error, what) { name, FAULT_##identifier },
+#define FAULT_POINT(identifier, name, error, what) {name, FAULT_##identifier},
 #include "impl/abi/fault_points.def"
 #undef FAULT_POINT
-	{ NULL, 0 },
+	{NULL, 0},
 };
 
 static const struct number_name schedule_points[] = {
-#define SCHEDULE_POINT(identifier, name) { name, SCHEDULE_##identifier },
+#define SCHEDULE_POINT(identifier, name) {name, SCHEDULE_##identifier},
 #include "impl/abi/schedule_points.def"
 #undef SCHEDULE_POINT
-	{ NULL, 0 },
+	{NULL, 0},
 };
 
 static const struct number_name lock_classes[] = {
-#define LOCK_CLASS(identifier, name) { name, 0 },
+#define LOCK_CLASS(identifier, name) {name, 0},
 #include "impl/sim/lock_classes.def"
 #undef LOCK_CLASS
-	{ NULL, 0 },
+	{NULL, 0},
 };
 
 static const struct number_name bugs[] = {
-#define BUG(identifier, name, where, what) { name, 0 },
+#define BUG(identifier, name, where, what) {name, 0},
 #include "impl/sim/bugs.def"
 #undef BUG
-	{ NULL, 0 },
+	{NULL, 0},
 };
 
 static const struct number_name needs[] = {
-	{ "test", NEEDS_TEST },
-	{ "inproc", NEEDS_INPROC },
-	{ "group", NEEDS_GROUP },
-	{ "cdev", NEEDS_CDEV },
-	{ "container", NEEDS_CONTAINER },
-	{ "spapr", NEEDS_SPAPR },
-	{ "kvm", NEEDS_KVM },
-	{ "hugetlb", PROG_NEEDS_HUGETLB },
-	{ "memfd", PROG_NEEDS_MEMFD },
-	{ "root", PROG_NEEDS_ROOT },
-	{ "user", PROG_NEEDS_USER },
-	{ NULL, 0 },
+	{"test", NEEDS_TEST},
+	{"inproc", NEEDS_INPROC},
+	{"group", NEEDS_GROUP},
+	{"cdev", NEEDS_CDEV},
+	{"container", NEEDS_CONTAINER},
+	{"spapr", NEEDS_SPAPR},
+	{"kvm", NEEDS_KVM},
+	{"hugetlb", PROG_NEEDS_HUGETLB},
+	{"memfd", PROG_NEEDS_MEMFD},
+	{"root", PROG_NEEDS_ROOT},
+	{"user", PROG_NEEDS_USER},
+	{NULL, 0},
 };
 
 static const struct number_name header_keys[] = {
-	{ "id", 0 },
-	{ "req", 0 },
-	{ "since", 0 },
-	{ "until", 0 },
-	{ "needs", 0 },
-	{ "sim", 0 },
-	{ "known-fail", 0 },
-	{ "twin", 0 },
-	{ "schedule:", 0 },
-	{ NULL, 0 },
+	{"id", 0},
+	{"req", 0},
+	{"since", 0},
+	{"until", 0},
+	{"needs", 0},
+	{"sim", 0},
+	{"known-fail", 0},
+	{"twin", 0},
+	{"schedule:", 0},
+	{NULL, 0},
 };
 
 static const struct number_name option_keys[] = {
-	{ "kernel", 0 },
-	{ "pages", 0 },
-	{ "bug", 0 },
-	{ "seed", 0 },
-	{ "memlock", 0 },
-	{ "caps", 0 },
-	{ "compat", 0 },
-	{ "ioasid", 0 },
-	{ NULL, 0 },
+	{"kernel", 0},
+	{"pages", 0},
+	{"bug", 0},
+	{"seed", 0},
+	{"memlock", 0},
+	{"caps", 0},
+	{"compat", 0},
+	{"ioasid", 0},
+	{NULL, 0},
 };
 
 static const struct number_name constants[] = {
-	{ "NULL", 0 },
-	{ "U64_MAX", UINT64_MAX },
-	{ "U32_MAX", UINT32_MAX },
-	{ "U16_MAX", UINT16_MAX },
-	{ "U8_MAX", UINT8_MAX },
-	{ "S64_MAX", INT64_MAX },
-	{ "INT_MAX", INT32_MAX },
-	{ "INT_MIN", (uint64_t)INT32_MIN },
-	{ NULL, 0 },
+	{"NULL", 0},
+	{"U64_MAX", UINT64_MAX},
+	{"U32_MAX", UINT32_MAX},
+	{"U16_MAX", UINT16_MAX},
+	{"U8_MAX", UINT8_MAX},
+	{"S64_MAX", INT64_MAX},
+	{"INT_MAX", INT32_MAX},
+	{"INT_MIN", (uint64_t)INT32_MIN},
+	{NULL, 0},
 };
 
 static const struct number_name *const lists[] = {
@@ -240,14 +240,10 @@ static enum field_words field_words(const struct field *field)
 uint32_t names_field_limit(const struct field *field)
 {
 	switch (field_words(field)) {
-	case WORDS_PROCESS:
-		return PROG_PROCESS_MAX;
-	case WORDS_THREAD:
-		return PROG_THREAD_MAX + 1;
-	case WORDS_FAULT_POINT:
-		return FAULT_POINT_COUNT;
-	case WORDS_NONE:
-		break;
+	case WORDS_PROCESS: return PROG_PROCESS_MAX;
+	case WORDS_THREAD: return PROG_THREAD_MAX + 1;
+	case WORDS_FAULT_POINT: return FAULT_POINT_COUNT;
+	case WORDS_NONE: break;
 	}
 	return 0;
 }
@@ -265,8 +261,7 @@ const char *names_field_word(const struct field *field, uint64_t number, char bu
 		return buffer;
 	case WORDS_FAULT_POINT:
 		return names_word(NAMES_FAULT_POINT, (unsigned)number % FAULT_POINT_COUNT);
-	case WORDS_NONE:
-		break;
+	case WORDS_NONE: break;
 	}
 	for (const struct named_value *entry = field->names; entry && entry->name; entry++)
 		if (entry->value == number)
@@ -285,13 +280,12 @@ bool names_field_find(const struct field *field, const char *word, size_t length
 	case WORDS_THREAD:
 		*number = length == 1 ? (uint64_t)(word[0] - 'A') + 1 : 0;
 		return word_is("main", word, length) ||
-			(length == 1 && *number - 1 < PROG_THREAD_MAX);
+		       (length == 1 && *number - 1 < PROG_THREAD_MAX);
 	case WORDS_FAULT_POINT:
 		index = names_find(NAMES_FAULT_POINT, word, length);
 		*number = (uint64_t)index;
 		return index >= 0;
-	case WORDS_NONE:
-		break;
+	case WORDS_NONE: break;
 	}
 	for (const struct named_value *entry = field->names; entry && entry->name; entry++) {
 		*number = entry->value;
@@ -305,60 +299,33 @@ const char *names_prefix(enum resource resource)
 {
 	switch (resource) {
 	case RESOURCE_IOMMUFD:
-	case RESOURCE_ANY_FD:
-		return "fd";
-	case RESOURCE_ACCESS_FD:
-		return "accfd";
-	case RESOURCE_FAULT_FD:
-		return "faultfd";
-	case RESOURCE_VEVENTQ_FD:
-		return "eventqfd";
-	case RESOURCE_CONTAINER:
-		return "container";
-	case RESOURCE_GROUP:
-		return "group";
-	case RESOURCE_VFIO_DEVICE:
-		return "device";
-	case RESOURCE_MEMFD:
-		return "mfd";
-	case RESOURCE_DMABUF:
-		return "dmabuf";
-	case RESOURCE_EVENTFD:
-		return "efd";
-	case RESOURCE_KVM_DEVICE:
-		return "kvm";
-	case RESOURCE_IOAS:
-		return "as";
-	case RESOURCE_DEVICE:
-		return "idev";
-	case RESOURCE_HWPT_PAGING:
-		return "hwpt";
-	case RESOURCE_HWPT_NESTED:
-		return "nested";
-	case RESOURCE_FAULT:
-		return "fault";
-	case RESOURCE_VIOMMU:
-		return "viommu";
-	case RESOURCE_VDEVICE:
-		return "vdev";
-	case RESOURCE_VEVENTQ:
-		return "eventq";
-	case RESOURCE_HW_QUEUE:
-		return "queue";
-	case RESOURCE_SELFTEST:
-		return "dev";
-	case RESOURCE_IOVA:
-		return "iova";
-	case RESOURCE_ACCESS_ITEM:
-		return "item";
-	case RESOURCE_ACCESS:
-		return "acc";
-	case RESOURCE_FAULT_COOKIE:
-		return "cookie";
-	case RESOURCE_PROCESS:
-		return "process";
-	default:
-		return "out";
+	case RESOURCE_ANY_FD: return "fd";
+	case RESOURCE_ACCESS_FD: return "accfd";
+	case RESOURCE_FAULT_FD: return "faultfd";
+	case RESOURCE_VEVENTQ_FD: return "eventqfd";
+	case RESOURCE_CONTAINER: return "container";
+	case RESOURCE_GROUP: return "group";
+	case RESOURCE_VFIO_DEVICE: return "device";
+	case RESOURCE_MEMFD: return "mfd";
+	case RESOURCE_DMABUF: return "dmabuf";
+	case RESOURCE_EVENTFD: return "efd";
+	case RESOURCE_KVM_DEVICE: return "kvm";
+	case RESOURCE_IOAS: return "as";
+	case RESOURCE_DEVICE: return "idev";
+	case RESOURCE_HWPT_PAGING: return "hwpt";
+	case RESOURCE_HWPT_NESTED: return "nested";
+	case RESOURCE_FAULT: return "fault";
+	case RESOURCE_VIOMMU: return "viommu";
+	case RESOURCE_VDEVICE: return "vdev";
+	case RESOURCE_VEVENTQ: return "eventq";
+	case RESOURCE_HW_QUEUE: return "queue";
+	case RESOURCE_SELFTEST: return "dev";
+	case RESOURCE_IOVA: return "iova";
+	case RESOURCE_ACCESS_ITEM: return "item";
+	case RESOURCE_ACCESS: return "acc";
+	case RESOURCE_FAULT_COOKIE: return "cookie";
+	case RESOURCE_PROCESS: return "process";
+	default: return "out";
 	}
 }
 
@@ -371,7 +338,7 @@ bool names_is_valid(const char *name, size_t length)
 			    (name[i] >= '0' && name[i] <= '9') || name[i] == '_'))
 			return false;
 	return !word_is("mem", name, length) && !word_is("thread", name, length) &&
-		!word_is("repeat", name, length) && !word_is("fail", name, length);
+	       !word_is("repeat", name, length) && !word_is("fail", name, length);
 }
 
 #define NEAR_MISS_LENGTH 64

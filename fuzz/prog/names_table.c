@@ -20,8 +20,8 @@ static uint32_t hash_name(const char *name, size_t length)
 }
 
 /* The entry of that name, or the free one where it belongs. The table is never full. */
-static struct names_entry *slot_of(struct names_entry *entries, uint32_t room, const char *name,
-	size_t length, uint32_t hash)
+static struct names_entry *slot_of(
+	struct names_entry *entries, uint32_t room, const char *name, size_t length, uint32_t hash)
 {
 	for (uint32_t i = hash;; i++) {
 		struct names_entry *entry = &entries[i & (room - 1)];
@@ -32,7 +32,8 @@ static struct names_entry *slot_of(struct names_entry *entries, uint32_t room, c
 	}
 }
 
-const struct names_entry *names_table_find(const struct names_table *table, const char *name, size_t length)
+const struct names_entry *names_table_find(
+	const struct names_table *table, const char *name, size_t length)
 {
 	const struct names_entry *entry;
 
@@ -61,7 +62,8 @@ static bool double_table(struct names_table *table)
 	return true;
 }
 
-bool names_table_add(struct names_table *table, const char *name, size_t length, uint16_t call, uint8_t output)
+bool names_table_add(
+	struct names_table *table, const char *name, size_t length, uint16_t call, uint8_t output)
 {
 	struct names_entry entry = {
 		.name = name,

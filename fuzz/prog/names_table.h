@@ -22,9 +22,10 @@ struct names_table {
 };
 
 void names_table_free(struct names_table *table);
-const struct names_entry *names_table_find(const struct names_table *table, const char *name, size_t length);
+const struct names_entry *names_table_find(
+	const struct names_table *table, const char *name, size_t length);
 /* Adds a name that is not in the table. False when memory is short. */
-bool names_table_add(struct names_table *table, const char *name, size_t length, uint16_t call,
-	uint8_t output);
+bool names_table_add(
+	struct names_table *table, const char *name, size_t length, uint16_t call, uint8_t output);
 
 #endif

@@ -63,7 +63,7 @@ static void drop_pending(struct parser *parser)
 /* The comment behind '#', without the blank that follows it and those at the end. */
 static struct span comment_text(struct lex *lex)
 {
-	struct span text = { lex->at + 1, (size_t)(lex->end - lex->at - 1) };
+	struct span text = {lex->at + 1, (size_t)(lex->end - lex->at - 1)};
 
 	if (text.length && text.at[0] == ' ') {
 		text.at++;
@@ -112,7 +112,8 @@ static bool prefix_word(struct parser *parser, struct span word, struct call *ca
 
 		lex_skip_blanks(lex);
 		letter = lex_word(lex, "");
-		if (letter.length != 1 || letter.at[0] < 'A' || letter.at[0] >= 'A' + PROG_THREAD_MAX)
+		if (letter.length != 1 || letter.at[0] < 'A' ||
+			letter.at[0] >= 'A' + PROG_THREAD_MAX)
 			return lex_fail_found(lex, lex->at, NULL, "expected a thread, A to %c",
 				'A' + PROG_THREAD_MAX - 1);
 		call->thread = (uint8_t)(letter.at[0] - 'A' + 1);
@@ -139,7 +140,8 @@ static bool prefix_word(struct parser *parser, struct span word, struct call *ca
 			return lex_fail_found(lex, word.at, &miss, "expected a fault point");
 		lex->at += word.length;
 		if (lex_next(lex) != '#')
-			return lex_fail_found(lex, lex->at, NULL, "expected '#' and which pass fails");
+			return lex_fail_found(
+				lex, lex->at, NULL, "expected '#' and which pass fails");
 		lex->at++;
 		if (!lex_count(lex, "which pass fails", 1, UINT16_MAX, &number))
 			return false;
@@ -181,10 +183,11 @@ static bool prefixes(struct parser *parser, bool in_body, struct call *call)
 			return true;
 		if (in_body && kind <= 2)
 			return lex_fail(lex, word.at,
-				"thread and process stand before 'on': the body runs where it is called");
+				"thread and process stand before 'on': the body runs where it is "
+				"called");
 		if (seen & kind)
-			return lex_fail(lex, word.at, "the prefix '%.*s' is given twice", (int)word.length,
-				word.at);
+			return lex_fail(lex, word.at, "the prefix '%.*s' is given twice",
+				(int)word.length, word.at);
 		seen |= kind;
 		if (kind != 1) {
 			if (!prefix_word(parser, word, call))
@@ -224,11 +227,14 @@ static bool output_names(struct parser *parser, struct output_names *names)
 			return true;
 		}
 		if (names->count == CALL_OUTPUT_MAX)
-			return lex_fail(lex, word.at, "a call has at most %d outputs", CALL_OUTPUT_MAX);
+			return lex_fail(
+				lex, word.at, "a call has at most %d outputs", CALL_OUTPUT_MAX);
 		if (!span_is(word, "_") && !names_is_valid(word.at, word.length))
 			return lex_fail_found(lex, word.at, NULL,
-				"expected a name (a lower-case letter, then letters, digits and '_', "
-				"at most %d; not a word of the grammar)", NAME_MAX_LENGTH);
+				"expected a name (a lower-case letter, then letters, digits and "
+				"'_', "
+				"at most %d; not a word of the grammar)",
+				NAME_MAX_LENGTH);
 		names->names[names->count++] = word;
 		if (next != ',' && next != '=')
 			return lex_fail_found(lex, lex->at, NULL, "expected ',' or '='");
@@ -250,8 +256,8 @@ static bool define_names(struct parser *parser, uint32_t index, const struct out
 		const struct names_entry *other;
 
 		if (i >= outputs)
-			return lex_fail(&parser->lex, name.at, "%s has %u output%s to name", row->name,
-				outputs, outputs == 1 ? "" : "s");
+			return lex_fail(&parser->lex, name.at, "%s has %u output%s to name",
+				row->name, outputs, outputs == 1 ? "" : "s");
 		if (span_is(name, "_"))
 			continue;
 		other = names_table_find(&parser->names, name.at, name.length);
@@ -286,7 +292,8 @@ static bool call_word(struct parser *parser, int *row)
 	return lex_fail_found(lex, word.at, &miss, "expected a call");
 }
 
-static bool unknown_field(struct parser *parser, const struct call_row *row, struct span word, bool bare)
+static bool unknown_field(
+	struct parser *parser, const struct call_row *row, struct span word, bool bare)
 {
 	struct near_miss miss;
 
@@ -299,7 +306,8 @@ static bool unknown_field(struct parser *parser, const struct call_row *row, str
 			near_miss_try(&miss, entry->name);
 	}
 	return lex_fail_found(&parser->lex, word.at, &miss,
-		bare ? "expected a field (field=value) or a flag of %s" : "expected a field of %s", row->name);
+		bare ? "expected a field (field=value) or a flag of %s" : "expected a field of %s",
+		row->name);
 }
 
 /* field=value */
@@ -354,36 +362,6 @@ static bool flag_word(struct parser *parser, uint32_t index, int field)
 	return true;
 }
 
-/*
- * In-kernel calls on a device may name just the device: its descriptor is the one that the call which made it
- * was made on.
- */
-static void complete_subject(struct prog *prog, uint32_t index)
-{
-	const struct call *call = &prog->calls[index];
-	const struct call_row *row = prog_row(call);
-	struct value *subject = prog_value(prog, call, 0);
-	enum resource have;
-
-	if (row->kind != CALL_KERNEL || subject->kind != VALUE_HANDLE)
-		return;
-	have = prog_output_resource(prog, subject->call, subject->output);
-	if (resource_matches(row->fields[0].resource, have))
-		return;
-	for (unsigned i = 1; i < row->field_count; i++) {
-		const struct field *field = &row->fields[i];
-		const struct call *producer = &prog->calls[subject->call];
-
-		if (field->kind != FIELD_RESOURCE || !(field->direction & FIELD_IN) ||
-			!resource_matches(field->resource, have) ||
-			prog_row(producer)->fields[0].kind != FIELD_SUBJECT)
-			continue;
-		*prog_value(prog, call, i) = *subject;
-		*subject = *prog_value(prog, producer, 0);
-		return;
-	}
-}
-
 static bool bare_word(struct parser *parser, uint32_t index)
 {
 	struct lex *lex = &parser->lex;
@@ -399,15 +377,11 @@ static bool bare_word(struct parser *parser, uint32_t index)
 	while (next < count && prog->values[first + fields[next]].kind != VALUE_UNSET)
 		next++;
 	target = next < count ? &row->fields[fields[next]] : NULL;
-	if (target && (target->kind == FIELD_SUBJECT || parse_is_name(target, word, false))) {
-		if (!parse_value(parser, index, target, first + fields[next], 0))
-			return false;
-		if (target->kind == FIELD_SUBJECT)
-			complete_subject(prog, index);
-		return true;
-	}
-	flag = word.length && (word.at + word.length >= lex->end || word.at[word.length] != '+') ?
-		field_of_flag(parser, row, word) : -1;
+	if (target && (target->kind == FIELD_SUBJECT || parse_is_name(target, word, false)))
+		return parse_value(parser, index, target, first + fields[next], 0);
+	flag = word.length && (word.at + word.length >= lex->end || word.at[word.length] != '+')
+		       ? field_of_flag(parser, row, word)
+		       : -1;
 	if (flag >= 0)
 		return flag_word(parser, index, flag);
 	if (!target)
@@ -421,7 +395,7 @@ static bool is_end_of_words(struct parser *parser, bool has_body, bool in_body)
 	char next = lex_peek(lex);
 
 	return !next || lex_is_arrow(lex) || next == '#' || (has_body && next == ':') ||
-		(in_body && (next == ';' || next == '}'));
+	       (in_body && (next == ';' || next == '}'));
 }
 
 static bool words(struct parser *parser, uint32_t index)
@@ -445,7 +419,8 @@ static bool words(struct parser *parser, uint32_t index)
 		if (row == CALL_ID_process && lex_next(lex) == ':')
 			lex->at++;
 		if (lex->at < lex->end && !strchr(" \t:;}", *lex->at) && !lex_is_arrow(lex))
-			return lex_fail_found(lex, lex->at, NULL, "expected a blank behind the value");
+			return lex_fail_found(
+				lex, lex->at, NULL, "expected a blank behind the value");
 	}
 	return true;
 }
@@ -459,10 +434,12 @@ static bool body_of(struct parser *parser, uint32_t index)
 	bool nested = parser->text->prog.calls[index].body;
 
 	if (!lex_take(lex, ':') || !lex_take(lex, '{'))
-		return lex_fail_found(lex, lex->at, NULL, "expected ': {' and the calls of the body");
+		return lex_fail_found(
+			lex, lex->at, NULL, "expected ': {' and the calls of the body");
 	while (!lex_take(lex, '}')) {
 		if (nested)
-			return lex_fail_found(lex, lex->at, NULL, "expected '}': bodies do not nest");
+			return lex_fail_found(
+				lex, lex->at, NULL, "expected '}': bodies do not nest");
 		if (!statement(parser, index + 1))
 			return false;
 		if (!lex_take(lex, ';') && lex_peek(lex) != '}')
@@ -476,21 +453,22 @@ static bool statement(struct parser *parser, uint32_t body)
 {
 	struct prog *prog = &parser->text->prog;
 	uint32_t index = prog->call_count;
-	struct call prefix = { .body = (uint16_t)body };
+	struct call prefix = {.body = (uint16_t)body};
 	struct output_names names;
 	struct call *call;
 	uint32_t first;
 	int row;
 
-	if (!prefixes(parser, body, &prefix) || !output_names(parser, &names) || !call_word(parser, &row))
+	if (!prefixes(parser, body, &prefix) || !output_names(parser, &names) ||
+		!call_word(parser, &row))
 		return false;
 	if (index >= PROG_CALL_MAX)
-		return lex_fail(&parser->lex, parser->lex.line_start, "a program has at most %d calls",
-			PROG_CALL_MAX);
+		return lex_fail(&parser->lex, parser->lex.line_start,
+			"a program has at most %d calls", PROG_CALL_MAX);
 	call = prog_add_call(prog, (enum call_id)row);
 	if (!call || !prog_text_reserve(parser->text, index + 1))
-		return lex_fail(&parser->lex, parser->lex.line_start, "the program has more than %u values",
-			PROG_VALUE_MAX);
+		return lex_fail(&parser->lex, parser->lex.line_start,
+			"the program has more than %u values", PROG_VALUE_MAX);
 	if (body) {
 		prefix.thread = prog->calls[body - 1].thread;
 		prefix.process = prog->calls[body - 1].process;
@@ -535,7 +513,8 @@ static bool call_line(struct parser *parser)
 static bool header_line(struct parser *parser)
 {
 	if (parser->text->prog.call_count)
-		return lex_fail(&parser->lex, parser->lex.at, "header lines stand before the first call");
+		return lex_fail(
+			&parser->lex, parser->lex.at, "header lines stand before the first call");
 	if (parser->pending && !parser->pending_length)
 		drop_pending(parser);
 	parser->seen_header = true;
@@ -601,9 +580,10 @@ static bool lines(struct parser *parser, const char *source, size_t length)
 	return end_of_text(parser);
 }
 
-bool prog_parse(struct prog_text *text, const char *source, size_t length, struct parse_error *error)
+bool prog_parse(
+	struct prog_text *text, const char *source, size_t length, struct parse_error *error)
 {
-	struct parser parser = { .text = text, .lex = { .error = error } };
+	struct parser parser = {.text = text, .lex = {.error = error}};
 	bool done;
 
 	memset(error, 0, sizeof(*error));
@@ -612,7 +592,8 @@ bool prog_parse(struct prog_text *text, const char *source, size_t length, struc
 	names_table_free(&parser.names);
 	free(parser.pending);
 	if (done) {
-		/* Lock classes, versions and the like are right by now; this brings options in line. */
+		/* Lock classes, versions and the like are right by now; this brings options in
+		 * line. */
 		prog_repair(&text->prog);
 		return true;
 	}
@@ -657,7 +638,8 @@ bool prog_parse_file(struct prog_text *text, const char *path, char *message, si
 	source = file ? read_all(file, &length) : NULL;
 	if (!source || ferror(file) || length > PARSE_FILE_MAX) {
 		snprintf(message, message_size, "%s: %s", path,
-			length > PARSE_FILE_MAX ? "larger than 64 MiB" : strerror(errno ? errno : ENOMEM));
+			length > PARSE_FILE_MAX ? "larger than 64 MiB"
+						: strerror(errno ? errno : ENOMEM));
 		free(source);
 		if (file)
 			fclose(file);
@@ -667,6 +649,7 @@ bool prog_parse_file(struct prog_text *text, const char *path, char *message, si
 	done = prog_parse(text, source, length, &error);
 	free(source);
 	if (!done)
-		snprintf(message, message_size, "%s:%u:%u: %s", path, error.line, error.column, error.message);
+		snprintf(message, message_size, "%s:%u:%u: %s", path, error.line, error.column,
+			error.message);
 	return done;
 }

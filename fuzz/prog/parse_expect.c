@@ -70,7 +70,8 @@ static bool versions(struct parser *parser, uint16_t previous, uint16_t *since, 
 	if (lex_peek(lex) >= '0' && lex_next(lex) <= '9')
 		return lex_version(lex, before);
 	if (!previous)
-		return lex_fail_found(lex, start, NULL, "expected 'before' a version, or behind 'since'");
+		return lex_fail_found(
+			lex, start, NULL, "expected 'before' a version, or behind 'since'");
 	*before = previous;
 	return true;
 }
@@ -111,7 +112,8 @@ static bool expected_field(struct parser *parser, uint32_t call, struct expectat
 		near_miss_init(&miss, word.at, word.length);
 		for (unsigned i = 0; i < row->field_count; i++)
 			near_miss_try(&miss, row->fields[i].width ? row->fields[i].name : "");
-		return lex_fail_found(lex, word.at, &miss, "expected a field of %s or '}'", row->name);
+		return lex_fail_found(
+			lex, word.at, &miss, "expected a field of %s or '}'", row->name);
 	}
 	for (unsigned i = 0; i < expectation->field_count; i++)
 		if (expectation->fields[i].field == field)
@@ -120,7 +122,8 @@ static bool expected_field(struct parser *parser, uint32_t call, struct expectat
 		return lex_fail(lex, word.at, "at most 6 fields can be expected");
 	lex->at += word.length;
 	if (lex_next(lex) != '=')
-		return lex_fail_found(lex, lex->at, NULL, "expected '=' behind %s", row->fields[field].name);
+		return lex_fail_found(
+			lex, lex->at, NULL, "expected '=' behind %s", row->fields[field].name);
 	lex->at++;
 	next = &expectation->fields[expectation->field_count++];
 	next->field = (uint8_t)field;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Header lines: "#: id NAME  req 3.6/5", "#: sim kernel=6.12", "#: schedule: A.2@lock(iova_rwsem)#1 -> B". */
+/* Header lines: "#: id NAME  req 3.6/5", "#: sim kernel=6.12", "#: schedule: A.2@lock(iova_rwsem)#1
+ * -> B". */
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,8 @@ static bool needs(struct parser *parser)
 
 			near_miss_init(&miss, word.at, word.length);
 			near_miss_list(&miss, NAMES_NEEDS);
-			return lex_fail_found(lex, word.at, &miss, "expected what the target must have");
+			return lex_fail_found(
+				lex, word.at, &miss, "expected what the target must have");
 		}
 		if (need < 0)
 			return true;
@@ -86,7 +88,7 @@ static bool rest_of_line(struct parser *parser, char **out)
 	struct span rest;
 
 	lex_skip_blanks(lex);
-	rest = (struct span){ lex->at, (size_t)(lex->end - lex->at) };
+	rest = (struct span){lex->at, (size_t)(lex->end - lex->at)};
 	while (rest.length && (rest.at[rest.length - 1] == ' ' || rest.at[rest.length - 1] == '\t'))
 		rest.length--;
 	if (!rest.length)
@@ -162,7 +164,8 @@ static bool option_compat(struct parser *parser)
 	} while (true);
 }
 
-static bool option_word(struct parser *parser, const char *const *words, unsigned count, unsigned *which)
+static bool option_word(
+	struct parser *parser, const char *const *words, unsigned count, unsigned *which)
 {
 	struct lex *lex = &parser->lex;
 	struct span word = lex_word(lex, "-");
@@ -179,9 +182,9 @@ static bool option_word(struct parser *parser, const char *const *words, unsigne
 
 static bool option_value(struct parser *parser, int key)
 {
-	static const char *const caps[] = { "-" };
-	static const char *const generations[] = { "x2", "x3", "x4" };
-	static const uint32_t bits[] = { PROG_OPTION_IOASID_X2, PROG_OPTION_IOASID_X3, 0 };
+	static const char *const caps[] = {"-"};
+	static const char *const generations[] = {"x2", "x3", "x4"};
+	static const uint32_t bits[] = {PROG_OPTION_IOASID_X2, PROG_OPTION_IOASID_X3, 0};
 	struct prog_options *options = &parser->text->prog.options;
 	const char *start = parser->lex.at;
 	const char *name = names_word(NAMES_OPTION, (unsigned)key);
@@ -192,8 +195,9 @@ static bool option_value(struct parser *parser, int key)
 		if (!lex_version(&parser->lex, &options->kernel))
 			return false;
 		if (options->kernel < LINUX(6, 2) || options->kernel > LINUX_NEWEST)
-			return lex_fail_found(&parser->lex, start, NULL, "expected a kernel from 6.2 to %u.%u",
-				LINUX_NEWEST >> 8, LINUX_NEWEST & 0xff);
+			return lex_fail_found(&parser->lex, start, NULL,
+				"expected a kernel from 6.2 to %u.%u", LINUX_NEWEST >> 8,
+				LINUX_NEWEST & 0xff);
 		return true;
 	}
 	if (!strcmp(name, "pages"))
@@ -243,13 +247,14 @@ static bool options(struct parser *parser)
 			return lex_fail_found(lex, word.at, &miss, "expected a machine option");
 		lex->at += word.length;
 		if (lex_next(lex) != '=')
-			return lex_fail_found(lex, lex->at, NULL, "expected '=' behind %.*s", (int)word.length,
-				word.at);
+			return lex_fail_found(lex, lex->at, NULL, "expected '=' behind %.*s",
+				(int)word.length, word.at);
 		lex->at++;
 		if (!option_value(parser, key))
 			return false;
 		if (lex->at < lex->end && *lex->at != ' ' && *lex->at != '\t')
-			return lex_fail_found(lex, lex->at, NULL, "expected a blank behind the option");
+			return lex_fail_found(
+				lex, lex->at, NULL, "expected a blank behind the option");
 	}
 }
 
@@ -339,7 +344,8 @@ static bool schedule_switch(struct parser *parser)
 	if (!thread_word(parser, &next->thread))
 		return false;
 	if (lex_next(lex) != '.')
-		return lex_fail_found(lex, lex->at, NULL, "expected '.' and the number of the call");
+		return lex_fail_found(
+			lex, lex->at, NULL, "expected '.' and the number of the call");
 	lex->at++;
 	if (!lex_count(lex, "the number of the call", 0, PROG_CALL_MAX - 1, &number))
 		return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parser's parts. Every function takes the parser first; false means that the error is filled. */
+/* The parser's parts. Every function takes the parser first; false means that the error is filled.
+ */
 #ifndef IOMMUZZ_FUZZ_PROG_PARSE_PRIVATE_H
 #define IOMMUZZ_FUZZ_PROG_PARSE_PRIVATE_H
 
@@ -19,10 +20,13 @@ struct parser {
 /* Fields that bare words fill, in order. Returns their number. */
 unsigned parse_bare_fields(const struct call_row *row, uint8_t fields[CALL_FIELD_MAX]);
 
-/* parse_value.c: a value of call `call` for the field into prog.values[index]. depth as in prog_field_takes. */
-bool parse_value(struct parser *parser, uint32_t call, const struct field *field, uint32_t index, unsigned depth);
+/* parse_value.c: a value of call `call` for the field into prog.values[index]. depth as in
+ * prog_field_takes. */
+bool parse_value(struct parser *parser, uint32_t call, const struct field *field, uint32_t index,
+	unsigned depth);
 /* A number, handle or place in memory, for fields of expectations too. */
-bool parse_scalar(struct parser *parser, uint32_t call, const struct field *field, struct value *value);
+bool parse_scalar(
+	struct parser *parser, uint32_t call, const struct field *field, struct value *value);
 /* Whether the word is exactly (or but for the case) a name of the field's flags or enumerators. */
 bool parse_is_name(const struct field *field, struct span word, bool any_case);
 /* Whether the word means something as a value by itself: a constant, mem or an output's name. */

@@ -24,7 +24,8 @@ static bool words_equal(const char *name, struct span word, bool any_case)
 	return !name[word.length];
 }
 
-static const struct named_value *find_name(const struct field *field, struct span word, bool any_case)
+static const struct named_value *find_name(
+	const struct field *field, struct span word, bool any_case)
 {
 	for (const struct named_value *entry = field->names; entry && entry->name; entry++)
 		if (words_equal(entry->name, word, any_case))
@@ -40,7 +41,7 @@ bool parse_is_name(const struct field *field, struct span word, bool any_case)
 bool parse_is_word(const struct parser *parser, struct span word)
 {
 	return span_is(word, "mem") || names_find(NAMES_CONSTANT, word.at, word.length) >= 0 ||
-		names_table_find(&parser->names, word.at, word.length);
+	       names_table_find(&parser->names, word.at, word.length);
 }
 
 static bool unknown_word(struct parser *parser, const struct field *field)
@@ -62,22 +63,24 @@ static bool unknown_word(struct parser *parser, const struct field *field)
 	if (field->kind == FIELD_FLAGS || field->kind == FIELD_ENUM)
 		return lex_fail_found(lex, word.at, &miss, "expected a %s of %s",
 			field->kind == FIELD_FLAGS ? "flag" : "value", field->name);
-	return lex_fail_found(lex, word.at, &miss, "expected a value of %s: no output has that name",
-		field->name);
+	return lex_fail_found(lex, word.at, &miss,
+		"expected a value of %s: no output has that name", field->name);
 }
 
 /* The first term of a sum, the only one that may be a handle or mem. */
-static bool first_term(struct parser *parser, uint32_t call, const struct field *field, struct value *value)
+static bool first_term(
+	struct parser *parser, uint32_t call, const struct field *field, struct value *value)
 {
 	struct lex *lex = &parser->lex;
 	struct span word = lex_word(lex, "");
 	const struct names_entry *entry;
 	int constant;
 
-	*value = (struct value){ .kind = VALUE_NUMBER };
+	*value = (struct value){.kind = VALUE_NUMBER};
 	if (!word.length || !is_name_start(word.at[0])) {
 		if (!word.length)
-			return lex_fail_found(lex, lex->at, NULL, "expected a value of %s", field->name);
+			return lex_fail_found(
+				lex, lex->at, NULL, "expected a value of %s", field->name);
 		return lex_number(lex, &value->number);
 	}
 	constant = names_find(NAMES_CONSTANT, word.at, word.length);
@@ -113,7 +116,8 @@ static bool further_term(struct parser *parser, uint64_t *number)
 		return true;
 	}
 	if (word.length && is_name_start(word.at[0]))
-		return lex_fail_found(lex, word.at, NULL, "expected a number: a name stands first in a sum");
+		return lex_fail_found(
+			lex, word.at, NULL, "expected a number: a name stands first in a sum");
 	return lex_number(lex, number);
 }
 
@@ -128,7 +132,8 @@ static bool fits(const struct field *field, uint64_t number)
 	return number >> bits == 0 || number >= UINT64_MAX << (bits - 1);
 }
 
-static bool sum(struct parser *parser, uint32_t call, const struct field *field, struct value *value)
+static bool sum(
+	struct parser *parser, uint32_t call, const struct field *field, struct value *value)
 {
 	struct lex *lex = &parser->lex;
 	const char *start = lex->at;
@@ -150,28 +155,33 @@ static bool sum(struct parser *parser, uint32_t call, const struct field *field,
 	}
 	if (value->kind == VALUE_NUMBER) {
 		if (!fits(field, value->number) && field->kind == FIELD_NAME)
-			return lex_fail_found(lex, start, NULL, "expected a value of %s", field->name);
+			return lex_fail_found(
+				lex, start, NULL, "expected a value of %s", field->name);
 		if (!fits(field, value->number))
-			return lex_fail(lex, start, "the number does not fit in %s, which has %u byte%s",
-				field->name, field->width, field->width == 1 ? "" : "s");
+			return lex_fail(lex, start,
+				"the number does not fit in %s, which has %u byte%s", field->name,
+				field->width, field->width == 1 ? "" : "s");
 		value->number = prog_field_number(field, value->number);
 	}
 	return true;
 }
 
-/* One flag, enumerator or number. A name is one only if it stands alone: "as+0" is a handle even if "as" is a flag. */
-static bool flag_term(struct parser *parser, uint32_t call, const struct field *field, struct value *value)
+/* One flag, enumerator or number. A name is one only if it stands alone: "as+0" is a handle even if
+ * "as" is a flag. */
+static bool flag_term(
+	struct parser *parser, uint32_t call, const struct field *field, struct value *value)
 {
 	struct lex *lex = &parser->lex;
 	struct span word = lex_word(lex, "_./-");
 	const char *behind = word.at + word.length;
 	bool alone = behind >= lex->end || *behind != '+';
-	const struct named_value *entry = alone && word.length ? find_name(field, word, false) : NULL;
+	const struct named_value *entry =
+		alone && word.length ? find_name(field, word, false) : NULL;
 
 	if (!entry && alone && word.length && !parse_is_word(parser, word))
 		entry = find_name(field, word, true);
 	if (entry) {
-		*value = (struct value){ .kind = VALUE_NUMBER, .number = entry->value };
+		*value = (struct value){.kind = VALUE_NUMBER, .number = entry->value};
 		lex->at = behind;
 		return true;
 	}
@@ -186,7 +196,8 @@ static bool flag_term(struct parser *parser, uint32_t call, const struct field *
 	return sum(parser, call, field, value);
 }
 
-static bool flags(struct parser *parser, uint32_t call, const struct field *field, struct value *value)
+static bool flags(
+	struct parser *parser, uint32_t call, const struct field *field, struct value *value)
 {
 	struct lex *lex = &parser->lex;
 	const char *start = lex->at;
@@ -200,15 +211,19 @@ static bool flags(struct parser *parser, uint32_t call, const struct field *fiel
 		if (!flag_term(parser, call, field, &more))
 			return false;
 		if (value->kind != VALUE_NUMBER || more.kind != VALUE_NUMBER)
-			return lex_fail_found(lex, start, NULL, "expected flags and numbers only between '|'");
+			return lex_fail_found(
+				lex, start, NULL, "expected flags and numbers only between '|'");
 		value->number |= more.number;
 	}
-	/* A flag of the catalogue may be wider than the field, as an enumerator of another kernel. */
-	value->number = value->kind == VALUE_NUMBER ? prog_field_number(field, value->number) : value->number;
+	/* A flag of the catalogue may be wider than the field, as an enumerator of another kernel.
+	 */
+	value->number = value->kind == VALUE_NUMBER ? prog_field_number(field, value->number)
+						    : value->number;
 	return true;
 }
 
-bool parse_scalar(struct parser *parser, uint32_t call, const struct field *field, struct value *value)
+bool parse_scalar(
+	struct parser *parser, uint32_t call, const struct field *field, struct value *value)
 {
 	struct lex *lex = &parser->lex;
 	const char *start = lex->at;
@@ -231,14 +246,15 @@ static bool name_value(struct parser *parser, const struct field *field, struct 
 	struct span word = lex_word(lex, "-");
 	struct near_miss miss;
 
-	*value = (struct value){ .kind = VALUE_NUMBER };
+	*value = (struct value){.kind = VALUE_NUMBER};
 	if (names_field_find(field, word.at, word.length, &value->number)) {
 		lex->at += word.length;
 		return true;
 	}
 	near_miss_init(&miss, word.at, word.length);
 	if (!strcmp(field->name, "process"))
-		return lex_fail_found(lex, word.at, NULL, "expected a process, P1 to P%d", PROG_PROCESS_MAX);
+		return lex_fail_found(
+			lex, word.at, NULL, "expected a process, P1 to P%d", PROG_PROCESS_MAX);
 	if (!strcmp(field->name, "thread"))
 		return lex_fail_found(lex, word.at, NULL, "expected a thread, A to %c",
 			'A' + PROG_THREAD_MAX - 1);
@@ -247,11 +263,12 @@ static bool name_value(struct parser *parser, const struct field *field, struct 
 
 static bool too_many_values(struct parser *parser)
 {
-	return lex_fail(&parser->lex, parser->lex.at, "the program has more than %u values", PROG_VALUE_MAX);
+	return lex_fail(&parser->lex, parser->lex.at, "the program has more than %u values",
+		PROG_VALUE_MAX);
 }
 
-static bool struct_field(struct parser *parser, uint32_t call, const struct layout *layout, uint32_t first,
-	unsigned depth)
+static bool struct_field(struct parser *parser, uint32_t call, const struct layout *layout,
+	uint32_t first, unsigned depth)
 {
 	struct lex *lex = &parser->lex;
 	struct span word = lex_word(lex, "");
@@ -266,7 +283,8 @@ static bool struct_field(struct parser *parser, uint32_t call, const struct layo
 			return lex_fail(lex, word.at, "%s is given twice", field->name);
 		lex->at += word.length;
 		if (lex_next(lex) != '=')
-			return lex_fail_found(lex, lex->at, NULL, "expected '=' behind %s", field->name);
+			return lex_fail_found(
+				lex, lex->at, NULL, "expected '=' behind %s", field->name);
 		lex->at++;
 		return parse_value(parser, call, field, first + i, depth);
 	}
@@ -277,8 +295,8 @@ static bool struct_field(struct parser *parser, uint32_t call, const struct layo
 }
 
 /* The value's struct, behind its opening brace. */
-static bool struct_value(struct parser *parser, uint32_t call, const struct layout *layout, uint32_t index,
-	unsigned depth)
+static bool struct_value(struct parser *parser, uint32_t call, const struct layout *layout,
+	uint32_t index, unsigned depth)
 {
 	struct lex *lex = &parser->lex;
 	struct prog *prog = &parser->text->prog;
@@ -286,12 +304,12 @@ static bool struct_value(struct parser *parser, uint32_t call, const struct layo
 
 	if (first == UINT32_MAX)
 		return too_many_values(parser);
-	prog->values[index] = (struct value){
-		.kind = VALUE_STRUCT, .start = first, .count = layout->field_count
-	};
+	prog->values[index] =
+		(struct value){.kind = VALUE_STRUCT, .start = first, .count = layout->field_count};
 	while (!lex_take(lex, '}')) {
 		if (!lex_next(lex))
-			return lex_fail_found(lex, lex->at, NULL, "expected a field of %s or '}'", layout->name);
+			return lex_fail_found(
+				lex, lex->at, NULL, "expected a field of %s or '}'", layout->name);
 		if (!struct_field(parser, call, layout, first, depth + 1))
 			return false;
 	}
@@ -299,8 +317,8 @@ static bool struct_value(struct parser *parser, uint32_t call, const struct layo
 }
 
 /* An element: {..}, or the bare value when the struct has one field only. */
-static bool element(struct parser *parser, uint32_t call, const struct layout *layout, uint32_t index,
-	unsigned depth)
+static bool element(struct parser *parser, uint32_t call, const struct layout *layout,
+	uint32_t index, unsigned depth)
 {
 	struct prog *prog = &parser->text->prog;
 	uint32_t first;
@@ -312,7 +330,7 @@ static bool element(struct parser *parser, uint32_t call, const struct layout *l
 	first = prog_add_values(prog, 1);
 	if (first == UINT32_MAX)
 		return too_many_values(parser);
-	prog->values[index] = (struct value){ .kind = VALUE_STRUCT, .start = first, .count = 1 };
+	prog->values[index] = (struct value){.kind = VALUE_STRUCT, .start = first, .count = 1};
 	return parse_value(parser, call, &layout->fields[0], first, depth + 1);
 }
 
@@ -351,8 +369,8 @@ static uint32_t count_elements(const struct lex *lex, const struct layout *layou
 	return count;
 }
 
-static bool array_value(struct parser *parser, uint32_t call, const struct layout *layout, uint32_t index,
-	unsigned depth)
+static bool array_value(struct parser *parser, uint32_t call, const struct layout *layout,
+	uint32_t index, unsigned depth)
 {
 	struct lex *lex = &parser->lex;
 	struct prog *prog = &parser->text->prog;
@@ -369,9 +387,7 @@ static bool array_value(struct parser *parser, uint32_t call, const struct layou
 			return false;
 		count++;
 	}
-	prog->values[index] = (struct value){
-		.kind = VALUE_ARRAY, .start = first, .count = count
-	};
+	prog->values[index] = (struct value){.kind = VALUE_ARRAY, .start = first, .count = count};
 	return true;
 }
 
@@ -382,26 +398,29 @@ static bool literal(struct parser *parser, uint32_t call, const struct field *fi
 	char opening = lex_next(lex);
 
 	if (!prog_field_takes(field, VALUE_STRUCT, depth))
-		return lex_fail_found(lex, lex->at, NULL, "expected a plain value: %s takes no literal struct",
-			field->name);
+		return lex_fail_found(lex, lex->at, NULL,
+			"expected a plain value: %s takes no literal struct", field->name);
 	lex->at++;
 	if (opening == '{')
 		return struct_value(parser, call, field->pointee, index, depth);
 	return array_value(parser, call, field->pointee, index, depth);
 }
 
-bool parse_value(struct parser *parser, uint32_t call, const struct field *field, uint32_t index, unsigned depth)
+bool parse_value(struct parser *parser, uint32_t call, const struct field *field, uint32_t index,
+	unsigned depth)
 {
 	struct lex *lex = &parser->lex;
 	bool takes_bytes = prog_field_takes(field, VALUE_BYTES, depth);
 	bool quoted = lex_next(lex) == '"' ||
-		(lex_next(lex) == 'x' && lex->end - lex->at > 1 && lex->at[1] == '"');
+		      (lex_next(lex) == 'x' && lex->end - lex->at > 1 && lex->at[1] == '"');
 	struct value value;
 
 	if (prog_field_takes(field, VALUE_NUMBER, depth) + takes_bytes == 0)
-		return lex_fail(lex, lex->at, "%s is the result of the call and takes no value", field->name);
+		return lex_fail(lex, lex->at, "%s is the result of the call and takes no value",
+			field->name);
 	if (quoted && !takes_bytes)
-		return lex_fail_found(lex, lex->at, NULL, "expected a number: %s takes no bytes", field->name);
+		return lex_fail_found(
+			lex, lex->at, NULL, "expected a number: %s takes no bytes", field->name);
 	if (quoted || field->kind == FIELD_BYTES || field->kind == FIELD_TAIL) {
 		if (!lex_bytes(lex, &parser->text->prog, field->kind == FIELD_TAIL, &value))
 			return false;

@@ -16,15 +16,18 @@ static const char *given_name(const struct prog_text *text, uint32_t call, unsig
 
 const char *print_output_name(const struct printer *printer, uint32_t call, unsigned output)
 {
-	const char *name = output < CALL_OUTPUT_MAX ? given_name(printer->text, call, output) : NULL;
+	const char *name =
+		output < CALL_OUTPUT_MAX ? given_name(printer->text, call, output) : NULL;
 
-	if (name || !printer->made_up || output >= CALL_OUTPUT_MAX || call >= printer->prog->call_count)
+	if (name || !printer->made_up || output >= CALL_OUTPUT_MAX ||
+		call >= printer->prog->call_count)
 		return name;
 	name = printer->made_up[call][output];
 	return *name ? name : NULL;
 }
 
-/* Marks outputs that handles among the values name and that have no name yet. True if there are any. */
+/* Marks outputs that handles among the values name and that have no name yet. True if there are
+ * any. */
 static bool mark_nameless(const struct prog_text *text, const struct value *values, uint32_t count,
 	uint8_t *marks, unsigned depth)
 {
@@ -35,13 +38,15 @@ static bool mark_nameless(const struct prog_text *text, const struct value *valu
 		const struct value *value = &values[i];
 
 		if (value->kind == VALUE_HANDLE && value->call < prog->call_count &&
-			value->output < CALL_OUTPUT_MAX && !given_name(text, value->call, value->output)) {
+			value->output < CALL_OUTPUT_MAX &&
+			!given_name(text, value->call, value->output)) {
 			marks[value->call] |= (uint8_t)(1u << value->output);
 			found = true;
 		}
-		if ((value->kind == VALUE_STRUCT || value->kind == VALUE_ARRAY) && depth < 2 * PROG_DEPTH_MAX)
-			found |= mark_nameless(text, &prog->values[value->start], value->count, marks,
-				depth + 1);
+		if ((value->kind == VALUE_STRUCT || value->kind == VALUE_ARRAY) &&
+			depth < 2 * PROG_DEPTH_MAX)
+			found |= mark_nameless(
+				text, &prog->values[value->start], value->count, marks, depth + 1);
 	}
 	return found;
 }
@@ -54,10 +59,11 @@ static bool mark_all(const struct prog_text *text, uint8_t *marks)
 	for (uint32_t i = 0; i < prog->call_count; i++) {
 		const struct call *call = &prog->calls[i];
 
-		found |= mark_nameless(text, &prog->values[call->first_value], prog_row(call)->field_count,
-			marks, 0);
+		found |= mark_nameless(text, &prog->values[call->first_value],
+			prog_row(call)->field_count, marks, 0);
 		for (unsigned j = 0; i < text->room && j < text->expectations[i].field_count; j++)
-			found |= mark_nameless(text, &text->expectations[i].fields[j].value, 1, marks, 0);
+			found |= mark_nameless(
+				text, &text->expectations[i].fields[j].value, 1, marks, 0);
 	}
 	return found;
 }
@@ -68,24 +74,25 @@ static void make_up(struct names_table *taken, uint32_t *counter, enum resource 
 {
 	do {
 		(*counter)++;
-		snprintf(name, NAME_MAX_LENGTH, *counter > 1 ? "%s%" PRIu32 : "%s", names_prefix(resource),
-			*counter);
+		snprintf(name, NAME_MAX_LENGTH, *counter > 1 ? "%s%" PRIu32 : "%s",
+			names_prefix(resource), *counter);
 	} while (names_table_find(taken, name, strlen(name)));
 }
 
 static void make_up_names(struct printer *printer, const uint8_t *marks)
 {
 	const struct prog_text *text = printer->text;
-	uint32_t counters[RESOURCE_COUNT] = { 0 };
-	struct names_table taken = { 0 };
+	uint32_t counters[RESOURCE_COUNT] = {0};
+	struct names_table taken = {0};
 	uint32_t calls = printer->prog->call_count;
 
 	printer->made_up = calloc(calls, sizeof(*printer->made_up));
 	for (uint32_t i = 0; printer->made_up && i < calls; i++)
 		for (unsigned j = 0; j < CALL_OUTPUT_MAX; j++)
-			if (given_name(text, i, j) &&
-				!names_table_find(&taken, text->names[i][j], strlen(text->names[i][j])))
-				names_table_add(&taken, text->names[i][j], strlen(text->names[i][j]), 0, 0);
+			if (given_name(text, i, j) && !names_table_find(&taken, text->names[i][j],
+							      strlen(text->names[i][j])))
+				names_table_add(
+					&taken, text->names[i][j], strlen(text->names[i][j]), 0, 0);
 	for (uint32_t i = 0; printer->made_up && i < calls; i++) {
 		for (unsigned j = 0; j < CALL_OUTPUT_MAX; j++) {
 			enum resource resource;
@@ -94,7 +101,8 @@ static void make_up_names(struct printer *printer, const uint8_t *marks)
 			if (!(marks[i] >> j & 1))
 				continue;
 			resource = prog_output_resource(printer->prog, i, j);
-			/* Descriptors of any kind share the prefix of the first kind, hence its counter. */
+			/* Descriptors of any kind share the prefix of the first kind, hence its
+			 * counter. */
 			if (resource == RESOURCE_ANY_FD)
 				resource = RESOURCE_IOMMUFD;
 			make_up(&taken, &counters[resource], resource, name);
@@ -106,9 +114,9 @@ static void make_up_names(struct printer *printer, const uint8_t *marks)
 
 static void printer_begin(struct printer *printer, const struct prog_text *text, FILE *out)
 {
-	uint8_t marks[PROG_CALL_MAX] = { 0 };
+	uint8_t marks[PROG_CALL_MAX] = {0};
 
-	*printer = (struct printer){ .text = text, .prog = &text->prog, .out = out };
+	*printer = (struct printer){.text = text, .prog = &text->prog, .out = out};
 	if (mark_all(text, marks))
 		make_up_names(printer, marks);
 }
@@ -140,25 +148,12 @@ static void print_prefixes(const struct printer *printer, const struct call *cal
 	if (call->repeat)
 		fprintf(out, "repeat %u: ", call->repeat);
 	if (call->fail == FAIL_POINT)
-		fprintf(out, "fail %s#%u: ", names_word(NAMES_FAULT_POINT, call->fail_point), call->fail_nth);
+		fprintf(out, "fail %s#%u: ", names_word(NAMES_FAULT_POINT, call->fail_point),
+			call->fail_nth);
 	else if (call->fail == FAIL_NTH)
 		fprintf(out, "fail-nth %u: ", call->fail_nth);
 	else if (call->fail == FAIL_SWEEP)
 		fputs("fail-nth *: ", out);
-}
-
-/* A bare subject of another type stands for a device and its descriptor (parse.c); here it stands for itself. */
-static bool is_odd_subject(const struct prog *prog, const struct call *call)
-{
-	const struct call_row *row = prog_row(call);
-	const struct value *subject;
-
-	if (row->kind != CALL_KERNEL || !row->field_count || row->fields[0].kind != FIELD_SUBJECT)
-		return false;
-	subject = prog_value(prog, call, 0);
-	return subject->kind == VALUE_HANDLE &&
-		!resource_matches(row->fields[0].resource,
-			prog_output_resource(prog, subject->call, subject->output));
 }
 
 /* Bare words first, as long as none is missing; the others by name. */
@@ -169,8 +164,6 @@ static void print_words(const struct printer *printer, const struct call *call)
 	unsigned count = parse_bare_fields(row, fields), bare = 0;
 	uint32_t done = 0;
 
-	if (is_odd_subject(printer->prog, call))
-		count = 0;
 	while (bare < count && prog_value(printer->prog, call, fields[bare])->kind != VALUE_UNSET) {
 		fputc(' ', printer->out);
 		print_value(printer, &row->fields[fields[bare]],
@@ -186,7 +179,8 @@ static void print_words(const struct printer *printer, const struct call *call)
 		fprintf(printer->out, " %s=", row->fields[i].name);
 		if (row->fields[i].kind == FIELD_TAIL && value->count) {
 			for (uint32_t j = 0; j < value->count; j++)
-				fprintf(printer->out, "%02x", printer->prog->bytes[value->start + j]);
+				fprintf(printer->out, "%02x",
+					printer->prog->bytes[value->start + j]);
 			continue;
 		}
 		print_value(printer, &row->fields[i], value, NULL);
@@ -200,7 +194,8 @@ static void print_version(FILE *out, const char *word, uint16_t version)
 
 static void print_alternative(FILE *out, const struct expect_alternative *alternative)
 {
-	const char *name = alternative->result == EXPECT_ERRNO ? names_errno(alternative->value) : NULL;
+	const char *name =
+		alternative->result == EXPECT_ERRNO ? names_errno(alternative->value) : NULL;
 
 	if (alternative->result == EXPECT_OK)
 		fputs("ok", out);
@@ -221,7 +216,8 @@ static void print_alternatives(FILE *out, const struct expectation *expectation)
 	uint16_t previous = 0;
 
 	for (unsigned i = 0; i < expectation->alternative_count; i++) {
-		bool last = i + 1 == expectation->alternative_count || !same_versions(&all[i], &all[i + 1]);
+		bool last = i + 1 == expectation->alternative_count ||
+			    !same_versions(&all[i], &all[i + 1]);
 
 		if (i)
 			fputs(same_versions(&all[i - 1], &all[i]) ? " | " : ", ", out);

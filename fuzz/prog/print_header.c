@@ -21,19 +21,20 @@ void print_description(const struct printer *printer)
 
 static bool has_options(const struct prog_options *options)
 {
-	return options->kernel || options->bug || options->pages || options->seed || options->memlock ||
-		options->flags || options->compat;
+	return options->kernel || options->bug || options->pages || options->seed ||
+	       options->memlock || options->flags || options->compat;
 }
 
 static bool has_names(const struct prog_header *header)
 {
-	return header->id || header->requirement_count || header->since || header->until || header->twin;
+	return header->id || header->requirement_count || header->since || header->until ||
+	       header->twin;
 }
 
 bool print_has_header(const struct prog_text *text)
 {
 	return has_names(&text->header) || has_options(&text->prog.options) || text->header.needs ||
-		text->header.known_fail || text->prog.switch_count;
+	       text->header.known_fail || text->prog.switch_count;
 }
 
 static const char *next_separator(bool *first)
@@ -56,9 +57,11 @@ static void print_names_line(FILE *out, const struct prog_header *header)
 	for (uint32_t i = 0; i < header->requirement_count; i++)
 		fprintf(out, "%sreq %s", next_separator(&first), header->requirements[i]);
 	if (header->since)
-		fprintf(out, "%ssince %u.%u", next_separator(&first), header->since >> 8, header->since & 0xff);
+		fprintf(out, "%ssince %u.%u", next_separator(&first), header->since >> 8,
+			header->since & 0xff);
 	if (header->until)
-		fprintf(out, "%suntil %u.%u", next_separator(&first), header->until >> 8, header->until & 0xff);
+		fprintf(out, "%suntil %u.%u", next_separator(&first), header->until >> 8,
+			header->until & 0xff);
 	if (header->twin)
 		fprintf(out, "%stwin %s", next_separator(&first), header->twin);
 	fputc('\n', out);

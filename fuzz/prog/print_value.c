@@ -11,10 +11,10 @@ void print_size(FILE *out, uint64_t number)
 		uint64_t unit;
 		char suffix;
 	} units[] = {
-		{ UINT64_C(1) << 30, 'G' },
-		{ UINT64_C(1) << 20, 'M' },
-		{ 4096, 'P' },
-		{ 1024, 'K' },
+		{UINT64_C(1) << 30, 'G'},
+		{UINT64_C(1) << 20, 'M'},
+		{4096, 'P'},
+		{1024, 'K'},
 	};
 
 	for (unsigned i = 0; number && i < 4; i++) {
@@ -79,28 +79,18 @@ static void print_number(FILE *out, const struct field *field, uint64_t number)
 			return;
 		}
 		break;
-	case FIELD_FLAGS:
-		print_flags(out, field, number);
-		return;
-	default:
-		break;
+	case FIELD_FLAGS: print_flags(out, field, number); return;
+	default: break;
 	}
 	if (print_constant(out, field, number))
 		return;
 	switch (field->kind) {
-	case FIELD_LENGTH:
-		print_size(out, number);
-		break;
+	case FIELD_LENGTH: print_size(out, number); break;
 	case FIELD_USER_VA:
 	case FIELD_USER_POINTER:
-	case FIELD_AT:
-		fprintf(out, number ? "0x%" PRIx64 : "NULL", number);
-		break;
-	case FIELD_IOVA:
-		fprintf(out, number ? "0x%" PRIx64 : "%" PRIx64, number);
-		break;
-	default:
-		print_plain(out, number);
+	case FIELD_AT: fprintf(out, number ? "0x%" PRIx64 : "NULL", number); break;
+	case FIELD_IOVA: fprintf(out, number ? "0x%" PRIx64 : "%" PRIx64, number); break;
+	default: print_plain(out, number);
 	}
 }
 
@@ -135,8 +125,8 @@ static bool reads_as_flag(const struct field *field, const struct call_row *row,
 	return false;
 }
 
-static void print_handle(const struct printer *printer, const struct field *field, const struct value *value,
-	const struct call_row *row)
+static void print_handle(const struct printer *printer, const struct field *field,
+	const struct value *value, const struct call_row *row)
 {
 	const char *name = print_output_name(printer, value->call, value->output);
 
@@ -159,7 +149,8 @@ static void print_bytes(FILE *out, const uint8_t *bytes, uint32_t count)
 	uint32_t readable = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		readable += (bytes[i] >= 0x20 && bytes[i] < 0x7f) || bytes[i] == '\n' || bytes[i] == '\t';
+		readable += (bytes[i] >= 0x20 && bytes[i] < 0x7f) || bytes[i] == '\n' ||
+			    bytes[i] == '\t';
 	if (readable < count - count / 4) {
 		fputs("x\"", out);
 		for (uint32_t i = 0; i < count; i++)
@@ -183,7 +174,8 @@ static void print_bytes(FILE *out, const uint8_t *bytes, uint32_t count)
 	fputc('"', out);
 }
 
-static void print_struct(const struct printer *printer, const struct layout *layout, const struct value *value)
+static void print_struct(
+	const struct printer *printer, const struct layout *layout, const struct value *value)
 {
 	bool first = true;
 
@@ -200,7 +192,8 @@ static void print_struct(const struct printer *printer, const struct layout *lay
 	fputc('}', printer->out);
 }
 
-static void print_array(const struct printer *printer, const struct layout *layout, const struct value *value)
+static void print_array(
+	const struct printer *printer, const struct layout *layout, const struct value *value)
 {
 	fputc('[', printer->out);
 	for (uint32_t i = 0; i < value->count; i++) {
@@ -210,7 +203,8 @@ static void print_array(const struct printer *printer, const struct layout *layo
 		if (i)
 			fputc(' ', printer->out);
 		/* A struct of one field is that field. */
-		if (layout->field_count == 1 && only->kind != VALUE_UNSET && only->kind != VALUE_STRUCT)
+		if (layout->field_count == 1 && only->kind != VALUE_UNSET &&
+			only->kind != VALUE_STRUCT)
 			print_value(printer, &layout->fields[0], only, NULL);
 		else
 			print_struct(printer, layout, element);
@@ -218,31 +212,20 @@ static void print_array(const struct printer *printer, const struct layout *layo
 	fputc(']', printer->out);
 }
 
-void print_value(const struct printer *printer, const struct field *field, const struct value *value,
-	const struct call_row *row)
+void print_value(const struct printer *printer, const struct field *field,
+	const struct value *value, const struct call_row *row)
 {
 	FILE *out = printer->out;
 
 	switch (value->kind) {
-	case VALUE_NUMBER:
-		print_number(out, field, value->number);
-		break;
-	case VALUE_HANDLE:
-		print_handle(printer, field, value, row);
-		break;
-	case VALUE_MEM:
-		print_mem(out, value->number);
-		break;
+	case VALUE_NUMBER: print_number(out, field, value->number); break;
+	case VALUE_HANDLE: print_handle(printer, field, value, row); break;
+	case VALUE_MEM: print_mem(out, value->number); break;
 	case VALUE_BYTES:
 		print_bytes(out, printer->prog->bytes + value->start, value->count);
 		break;
-	case VALUE_STRUCT:
-		print_struct(printer, field->pointee, value);
-		break;
-	case VALUE_ARRAY:
-		print_array(printer, field->pointee, value);
-		break;
-	default:
-		break;
+	case VALUE_STRUCT: print_struct(printer, field->pointee, value); break;
+	case VALUE_ARRAY: print_array(printer, field->pointee, value); break;
+	default: break;
 	}
 }

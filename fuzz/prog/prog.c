@@ -164,8 +164,8 @@ bool prog_copy(struct prog *to, const struct prog *from)
 	return true;
 }
 
-static bool values_equal(const struct prog *a, uint64_t first_a, const struct prog *b, uint64_t first_b,
-	uint32_t count, unsigned depth);
+static bool values_equal(const struct prog *a, uint64_t first_a, const struct prog *b,
+	uint64_t first_b, uint32_t count, unsigned depth);
 
 static bool value_equal(const struct prog *a, const struct value *x, const struct prog *b,
 	const struct value *y, unsigned depth)
@@ -173,24 +173,22 @@ static bool value_equal(const struct prog *a, const struct value *x, const struc
 	if (x->kind != y->kind)
 		return false;
 	switch (x->kind) {
-	case VALUE_UNSET:
-		return true;
+	case VALUE_UNSET: return true;
 	case VALUE_NUMBER:
-	case VALUE_MEM:
-		return x->number == y->number;
+	case VALUE_MEM: return x->number == y->number;
 	case VALUE_HANDLE:
 		return x->call == y->call && x->output == y->output && x->number == y->number;
 	case VALUE_BYTES:
 		return x->count == y->count &&
-			(!x->count || !memcmp(&a->bytes[x->start], &b->bytes[y->start], x->count));
+		       (!x->count || !memcmp(&a->bytes[x->start], &b->bytes[y->start], x->count));
 	default:
 		return x->count == y->count && depth < 2 * PROG_DEPTH_MAX &&
-			values_equal(a, x->start, b, y->start, x->count, depth + 1);
+		       values_equal(a, x->start, b, y->start, x->count, depth + 1);
 	}
 }
 
-static bool values_equal(const struct prog *a, uint64_t first_a, const struct prog *b, uint64_t first_b,
-	uint32_t count, unsigned depth)
+static bool values_equal(const struct prog *a, uint64_t first_a, const struct prog *b,
+	uint64_t first_b, uint32_t count, unsigned depth)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (!value_equal(a, &a->values[first_a + i], b, &b->values[first_b + i], depth))
@@ -198,26 +196,26 @@ static bool values_equal(const struct prog *a, uint64_t first_a, const struct pr
 	return true;
 }
 
-static bool call_equal(const struct prog *a, const struct call *x, const struct prog *b,
-	const struct call *y)
+static bool call_equal(
+	const struct prog *a, const struct call *x, const struct prog *b, const struct call *y)
 {
 	return x->row == y->row && x->thread == y->thread && x->process == y->process &&
-		x->fail == y->fail && x->fail_point == y->fail_point && x->fail_nth == y->fail_nth &&
-		x->repeat == y->repeat && x->body == y->body &&
-		values_equal(a, x->first_value, b, y->first_value, call_rows[x->row].field_count, 0);
+	       x->fail == y->fail && x->fail_point == y->fail_point && x->fail_nth == y->fail_nth &&
+	       x->repeat == y->repeat && x->body == y->body &&
+	       values_equal(a, x->first_value, b, y->first_value, call_rows[x->row].field_count, 0);
 }
 
 static bool options_equal(const struct prog_options *a, const struct prog_options *b)
 {
 	return a->kernel == b->kernel && a->bug == b->bug && a->pages == b->pages &&
-		a->seed == b->seed && a->memlock == b->memlock && a->flags == b->flags &&
-		a->compat == b->compat;
+	       a->seed == b->seed && a->memlock == b->memlock && a->flags == b->flags &&
+	       a->compat == b->compat;
 }
 
 static bool switch_equal(const struct schedule_switch *a, const struct schedule_switch *b)
 {
-	return a->thread == b->thread && a->to == b->to && a->point == b->point && a->call == b->call &&
-		a->occurrence == b->occurrence && a->object == b->object;
+	return a->thread == b->thread && a->to == b->to && a->point == b->point &&
+	       a->call == b->call && a->occurrence == b->occurrence && a->object == b->object;
 }
 
 bool prog_equal(const struct prog *a, const struct prog *b)
@@ -250,7 +248,8 @@ static enum resource opened_resource(uint64_t path)
 
 enum resource prog_output_resource(const struct prog *prog, uint32_t call, unsigned output)
 {
-	/* A chain of dup is followed some steps only, so that the cost of a handle stays bounded. */
+	/* A chain of dup is followed some steps only, so that the cost of a handle stays bounded.
+	 */
 	for (unsigned steps = 0; steps < 8; steps++) {
 		const struct call *producer = &prog->calls[call];
 		const struct call_row *row = prog_row(producer);
@@ -280,19 +279,15 @@ bool prog_field_takes(const struct field *field, enum value_kind kind, unsigned 
 	if (field->kind == FIELD_RESOURCE && field->direction == FIELD_OUT && !field->width)
 		return kind == VALUE_UNSET;
 	switch (kind) {
-	case VALUE_UNSET:
-		return true;
-	case VALUE_NUMBER:
-		return !bytes && (field->kind != FIELD_NAME || names_field_limit(field));
+	case VALUE_UNSET: return true;
+	case VALUE_NUMBER: return !bytes && (field->kind != FIELD_NAME || names_field_limit(field));
 	case VALUE_HANDLE:
-	case VALUE_MEM:
-		return !bytes && field->kind != FIELD_NAME;
-	case VALUE_BYTES:
-		return bytes || field->kind == FIELD_USER_POINTER;
+	case VALUE_MEM: return !bytes && field->kind != FIELD_NAME;
+	case VALUE_BYTES: return bytes || field->kind == FIELD_USER_POINTER;
 	case VALUE_STRUCT:
 	case VALUE_ARRAY:
 		return field->kind == FIELD_USER_POINTER && field->pointee &&
-			field->pointee->field_count && depth < PROG_DEPTH_MAX;
+		       field->pointee->field_count && depth < PROG_DEPTH_MAX;
 	}
 	return false;
 }

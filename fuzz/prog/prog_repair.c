@@ -10,7 +10,21 @@ struct repair {
 	struct prog *prog;
 	uint32_t call; /* whose values are being repaired */
 	unsigned corrections;
+	uint64_t claimed[PROG_VALUE_MAX / 64]; /* a bit per value that something holds already */
 };
+
+/* No two holders may share values, or mending one would break the other. */
+static bool claim(struct repair *repair, uint64_t start, uint32_t count)
+{
+	if (start > repair->prog->value_count || count > repair->prog->value_count - start)
+		return false;
+	for (uint64_t i = start; i < start + count; i++)
+		if (repair->claimed[i / 64] >> (i % 64) & 1)
+			return false;
+	for (uint64_t i = start; i < start + count; i++)
+		repair->claimed[i / 64] |= UINT64_C(1) << (i % 64);
+	return true;
+}
 
 static void set_u8(struct repair *repair, uint8_t *member, uint8_t value)
 {
@@ -75,7 +89,8 @@ static void repair_switches(struct repair *repair)
 	set_u32(repair, &prog->switch_count, kept);
 }
 
-/* Whether the call may stand in the body it claims: directly behind the `on` call or the body's last call. */
+/* Whether the call may stand in the body it claims: directly behind the `on` call or the body's
+ * last call. */
 static bool body_is_right(const struct prog *prog, uint32_t index)
 {
 	uint32_t body = prog->calls[index].body;
@@ -139,16 +154,16 @@ static void repair_handle(struct repair *repair, struct value *value)
 		set_u8(repair, &value->output, (uint8_t)(value->output % outputs));
 }
 
-static void repair_value(struct repair *repair, const struct field *field, uint32_t index, unsigned depth);
+static void repair_value(
+	struct repair *repair, const struct field *field, uint32_t index, unsigned depth);
 
-static void repair_struct(struct repair *repair, const struct layout *layout, uint32_t index,
-	unsigned depth)
+static void repair_struct(
+	struct repair *repair, const struct layout *layout, uint32_t index, unsigned depth)
 {
 	struct value *value = &repair->prog->values[index];
 
 	if (value->kind != VALUE_STRUCT || value->count != layout->field_count ||
-		value->start <= index ||
-		value->start + value->count > repair->prog->value_count) {
+		!claim(repair, value->start, value->count)) {
 		unset(repair, value);
 		return;
 	}
@@ -157,14 +172,13 @@ static void repair_struct(struct repair *repair, const struct layout *layout, ui
 }
 
 /* An element has to be a struct, also when the array's values are out of order. */
-static void repair_array(struct repair *repair, const struct layout *layout, uint32_t index, unsigned depth)
+static void repair_array(
+	struct repair *repair, const struct layout *layout, uint32_t index, unsigned depth)
 {
 	struct value *value = &repair->prog->values[index];
 	uint32_t kept = 0;
 
-	if (value->start > repair->prog->value_count ||
-		value->count > repair->prog->value_count - value->start ||
-		(value->count && value->start <= index)) {
+	if (!claim(repair, value->start, value->count)) {
 		unset(repair, value);
 		return;
 	}
@@ -181,7 +195,8 @@ static void repair_array(struct repair *repair, const struct layout *layout, uin
 	set_u32(repair, &value->count, kept);
 }
 
-static void repair_value(struct repair *repair, const struct field *field, uint32_t index, unsigned depth)
+static void repair_value(
+	struct repair *repair, const struct field *field, uint32_t index, unsigned depth)
 {
 	struct prog *prog = repair->prog;
 	struct value *value = &prog->values[index];
@@ -197,22 +212,33 @@ static void repair_value(struct repair *repair, const struct field *field, uint3
 		repair->corrections += number != value->number;
 		value->number = number;
 		break;
-	case VALUE_HANDLE:
-		repair_handle(repair, value);
-		break;
+	case VALUE_HANDLE: repair_handle(repair, value); break;
 	case VALUE_BYTES:
-		if (value->start > prog->byte_count || value->count > prog->byte_count - value->start)
+		if (value->start > prog->byte_count ||
+			value->count > prog->byte_count - value->start)
 			unset(repair, value);
 		break;
-	case VALUE_STRUCT:
-		repair_struct(repair, field->pointee, index, depth);
-		break;
-	case VALUE_ARRAY:
-		repair_array(repair, field->pointee, index, depth);
-		break;
-	default:
-		break;
+	case VALUE_STRUCT: repair_struct(repair, field->pointee, index, depth); break;
+	case VALUE_ARRAY: repair_array(repair, field->pointee, index, depth); break;
+	default: break;
 	}
+}
+
+/* Gives the call values of its own, equal to those it shares if it has any. */
+static bool own_values(struct repair *repair, struct call *call)
+{
+	struct prog *prog = repair->prog;
+	uint32_t old = call->first_value, count = prog_row(call)->field_count;
+	bool shared = old <= prog->value_count && count <= prog->value_count - old;
+
+	repair->corrections++;
+	call->first_value = prog_add_values(prog, count);
+	if (call->first_value == UINT32_MAX)
+		return false;
+	if (shared)
+		memcpy(&prog->values[call->first_value], &prog->values[old],
+			count * sizeof(struct value));
+	return claim(repair, call->first_value, count);
 }
 
 static void repair_call(struct repair *repair, uint32_t index)
@@ -224,12 +250,7 @@ static void repair_call(struct repair *repair, uint32_t index)
 	if (call->row >= CALL_ID_COUNT)
 		set_u16(repair, &call->row, call->row % CALL_ID_COUNT);
 	row = prog_row(call);
-	if (call->first_value > prog->value_count ||
-		row->field_count > prog->value_count - call->first_value) {
-		call->first_value = prog_add_values(prog, row->field_count);
-		repair->corrections++;
-	}
-	if (call->first_value == UINT32_MAX) {
+	if (!claim(repair, call->first_value, row->field_count) && !own_values(repair, call)) {
 		/* Full: the program ends here. */
 		prog->call_count = index;
 		return;
@@ -253,8 +274,10 @@ bool prog_handle_reaches(const struct prog *prog, uint32_t user, uint32_t produc
 
 unsigned prog_repair_options(struct prog *prog)
 {
-	struct repair repair = { .prog = prog };
+	struct repair repair;
 
+	repair.prog = prog;
+	repair.corrections = 0;
 	repair_options(&repair);
 	repair_switches(&repair);
 	return repair.corrections;
@@ -262,8 +285,11 @@ unsigned prog_repair_options(struct prog *prog)
 
 unsigned prog_repair(struct prog *prog)
 {
-	struct repair repair = { .prog = prog };
+	struct repair repair;
 
+	repair.prog = prog;
+	repair.corrections = 0;
+	memset(repair.claimed, 0, sizeof(repair.claimed));
 	/* What mutations left behind would fill the arrays in the long run. */
 	if (prog->value_count > PROG_VALUE_MAX / 2 || prog->byte_count > PROG_BYTES_MAX / 2)
 		prog_compact(prog);
@@ -279,8 +305,8 @@ static bool is_inside(const struct value *value, uint32_t count)
 	return value->start <= count && value->count <= count - value->start;
 }
 
-static void copy_values(struct prog *to, uint64_t first_to, const struct prog *from, uint64_t first_from,
-	uint32_t count, unsigned depth)
+static void copy_values(struct prog *to, uint64_t first_to, const struct prog *from,
+	uint64_t first_from, uint32_t count, unsigned depth)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct value value = from->values[first_from + i];
@@ -346,8 +372,8 @@ void prog_compact(struct prog *prog)
 	*prog = packed;
 }
 
-static void renumber_values(struct prog *prog, uint64_t first, uint32_t count, const uint16_t *renumbered,
-	unsigned depth)
+static void renumber_values(struct prog *prog, uint64_t first, uint32_t count,
+	const uint16_t *renumbered, unsigned depth)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct value *value = &prog->values[first + i];
@@ -358,7 +384,7 @@ static void renumber_values(struct prog *prog, uint64_t first, uint32_t count, c
 			else
 				value->call = renumbered[value->call];
 		} else if ((value->kind == VALUE_STRUCT || value->kind == VALUE_ARRAY) &&
-			depth < 2 * PROG_DEPTH_MAX) {
+			   depth < 2 * PROG_DEPTH_MAX) {
 			renumber_values(prog, value->start, value->count, renumbered, depth + 1);
 		}
 	}
@@ -378,7 +404,8 @@ static void renumber_switches(struct prog *prog, const uint16_t *renumbered)
 			if (prog->calls[j].thread != next.thread || prog->calls[j].body)
 				continue;
 			removed = seen == next.call && renumbered[j] == UINT16_MAX;
-			before = (uint16_t)(before + (seen < next.call && renumbered[j] != UINT16_MAX));
+			before = (uint16_t)(before +
+					    (seen < next.call && renumbered[j] != UINT16_MAX));
 			seen++;
 		}
 		if (removed)
@@ -407,7 +434,8 @@ void prog_remove_calls(struct prog *prog, const uint8_t *drop)
 
 		if (renumbered[i] == UINT16_MAX)
 			continue;
-		renumber_values(prog, call.first_value, prog_row(&call)->field_count, renumbered, 0);
+		renumber_values(
+			prog, call.first_value, prog_row(&call)->field_count, renumbered, 0);
 		if (call.body)
 			call.body = (uint16_t)(renumbered[call.body - 1] + 1);
 		prog->calls[renumbered[i]] = call;

@@ -79,16 +79,17 @@ bool prog_text_reserve(struct prog_text *text, uint32_t calls)
 	return true;
 }
 
-/* Which outputs a reader wants a name for even when nothing uses them: what the call was made for. */
+/* Which outputs a reader wants a name for even when nothing uses them: what the call was made for.
+ */
 static bool is_worth_a_name(enum resource resource)
 {
 	return resource_is_descriptor(resource) || resource == RESOURCE_ACCESS ||
-		(resource >= RESOURCE_IOAS && resource < RESOURCE_ANY_ID);
+	       (resource >= RESOURCE_IOAS && resource < RESOURCE_ANY_ID);
 }
 
 bool prog_text_from(struct prog_text *text, const struct prog *prog)
 {
-	uint32_t counts[RESOURCE_COUNT] = { 0 };
+	uint32_t counts[RESOURCE_COUNT] = {0};
 
 	prog_text_free(text);
 	if (!prog_copy(&text->prog, prog) || !prog_text_reserve(text, prog->call_count))

@@ -43,33 +43,33 @@ static uint64_t random_number(struct random *random)
 	}
 }
 
-static void random_value(struct random *random, struct prog *prog, const struct field *field, uint32_t index,
-	unsigned depth);
+static void random_value(struct random *random, struct prog *prog, const struct field *field,
+	uint32_t index, unsigned depth);
 
-static void random_struct(struct random *random, struct prog *prog, const struct layout *layout, uint32_t index,
-	unsigned depth)
+static void random_struct(struct random *random, struct prog *prog, const struct layout *layout,
+	uint32_t index, unsigned depth)
 {
 	uint32_t first = prog_add_values(prog, layout->field_count);
 
 	if (first == UINT32_MAX)
 		return;
-	prog->values[index] = (struct value){
-		.kind = VALUE_STRUCT, .count = layout->field_count, .start = first
-	};
+	prog->values[index] =
+		(struct value){.kind = VALUE_STRUCT, .count = layout->field_count, .start = first};
 	for (uint32_t i = 0; i < layout->field_count; i++)
 		if (!random_one_in(random, 3))
 			random_value(random, prog, &layout->fields[i], first + i, depth + 1);
 }
 
-static void random_array(struct random *random, struct prog *prog, const struct layout *layout, uint32_t index,
-	unsigned depth)
+static void random_array(struct random *random, struct prog *prog, const struct layout *layout,
+	uint32_t index, unsigned depth)
 {
 	uint32_t count = random_one_in(random, 200) ? 300 : random_below(random, 4);
 	uint32_t first = prog_add_values(prog, count);
 
-	if (first == UINT32_MAX || PROG_VALUE_MAX - prog->value_count < 2 * count * layout->field_count)
+	if (first == UINT32_MAX ||
+		PROG_VALUE_MAX - prog->value_count < 2 * count * layout->field_count)
 		return;
-	prog->values[index] = (struct value){ .kind = VALUE_ARRAY, .count = count, .start = first };
+	prog->values[index] = (struct value){.kind = VALUE_ARRAY, .count = count, .start = first};
 	for (uint32_t i = 0; i < count; i++)
 		random_struct(random, prog, layout, first + i, depth);
 }
@@ -82,13 +82,16 @@ static void random_bytes(struct random *random, struct prog *prog, uint32_t inde
 	uint32_t start;
 
 	for (uint32_t i = 0; i < count; i++)
-		bytes[i] = (uint8_t)(readable ? 0x20 + random_below(random, 95) : random_next(random));
+		bytes[i] =
+			(uint8_t)(readable ? 0x20 + random_below(random, 95) : random_next(random));
 	start = prog_add_bytes(prog, bytes, count);
 	if (start != UINT32_MAX)
-		prog->values[index] = (struct value){ .kind = VALUE_BYTES, .count = count, .start = start };
+		prog->values[index] =
+			(struct value){.kind = VALUE_BYTES, .count = count, .start = start};
 }
 
-/* The last call is the user. Earlier outputs of any type, since stale and wrong handles are programs too. */
+/* The last call is the user. Earlier outputs of any type, since stale and wrong handles are
+ * programs too. */
 static void random_handle(struct random *random, struct prog *prog, uint32_t index)
 {
 	uint32_t user = prog->call_count - 1;
@@ -110,8 +113,8 @@ static void random_handle(struct random *random, struct prog *prog, uint32_t ind
 	}
 }
 
-static void random_value(struct random *random, struct prog *prog, const struct field *field, uint32_t index,
-	unsigned depth)
+static void random_value(struct random *random, struct prog *prog, const struct field *field,
+	uint32_t index, unsigned depth)
 {
 	enum value_kind kind = (enum value_kind)random_below(random, VALUE_ARRAY + 1);
 	uint64_t number = random_number(random);
@@ -126,26 +129,16 @@ static void random_value(struct random *random, struct prog *prog, const struct 
 	switch (kind) {
 	case VALUE_NUMBER:
 		prog->values[index] = (struct value){
-			.kind = VALUE_NUMBER, .number = prog_field_number(field, number)
-		};
+			.kind = VALUE_NUMBER, .number = prog_field_number(field, number)};
 		break;
-	case VALUE_HANDLE:
-		random_handle(random, prog, index);
-		break;
+	case VALUE_HANDLE: random_handle(random, prog, index); break;
 	case VALUE_MEM:
-		prog->values[index] = (struct value){ .kind = VALUE_MEM, .number = number };
+		prog->values[index] = (struct value){.kind = VALUE_MEM, .number = number};
 		break;
-	case VALUE_BYTES:
-		random_bytes(random, prog, index);
-		break;
-	case VALUE_STRUCT:
-		random_struct(random, prog, field->pointee, index, depth);
-		break;
-	case VALUE_ARRAY:
-		random_array(random, prog, field->pointee, index, depth);
-		break;
-	default:
-		break;
+	case VALUE_BYTES: random_bytes(random, prog, index); break;
+	case VALUE_STRUCT: random_struct(random, prog, field->pointee, index, depth); break;
+	case VALUE_ARRAY: random_array(random, prog, field->pointee, index, depth); break;
+	default: break;
 	}
 }
 
@@ -155,7 +148,8 @@ static void random_failure(struct random *random, struct call *call)
 	if (call->fail == FAIL_POINT)
 		call->fail_point = (uint8_t)random_below(random, FAULT_POINT_COUNT);
 	if (call->fail == FAIL_POINT || call->fail == FAIL_NTH)
-		call->fail_nth = (uint16_t)(1 + random_below(random, random_one_in(random, 5) ? 65535 : 5));
+		call->fail_nth =
+			(uint16_t)(1 + random_below(random, random_one_in(random, 5) ? 65535 : 5));
 }
 
 static bool random_call(struct random *random, struct prog *prog, uint16_t body)
@@ -178,7 +172,8 @@ static bool random_call(struct random *random, struct prog *prog, uint16_t body)
 	if (random_one_in(random, 6))
 		random_failure(random, call);
 	if (random_one_in(random, 8))
-		call->repeat = (uint16_t)(2 + random_below(random, random_one_in(random, 2) ? 65533 : 10));
+		call->repeat =
+			(uint16_t)(2 + random_below(random, random_one_in(random, 2) ? 65533 : 10));
 	row = (enum call_id)call->row;
 	for (unsigned i = 0; i < call_rows[row].field_count; i++)
 		if (!random_one_in(random, 3))
@@ -220,11 +215,13 @@ static void random_switches(struct random *random, struct prog *prog)
 
 		next->thread = (uint8_t)random_below(random, PROG_THREAD_MAX + 1);
 		next->to = (uint8_t)((next->thread + 1 + random_below(random, PROG_THREAD_MAX)) %
-			(PROG_THREAD_MAX + 1));
+				     (PROG_THREAD_MAX + 1));
 		next->point = (uint8_t)random_below(random, SCHEDULE_POINT_COUNT);
 		next->object = random_below(random, PROG_LOCK_CLASSES + 1);
-		next->call = (uint16_t)random_below(random, random_one_in(random, 4) ? PROG_CALL_MAX : 4);
-		next->occurrence = (uint16_t)(1 + random_below(random, random_one_in(random, 4) ? 65535 : 4));
+		next->call = (uint16_t)random_below(
+			random, random_one_in(random, 4) ? PROG_CALL_MAX : 4);
+		next->occurrence =
+			(uint16_t)(1 + random_below(random, random_one_in(random, 4) ? 65535 : 4));
 	}
 }
 
@@ -281,9 +278,11 @@ void random_damage(struct random *random, struct prog *prog)
 
 	for (uint32_t i = 0; i < count && prog->call_count; i++) {
 		if (random_one_in(random, 2) || !prog->value_count)
-			damage_call(random, prog, &prog->calls[random_below(random, prog->call_count)]);
+			damage_call(
+				random, prog, &prog->calls[random_below(random, prog->call_count)]);
 		else
-			damage_value(random, prog, &prog->values[random_below(random, prog->value_count)]);
+			damage_value(random, prog,
+				&prog->values[random_below(random, prog->value_count)]);
 	}
 	if (random_one_in(random, 3)) {
 		prog->options.kernel = (uint16_t)random_next(random);
@@ -291,7 +290,8 @@ void random_damage(struct random *random, struct prog *prog)
 		prog->options.flags = (uint32_t)random_next(random);
 	}
 	if (prog->switch_count)
-		memset(&prog->switches[0], (int)random_below(random, 256), sizeof(prog->switches[0]));
+		memset(&prog->switches[0], (int)random_below(random, 256),
+			sizeof(prog->switches[0]));
 }
 
 bool random_alter(struct random *random, struct prog *prog)
@@ -306,7 +306,8 @@ bool random_alter(struct random *random, struct prog *prog)
 
 		if (random_one_in(random, 2))
 			continue;
-		if (value->kind == VALUE_NUMBER || value->kind == VALUE_MEM || value->kind == VALUE_HANDLE) {
+		if (value->kind == VALUE_NUMBER || value->kind == VALUE_MEM ||
+			value->kind == VALUE_HANDLE) {
 			value->number ^= UINT64_C(1) << random_below(random, 64);
 			return true;
 		}
@@ -324,9 +325,10 @@ bool random_alter(struct random *random, struct prog *prog)
 	return true;
 }
 
-static void random_expectation(struct random *random, const struct call_row *row, struct expectation *expectation)
+static void random_expectation(
+	struct random *random, const struct call_row *row, struct expectation *expectation)
 {
-	static const int errors[] = { EINVAL, EBUSY, EFAULT, ENOMEM, EOPNOTSUPP, ENOENT };
+	static const int errors[] = {EINVAL, EBUSY, EFAULT, ENOMEM, EOPNOTSUPP, ENOENT};
 	bool by_version = random_one_in(random, 4);
 
 	expectation->alternative_count = (uint8_t)(by_version ? 2 : 1 + random_below(random, 4));
@@ -359,7 +361,8 @@ static void random_expectation(struct random *random, const struct call_row *row
 /* Names that begin like made-up ones, and words that are flags elsewhere. */
 static char *random_name(struct random *random, uint32_t call, unsigned output)
 {
-	static const char *const stems[] = { "x", "unmap", "notify", "main", "ok", "on", "as", "fd", "iova" };
+	static const char *const stems[] = {
+		"x", "unmap", "notify", "main", "ok", "on", "as", "fd", "iova"};
 	char name[40];
 
 	if (call < 6 && !output)
@@ -386,7 +389,8 @@ void random_text(struct random *random, struct prog_text *text)
 		if (random_one_in(random, 3))
 			random_expectation(random, row, &text->expectations[i]);
 		if (random_one_in(random, 8) && !text->prog.calls[i].body)
-			text->comments[i] = strdup(random_one_in(random, 2) ? "# a comment\n#\n# more" : "");
+			text->comments[i] =
+				strdup(random_one_in(random, 2) ? "# a comment\n#\n# more" : "");
 	}
 	if (text->prog.call_count && text->comments[0] && !*text->comments[0]) {
 		free(text->comments[0]);
@@ -397,7 +401,7 @@ void random_text(struct random *random, struct prog_text *text)
 	if (random_one_in(random, 2))
 		header->id = strdup("some-id");
 	if (random_one_in(random, 2))
-		header->needs = NEEDS_TEST | PROG_NEEDS_ROOT;
+		header->needs = (uint32_t)NEEDS_TEST | (uint32_t)PROG_NEEDS_ROOT;
 	if (random_one_in(random, 2))
 		header->since = LINUX(6, 6);
 	if (random_one_in(random, 2))

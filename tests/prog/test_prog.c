@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The program's three forms agree: parse(print(p)) == p, decode(encode(p)) == p, also for random bytes and damaged
- * programs. test_prog [--programs N] [--seed N] [--break] [--bench]; --break alters each encoded program and
- * must fail.
+ * The program's three forms agree: parse(print(p)) == p, decode(encode(p)) == p, also for random
+ * bytes and damaged programs. test_prog [--programs N] [--seed N] [--break] [--bench]; --break
+ * alters each encoded program and must fail.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -58,7 +58,8 @@ static bool expectations_equal(const struct prog_text *a, const struct prog_text
 	for (uint32_t i = 0; i < a->prog.call_count; i++) {
 		const struct expectation *x = &a->expectations[i], *y = &b->expectations[i];
 
-		if (x->alternative_count != y->alternative_count || x->field_count != y->field_count ||
+		if (x->alternative_count != y->alternative_count ||
+			x->field_count != y->field_count ||
 			memcmp(x->alternatives, y->alternatives, sizeof(x->alternatives)))
 			return false;
 		for (unsigned j = 0; j < x->field_count; j++)
@@ -133,23 +134,25 @@ static bool encodes_and_decodes(struct random *random, const struct prog *prog, 
 	return prog_equal(prog, again) || complain("decode(encode(p)) != p", number, prog);
 }
 
-static bool alteration_is_seen(struct random *random, const struct prog *prog, struct prog *again, uint32_t number)
+static bool alteration_is_seen(
+	struct random *random, const struct prog *prog, struct prog *again, uint32_t number)
 {
 	if (!prog_copy(again, prog) || !prog_equal(prog, again))
 		return complain("a copy is not equal", number, prog);
 	return !random_alter(random, again) || !prog_equal(prog, again) ||
-		complain("prog_equal does not see an alteration", number, prog);
+	       complain("prog_equal does not see an alteration", number, prog);
 }
 
 static void test_random_programs(const struct settings *settings)
 {
-	struct random random = { settings->seed };
+	struct random random = {settings->seed};
 	struct prog prog, again;
 	bool in_language = true, text = true, binary = true, equality = true;
 
 	prog_init(&prog);
 	prog_init(&again);
-	for (uint32_t i = 0; i < settings->programs && in_language && text && binary && equality; i++) {
+	for (uint32_t i = 0; i < settings->programs && in_language && text && binary && equality;
+		i++) {
 		random_prog(&random, &prog);
 		if (prog_repair(&prog))
 			in_language = complain("prog_repair corrects it", i, &prog);
@@ -168,7 +171,7 @@ static void test_random_programs(const struct settings *settings)
 /* Random bytes, and programs' bytes with some of them changed. */
 static void test_random_bytes(const struct settings *settings)
 {
-	struct random random = { settings->seed + 1 };
+	struct random random = {settings->seed + 1};
 	struct prog prog, again;
 	uint8_t bytes[4096];
 	bool passed = true;
@@ -188,7 +191,8 @@ static void test_random_bytes(const struct settings *settings)
 			size = prog_encode(&prog, bytes, sizeof(bytes));
 			size = size < sizeof(bytes) ? size : sizeof(bytes);
 			for (unsigned j = 0; j < 3 && size; j++)
-				bytes[random_below(&random, (uint32_t)size)] = (uint8_t)random_next(&random);
+				bytes[random_below(&random, (uint32_t)size)] =
+					(uint8_t)random_next(&random);
 		}
 		prog_decode(&prog, bytes, size);
 		if (prog_repair(&prog))
@@ -201,9 +205,35 @@ static void test_random_bytes(const struct settings *settings)
 	prog_free(&again);
 }
 
+/* A flipped bit may mean the same (another form of a value), but most must be seen. */
+static void test_flipped_bytes(const struct settings *settings)
+{
+	struct random random = {settings->seed + 4};
+	struct prog prog, again;
+	uint32_t seen = 0, count = 2000;
+
+	prog_init(&prog);
+	prog_init(&again);
+	for (uint32_t i = 0; i < count; i++) {
+		size_t size;
+
+		random_prog(&random, &prog);
+		size = prog_encode(&prog, encoded, sizeof(encoded));
+		if (size > sizeof(encoded))
+			continue;
+		encoded[1 + random_below(&random, (uint32_t)size - 1)] ^= 1;
+		prog_decode(&again, encoded, size);
+		seen += !prog_equal(&prog, &again);
+	}
+	printf("# %" PRIu32 " of %" PRIu32 " flipped bits are seen\n", seen, count);
+	result(seen > count / 2, "negative control: a flipped bit is another program");
+	prog_free(&prog);
+	prog_free(&again);
+}
+
 static void test_repair(const struct settings *settings)
 {
-	struct random random = { settings->seed + 2 };
+	struct random random = {settings->seed + 2};
 	struct prog prog, again;
 	uint8_t drop[PROG_CALL_MAX];
 	bool repaired = true, removed = true;
@@ -219,7 +249,7 @@ static void test_repair(const struct settings *settings)
 		if (prog_repair(&prog))
 			repaired = complain("a second repair finds something", i, &prog);
 		repaired = repaired && encodes_and_decodes(&random, &prog, &again, false, i) &&
-			prints_and_parses(&random, &prog, i);
+			   prints_and_parses(&random, &prog, i);
 		before = prog.call_count;
 		for (uint32_t j = 0; j < before; j++) {
 			drop[j] = random_one_in(&random, 4);
@@ -239,7 +269,7 @@ static void test_repair(const struct settings *settings)
 static void test_damaged_texts(const struct settings *settings)
 {
 	static const char replacements[] = "#:={}[]\"|,;-> \n\\x0PK@.+*_a\x80";
-	struct random random = { settings->seed + 3 };
+	struct random random = {settings->seed + 3};
 	struct prog prog;
 	uint32_t parsed = 0, count = settings->programs / 4;
 	bool passed = true;
@@ -263,8 +293,10 @@ static void test_damaged_texts(const struct settings *settings)
 		if (prog_parse(&text, string, length, &error)) {
 			parsed++;
 			passed = !prog_repair(&text.prog) && text_survives(&text, i);
-		} else if (!error.line || !error.column || !*error.message || text.prog.call_count) {
-			passed = complain("an error without a place, or a text that is not empty", i, NULL);
+		} else if (!error.line || !error.column || !*error.message ||
+			   text.prog.call_count) {
+			passed = complain(
+				"an error without a place, or a text that is not empty", i, NULL);
 		}
 		free(string);
 		prog_text_free(&text);
@@ -289,10 +321,11 @@ static void test_bad_texts(void)
 			printf("# text %zu parses: %s\n", i, bad->text);
 			passed = false;
 		} else if (error.line != bad->line || error.column != bad->column ||
-			!strstr(error.message, bad->message)) {
-			printf("# text %zu: expected %" PRIu32 ":%" PRIu32 ": ...%s...\n#   got %" PRIu32
-			       ":%" PRIu32 ": %s\n", i, bad->line, bad->column, bad->message, error.line,
-				error.column, error.message);
+			   !strstr(error.message, bad->message)) {
+			printf("# text %zu: expected %" PRIu32 ":%" PRIu32
+			       ": ...%s...\n#   got %" PRIu32 ":%" PRIu32 ": %s\n",
+				i, bad->line, bad->column, bad->message, error.line, error.column,
+				error.message);
 			passed = false;
 		}
 		prog_text_free(&text);
@@ -326,36 +359,38 @@ static void test_canonical_texts(void)
 	static const struct {
 		const char *source, *printed;
 	} texts[] = {
-		{ "", "" },
-		{ "\n\n", "" },
-		{ "join", "join\n" },
-		{ "\xef\xbb\xbfjoin", "join\n" },
-		{ "join\r\n\r\njoin\r\n", "join\n\njoin\n" },
-		{ "# a\n# b\njoin", "# a\n# b\njoin\n" },
-		{ "\n# a\njoin # b", "\n# a\n# b\njoin\n" },
-		{ "#a\n#: id x req T5\n#b\njoin\n#end\n", "# a\n#: id x  req T5\n# b\njoin\n# end\n" },
-		{ "fd=open /dev/iommu", "fd = open /dev/iommu\n" },
-		{ "open path=0", "open /dev/iommu\n" },
-		{ "munmap  mem+1P-1   length=2P+0x10 ", "munmap mem+0xfff length=0x2010\n" },
-		{ "memfd HUGETLB size=1G", "memfd size=1G flags=HUGETLB\n" },
-		{ "memfd hugetlb size=1536", "memfd size=1536 flags=HUGETLB\n" },
-		{ "mmap NULL fd=-1 length=U64_MAX prot=READ|0x10 offset=-4096",
-			"mmap NULL length=U64_MAX prot=READ|0x10 fd=-1 offset=-4096\n" },
-		{ "P2:thread  A : fail-nth *:repeat 1:join->ok", "thread A: P2: fail-nth *: join -> ok\n" },
-		{ "join -> 0 since 6.13, EINVAL|EBUSY since 6.6 , EOPNOTSUPP before",
-			"join -> 0 since 6.13, EINVAL | EBUSY since 6.6, EOPNOTSUPP before\n" },
-		{ "join -> 0 before 6.13", "join -> 0 before 6.13\n" },
-		{ "put mem \"a\\\"\\\\\\x00\\n\"", "put mem+0 \"a\\\"\\\\\\x00\\n\"\n" },
-		{ "put mem \"\"", "put mem+0 \"\"\n" },
-		{ "fd = open /dev/iommu\nacc = access_create fd needs_pin no_unmap",
-			"fd = open /dev/iommu\nacc = access_create fd flags=NEEDS_PIN|NO_UNMAP\n" },
-		{ "fd = open /dev/iommu\nacc = access_create fd\non unmap acc:{unpin-all;access_detach acc->0}->0",
+		{"", ""},
+		{"\n\n", ""},
+		{"join", "join\n"},
+		{"\xef\xbb\xbfjoin", "join\n"},
+		{"join\r\n\r\njoin\r\n", "join\n\njoin\n"},
+		{"# a\n# b\njoin", "# a\n# b\njoin\n"},
+		{"\n# a\njoin # b", "\n# a\n# b\njoin\n"},
+		{"#a\n#: id x req T5\n#b\njoin\n#end\n",
+			"# a\n#: id x  req T5\n# b\njoin\n# end\n"},
+		{"fd=open /dev/iommu", "fd = open /dev/iommu\n"},
+		{"open path=0", "open /dev/iommu\n"},
+		{"munmap  mem+1P-1   length=2P+0x10 ", "munmap mem+0xfff length=0x2010\n"},
+		{"memfd HUGETLB size=1G", "memfd size=1G flags=HUGETLB\n"},
+		{"memfd hugetlb size=1536", "memfd size=1536 flags=HUGETLB\n"},
+		{"mmap NULL fd=-1 length=U64_MAX prot=READ|0x10 offset=-4096",
+			"mmap NULL length=U64_MAX prot=READ|0x10 fd=-1 offset=-4096\n"},
+		{"P2:thread  A : fail-nth *:repeat 1:join->ok",
+			"thread A: P2: fail-nth *: join -> ok\n"},
+		{"join -> 0 since 6.13, EINVAL|EBUSY since 6.6 , EOPNOTSUPP before",
+			"join -> 0 since 6.13, EINVAL | EBUSY since 6.6, EOPNOTSUPP before\n"},
+		{"join -> 0 before 6.13", "join -> 0 before 6.13\n"},
+		{"put mem \"a\\\"\\\\\\x00\\n\"", "put mem+0 \"a\\\"\\\\\\x00\\n\"\n"},
+		{"put mem \"\"", "put mem+0 \"\"\n"},
+		{"fd = open /dev/iommu\nacc = access_create fd needs_pin no_unmap",
+			"fd = open /dev/iommu\nacc = access_create fd flags=NEEDS_PIN|NO_UNMAP\n"},
+		{"fd = open /dev/iommu\nacc = access_create fd\non unmap "
+		 "acc:{unpin-all;access_detach acc->0}->0",
 			"fd = open /dev/iommu\nacc = access_create fd\n"
-			"on unmap acc: { unpin-all; access_detach acc -> 0 } -> 0\n" },
-		{ "fd = open /dev/iommu\n_, h, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd\ndma_read idev iova=16M length=1P",
-			"fd = open /dev/iommu\n_, h, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd\n"
-			"dma_read fd dev_id=idev iova=0x1000000 length=1P\n" },
-		{ "process P2: uid=1000 caps=0", "process P2 uid=1000 caps=0\n" },
+			"on unmap acc: { unpin-all; access_detach acc -> 0 } -> 0\n"},
+		{"fd = open /dev/iommu\n_, h, _ = IOMMU_TEST_OP_MOCK_DOMAIN fd\nclose h+0",
+			"fd = open /dev/iommu\n_, h = IOMMU_TEST_OP_MOCK_DOMAIN fd\nclose h\n"},
+		{"process P2: uid=1000 caps=0", "process P2 uid=1000 caps=0\n"},
 	};
 	bool passed = true;
 
@@ -384,7 +419,8 @@ static bool fails_with(char *source, const char *message)
 	bool right;
 
 	prog_text_init(&text);
-	right = !prog_parse(&text, source, strlen(source), &error) && strstr(error.message, message);
+	right = !prog_parse(&text, source, strlen(source), &error) &&
+		strstr(error.message, message);
 	if (!right)
 		printf("# expected '%s', got '%s'\n", message, error.message);
 	prog_text_free(&text);
@@ -399,26 +435,32 @@ static void test_limits(void)
 	passed &= fails_with(repeat_text("join\n", 5u * PROG_CALL_MAX), "at most 4096 calls");
 	passed &= fails_with(repeat_text("a", 1 << 20), "expected a call, found 'aaa");
 	passed &= fails_with(repeat_text("join ", 1 << 20), "expected a field");
-	passed &= fails_with(repeat_text("IOMMU_IOAS_ALLOW_IOVAS allowed_iovas=[{} {}", 1 << 20), "expected '{' or ']'");
+	passed &= fails_with(repeat_text("IOMMU_IOAS_ALLOW_IOVAS allowed_iovas=[{} {}", 1 << 20),
+		"expected '{' or ']'");
 	passed &= fails_with(repeat_text("on unmap:{", 1 << 20), "bodies do not nest");
 	passed &= fails_with(repeat_text("[", 1 << 20), "expected a call, found '['");
-	passed &= fails_with(repeat_text("join -> {", 1 << 20), "expected a number, 'ok' or an errno");
+	passed &= fails_with(
+		repeat_text("join -> {", 1 << 20), "expected a number, 'ok' or an errno");
 	passed &= fails_with(repeat_text("#: schedule: A.1@lock -> B\n", 27u * PROG_SWITCH_MAX),
 		"at most 4096 switches");
-	passed &= fails_with(repeat_text("put mem \"0123456789012345678901234567890123456789"
-					 "012345678901234567890123456789012345678901234567890123456789"
-					 "012345678901234567890123456789012345678901234567890123456789"
-					 "012345678901234567890123456789012345678901234567890123456789"
-					 "012345678901234567890123456789012345678901234567890123456789\"\n",
-				     5 << 18),
+	passed &= fails_with(
+		repeat_text("put mem \"0123456789012345678901234567890123456789"
+			    "012345678901234567890123456789012345678901234567890123456789"
+			    "012345678901234567890123456789012345678901234567890123456789"
+			    "012345678901234567890123456789012345678901234567890123456789"
+			    "012345678901234567890123456789012345678901234567890123456789\"\n",
+			5 << 18),
 		"bytes of data");
 	result(passed, "limits give clear errors");
 }
 
-static const char standard_program[] = "fd = open /dev/iommu\n"
+static const char standard_program[] =
+	"fd = open /dev/iommu\n"
 	"as = IOMMU_IOAS_ALLOC fd\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+0 length=2P iova=16M\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+8P length=1P iova=16M+2P\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+0 length=2P "
+	"iova=16M\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+8P length=1P "
+	"iova=16M+2P\n"
 	"iova = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE user_va=mem+1M length=64K\n"
 	"iova2 = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE|WRITEABLE user_va=mem+2M length=2M\n"
 	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=16M length=2P\n"
@@ -474,14 +516,14 @@ static void bench(void)
 	for (uint32_t i = 0; i < rounds; i++)
 		size = prog_encode(&prog, bytes, sizeof(bytes));
 	encode = nanoseconds() - start;
-	printf("# %zu bytes, %" PRIu32 " calls: decode %.1f ns, encode %.1f ns\n", size, prog.call_count,
-		(double)decode / rounds, (double)encode / rounds);
+	printf("# %zu bytes, %" PRIu32 " calls: decode %.1f ns, encode %.1f ns\n", size,
+		prog.call_count, (double)decode / rounds, (double)encode / rounds);
 	prog_free(&prog);
 }
 
 int main(int argc, char **argv)
 {
-	struct settings settings = { .seed = 1, .programs = 100000 };
+	struct settings settings = {.seed = 1, .programs = 100000};
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--bench")) {
@@ -494,17 +536,20 @@ int main(int argc, char **argv)
 		} else if (!strcmp(argv[i], "--programs") && i + 1 < argc) {
 			settings.programs = (uint32_t)strtoul(argv[++i], NULL, 0);
 		} else {
-			fprintf(stderr, "usage: %s [--programs N] [--seed N] [--break] [--bench]\n", argv[0]);
+			fprintf(stderr, "usage: %s [--programs N] [--seed N] [--break] [--bench]\n",
+				argv[0]);
 			return 2;
 		}
 	}
-	printf("TAP version 13\n# seed %" PRIu64 ", %" PRIu32 " programs\n", settings.seed, settings.programs);
+	printf("TAP version 13\n# seed %" PRIu64 ", %" PRIu32 " programs\n", settings.seed,
+		settings.programs);
 	test_bad_texts();
 	test_canonical_texts();
 	test_limits();
 	test_size();
 	test_random_programs(&settings);
 	test_random_bytes(&settings);
+	test_flipped_bytes(&settings);
 	test_repair(&settings);
 	test_damaged_texts(&settings);
 	printf("1..%u\n", tests);
