@@ -52,23 +52,30 @@ static bool check_area(struct audit *audit, const struct ioas *ioas, const struc
 	return true;
 }
 
-/* Which page and how many bytes from it on are physically contiguous, at byte `offset` of a pages object. */
+/* How many bytes from byte `offset` of a pages object on, at most `most`, are physically contiguous, and where. */
 static bool source_run(const struct pages *pages, uint64_t offset, uint64_t most, uint64_t *phys, uint64_t *length)
 {
 	uint64_t index = offset >> SIM_PAGE_SHIFT, in_page = offset & (SIM_PAGE_SIZE - 1);
-	const struct pin_run *run = (const struct pin_run *)(void *)range_first(&pages->pins, index, index);
-	const struct page *page = run ? run->pages[index - run->node.first] : NULL;
+	const struct pin_run *run = NULL;
 
-	if (!page)
-		return false;
-	*phys = page->phys + in_page;
-	*length = SIM_PAGE_SIZE - in_page;
-	while (*length < most && index < run->node.last) {
-		index++;
-		page = run->pages[index - run->node.first];
-		if (!page || page->phys != *phys + *length)
+	*length = 0;
+	for (; *length < most; index++) {
+		const struct page *page;
+
+		/* Contiguous pages may lie in several runs. */
+		if (!run || index > run->node.last)
+			run = (const struct pin_run *)(void *)range_first(&pages->pins, index, index);
+		page = run ? run->pages[index - run->node.first] : NULL;
+		if (!*length) {
+			if (!page)
+				return false;
+			*phys = page->phys + in_page;
+			*length = SIM_PAGE_SIZE - in_page;
+		} else if (page && page->phys == *phys + *length) {
+			*length += SIM_PAGE_SIZE;
+		} else {
 			break;
-		*length += SIM_PAGE_SIZE;
+		}
 	}
 	if (*length > most)
 		*length = most;

@@ -101,9 +101,12 @@ static void hash_ioas(struct state *state, const struct ioas *ioas)
 		mix(&state->parts[PART_RANGES], node->first);
 		mix(&state->parts[PART_RANGES], node->last);
 	}
-	for (uint32_t i = 0; i < ioas->access_room; i++)
-		mix(&state->parts[PART_ATTACHMENTS],
-			ioas->accesses[i] ? ioas->accesses[i]->object.id : 0);
+	/* The room of the list may have grown; that is no state. */
+	for (uint32_t i = 0; i < ioas->access_room; i++) {
+		if (ioas->accesses[i])
+			mix(&state->parts[PART_ATTACHMENTS],
+				ioas->accesses[i]->object.id | (uint64_t)i << 32);
+	}
 	mix(&state->parts[PART_TABLES], ioas->domain_count);
 }
 

@@ -147,7 +147,9 @@ void access_unpin_pages(struct task *task, struct access *access, uint64_t iova,
 	mutex_unlock(task, &access->lock);
 }
 
-static int rw_walk(struct task *task, struct ioas *ioas, uint64_t iova, char *buffer, uint64_t last, uint32_t flags)
+/* Adds the bytes of every part that has been transferred to *done. */
+static int rw_walk(struct task *task, struct ioas *ioas, uint64_t iova, char *buffer, uint64_t last, uint32_t flags,
+	uint64_t *done)
 {
 	struct walk walk = {.at = iova, .last = last};
 	int rc;
@@ -170,16 +172,18 @@ static int rw_walk(struct task *task, struct ioas *ioas, uint64_t iova, char *bu
 		if (rc)
 			return rc;
 		buffer += count;
+		*done += count;
 	} while (walk_next(&walk));
 	return 0;
 }
 
-int access_rw(
-	struct task *task, struct access *access, uint64_t iova, void *buffer, uint64_t length, uint32_t flags)
+int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer, uint64_t length, uint32_t flags,
+	uint64_t *done)
 {
 	uint64_t last;
 	int rc = -ENOENT;
 
+	*done = 0;
 	if (!length)
 		return -EINVAL;
 	if (__builtin_add_overflow(iova, length - 1, &last))
@@ -187,7 +191,7 @@ int access_rw(
 	mutex_lock(task, &access->lock);
 	if (access->ioas) {
 		down_read(task, &access->ioas->iova_rwsem);
-		rc = rw_walk(task, access->ioas, iova, buffer, last, flags);
+		rc = rw_walk(task, access->ioas, iova, buffer, last, flags, done);
 		up_read(task, &access->ioas->iova_rwsem);
 	}
 	mutex_unlock(task, &access->lock);

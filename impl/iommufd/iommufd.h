@@ -443,8 +443,9 @@ void access_detach(struct task *task, struct access *access);
 int access_pin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length, struct page **out,
 	uint32_t flags);
 void access_unpin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length);
-int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer, uint64_t length,
-	uint32_t flags);
+/* *done: bytes of the leading parts that were transferred, also when a later one failed. 7.7 */
+int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer, uint64_t length, uint32_t flags,
+	uint64_t *done);
 /* Calls the unmap callback of every access of the IOAS, in list order. No IOAS lock may be held. 7.8 */
 void ioas_notify_unmap(struct task *task, struct ioas *ioas, uint64_t iova, uint64_t length);
 

@@ -314,11 +314,15 @@ static int buffer_open(struct task *task, uint64_t user, uint64_t length, bool w
 	return rc;
 }
 
-/* Copies the buffer out after a read that went well, and frees it. */
-static int buffer_close(struct task *task, uint64_t user, uint64_t length, bool write, void *buffer, int rc)
+/* Copies out what a read has brought, also in front of a failure, and frees the buffer. */
+static int buffer_close(
+	struct task *task, uint64_t user, uint64_t length, uint64_t done, bool write, void *buffer, int rc)
 {
-	if (!rc && !write)
-		rc = copy_to_user(task, user, buffer, length);
+	if (done && !write) {
+		int copied = copy_to_user(task, user, buffer, done);
+
+		rc = rc ? rc : copied;
+	}
 	sim_free(task, buffer, length);
 	return rc;
 }
@@ -329,6 +333,7 @@ int64_t kernel_access_rw(struct task *task, uint64_t handle, uint64_t iova, uint
 	struct driver_frame frame;
 	struct kernel_access *driver = driver_begin(task, handle, &frame);
 	bool write = flags & ACCESS_WRITE;
+	uint64_t done;
 	void *bytes;
 	int rc;
 
@@ -336,8 +341,8 @@ int64_t kernel_access_rw(struct task *task, uint64_t handle, uint64_t iova, uint
 		return -EBADF;
 	rc = buffer_open(task, buffer, length, write, &bytes);
 	if (!rc) {
-		rc = access_rw(task, driver->access, iova, bytes, length, flags);
-		rc = buffer_close(task, buffer, length, write, bytes, rc);
+		rc = access_rw(task, driver->access, iova, bytes, length, flags, &done);
+		rc = buffer_close(task, buffer, length, done, write, bytes, rc);
 	}
 	driver_end(task, driver, &frame);
 	return rc;
@@ -359,7 +364,7 @@ int64_t kernel_dma(struct task *task, int iommufd, uint32_t dev_id, uint32_t pas
 		rc = buffer_open(task, buffer, length, write, &bytes);
 		if (!rc) {
 			rc = iommu_device_dma(task, device->hardware, pasid, iova, bytes, length, write);
-			rc = buffer_close(task, buffer, length, write, bytes, rc);
+			rc = buffer_close(task, buffer, length, rc ? 0 : length, write, bytes, rc);
 		}
 		object_put(task, context, &device->object);
 	} else {

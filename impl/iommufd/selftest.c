@@ -2,7 +2,7 @@
 /* IOMMU_TEST_CMD: mock devices, reservations and checks of what is mapped. 10.4 to 10.6, 10.9, 10.10, 10.26 */
 #include "impl/iommufd/iommufd.h"
 
-#define MOCK_DEVICE_FLAGS (MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID)
+#define MOCK_FLAGS_DEVICE_HUGE (1U << 1) /* before 6.19; nothing here depends on it */
 
 int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command)
 {
@@ -33,13 +33,20 @@ void mock_device_destroy(struct task *task, struct mock_device *mock)
 	object_free(task, &mock->object);
 }
 
+/* The device flags that the kernel profile knows. 15 */
+static uint32_t device_flags(const struct sim *sim)
+{
+	return MOCK_FLAGS_DEVICE_NO_DIRTY | (sim_since(sim, LINUX(6, 15)) ? MOCK_FLAGS_DEVICE_PASID : 0) |
+		(sim_since(sim, LINUX(6, 19)) ? 0 : MOCK_FLAGS_DEVICE_HUGE);
+}
+
 /* Steps 2 to 5 of 10.5 for a stdev whose id is taken. */
 static int mock_device_attach(struct command *command, struct mock_device *mock, uint32_t flags, uint32_t *pt_id)
 {
 	struct task *task = command->task;
 	int rc;
 
-	if (flags & ~(uint32_t)MOCK_DEVICE_FLAGS)
+	if (flags & ~device_flags(task_sim(task)))
 		return -EINVAL;
 	mock->flags = flags;
 	mock->hardware = iommu_device_create(

@@ -211,6 +211,7 @@ static int access_rw_on(struct command *command, struct test_access *driver)
 	uint64_t iova = command->test.access_rw.iova, length = command->test.access_rw.length;
 	uint64_t uptr = command->test.access_rw.uptr, room = length ? length : 1;
 	uint32_t flags = command->test.access_rw.flags;
+	uint64_t done;
 	bool write = flags & MOCK_ACCESS_RW_WRITE;
 	void *buffer = sim_alloc(task, room);
 	int rc = 0;
@@ -223,7 +224,8 @@ static int access_rw_on(struct command *command, struct test_access *driver)
 		if (flags & MOCK_FLAGS_ACCESS_SYZ)
 			iova = access_syz_iova(task, driver->access, iova);
 		rc = access_rw(task, driver->access, iova, buffer, length,
-			(write ? ACCESS_WRITE : 0) | (flags & MOCK_ACCESS_RW_SLOW_PATH ? ACCESS_SLOW_PATH : 0));
+			(write ? ACCESS_WRITE : 0) | (flags & MOCK_ACCESS_RW_SLOW_PATH ? ACCESS_SLOW_PATH : 0),
+			&done);
 	}
 	if (!rc && !write)
 		rc = copy_to_user(task, uptr, buffer, length);
