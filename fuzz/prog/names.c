@@ -49,6 +49,7 @@ static const struct number_name errnos[] = {
 	{"EDOM", EDOM},
 	{"ERANGE", ERANGE},
 	{"EDEADLK", EDEADLK},
+	{"EDEADLOCK", EDEADLOCK}, /* the specification's spelling of the same number */
 	{"ENAMETOOLONG", ENAMETOOLONG},
 	{"ENOLCK", ENOLCK},
 	{"ENOSYS", ENOSYS},
@@ -61,6 +62,7 @@ static const struct number_name errnos[] = {
 	{"EPROTO", EPROTO},
 	{"EBADMSG", EBADMSG},
 	{"EOVERFLOW", EOVERFLOW},
+	{"EBADE", EBADE},
 	{"EBADFD", EBADFD},
 	{"EILSEQ", EILSEQ},
 	{"EUSERS", EUSERS},
