@@ -376,7 +376,7 @@ static bool quoted_text(struct lex *lex, struct prog *prog, struct value *value)
 static bool hex_text(struct lex *lex, struct prog *prog, struct value *value, bool quoted)
 {
 	while (lex->at < lex->end && (quoted ? *lex->at != '"' : hex_digit(*lex->at) >= 0)) {
-		uint8_t byte;
+		uint8_t byte = 0;
 
 		if (!hex_pair(lex, &byte) || !add_byte(lex, prog, value, byte))
 			return false;
