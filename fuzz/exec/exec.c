@@ -127,6 +127,12 @@ const struct resolved_call *exec_resolved(const struct exec *exec)
 	return exec->has_resolved ? &exec->frames[0].call : NULL;
 }
 
+uint16_t exec_fault(const struct exec *exec, uint8_t *point)
+{
+	*point = exec->reached_point;
+	return exec->reached_nth;
+}
+
 bool exec_injected(const struct exec *exec, uint32_t *faults_passed)
 {
 	if (faults_passed)
@@ -313,15 +319,25 @@ static void override_failure(const struct exec *exec, struct resolved_call *call
 	call->fail_nth = exec->fail_nth;
 }
 
+/* The model is told the failure by its own name, whatever way of counting led to it. */
+static void name_failure(const struct exec *exec, struct resolved_call *call)
+{
+	call->fail = FAIL_POINT;
+	call->fail_point = exec->injected_point;
+	call->fail_nth = exec->injected_nth;
+}
+
 static void call_target(struct exec *exec, struct frame *frame, struct call_outcome *outcome)
 {
 	exec->running = true;
-	if (exec->use_injected && !exec->depth)
+	if (exec->use_injected && !exec->depth) {
+		name_failure(exec, &frame->call);
 		exec->injected_allowed =
 			exec->class->injected && exec->class->injected(exec->target, &frame->call,
 							 exec->injected_error, outcome);
-	else
+	} else {
 		exec->class->call(exec->target, &frame->call, outcome);
+	}
 	exec->running = exec->depth != 0;
 }
 
@@ -347,6 +363,8 @@ int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range
 		exec->has_resolved = !control;
 		exec->injected = outcome.injected;
 		exec->faults_passed = outcome.faults_passed;
+		exec->reached_point = outcome.fail_point;
+		exec->reached_nth = outcome.fail_nth;
 		if (exec->use_injected && !exec->injected_allowed)
 			return outcome.result;
 	}
@@ -407,12 +425,14 @@ int64_t exec_step_failing(struct exec *exec, uint32_t i, uint16_t nth)
 	return step(exec, i, FAIL_NTH, nth);
 }
 
-bool exec_step_injected(struct exec *exec, uint32_t i, int64_t error)
+bool exec_step_injected(struct exec *exec, uint32_t i, int64_t error, uint8_t point, uint16_t nth)
 {
 	exec->callback_count = 0;
 	exec->fail = FAIL_SWEEP;
 	exec->use_injected = true;
 	exec->injected_error = error;
+	exec->injected_point = point;
+	exec->injected_nth = nth;
 	exec_run_call(exec, i, NULL);
 	exec->use_injected = false;
 	if (exec->injected_allowed && exec->trace.entry_count)

@@ -43,7 +43,9 @@ int64_t exec_step_failing(struct exec *exec, uint32_t i, uint16_t nth);
  * Model only: one run of call i that failed with `error` in the implementation, because of an
  * injected failure. False when that error is not allowed there; then nothing is recorded.
  */
-bool exec_step_injected(struct exec *exec, uint32_t i, int64_t error);
+bool exec_step_injected(struct exec *exec, uint32_t i, int64_t error, uint8_t point, uint16_t nth);
+/* Which pass (from 1) of which enum fault_point failed in the last step, if exec_injected. */
+uint16_t exec_fault(const struct exec *exec, uint8_t *point);
 /* The last top-level call as the target got it, NULL for control calls. Valid until the next step.
  */
 const struct resolved_call *exec_resolved(const struct exec *exec);

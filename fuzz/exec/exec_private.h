@@ -8,8 +8,9 @@
 #define EXEC_DEPTH_MAX	     4 /* callbacks around a call at most */
 #define EXEC_FRAMES	     (EXEC_DEPTH_MAX + 1)
 #define EXEC_MEMLOCK_DEFAULT (UINT64_C(8) << 20) /* bytes of RLIMIT_MEMLOCK of a process */
-#define EXEC_FD_MAX	     1024 /* descriptors of a process that are renamed; the machine allows no more \
-				   */
+#define EXEC_FD_MAX                                                                                \
+	1024 /* descriptors of a process that are renamed; the machine allows no more              \
+	      */
 #define EXEC_ACCESS_MAX 256 /* in-kernel accesses that can have a body at a time */
 
 /* What the executor needs to know of a row, computed once. */
@@ -87,6 +88,10 @@ struct exec {
 	bool use_injected; /* the step is class->injected with injected_error */
 	bool injected_allowed;
 	int64_t injected_error;
+	uint8_t injected_point; /* what failed in the implementation, for the model */
+	uint16_t injected_nth;
+	uint8_t reached_point; /* what failed here */
+	uint16_t reached_nth;
 	bool injected;
 	uint32_t faults_passed;
 

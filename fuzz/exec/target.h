@@ -71,6 +71,8 @@ struct resolved_call {
 struct call_outcome {
 	int64_t result; /* >= 0 or negative errno. For calls that make descriptors: the number */
 	bool injected;	/* the failure asked for was reached */
+	uint8_t fail_point;	/* then: which enum fault_point, */
+	uint16_t fail_nth;	/* and which pass of that point it was, from 1 */
 	uint32_t faults_passed; /* fault points passed in all (for fail-nth sweeps) */
 	uint32_t image_size;
 	const uint8_t *image; /* the struct (sizeof, without tail) as it stands in user memory after

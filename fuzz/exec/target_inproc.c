@@ -24,6 +24,7 @@ struct target {
 	struct target_events events;
 	struct inproc_report report;
 	uint32_t reports, warnings_seen;
+	bool armed; /* a failure, for a call at top level */
 	uint8_t images[DEPTHS][CALL_STRUCT_MAX];
 };
 
@@ -40,9 +41,15 @@ static bool on_unmap(
 {
 	struct target *target = context;
 
-	(void)task;
-	return target->events.unmap &&
-	       target->events.unmap(target->events.context, handle, iova, length);
+	if (!target->events.unmap)
+		return false;
+	/* The failure is meant for the call, not for what the driver does in its callback. */
+	if (target->armed)
+		fault_pause(task, true);
+	bool done = target->events.unmap(target->events.context, handle, iova, length);
+	if (target->armed)
+		fault_pause(task, false);
+	return done;
 }
 
 static void on_memory(
@@ -409,15 +416,29 @@ static void run_ioctl(const struct running *run, struct call_outcome *outcome)
 	outcome->image = run->image;
 }
 
-/* Calls in callbacks count towards the failure that the call around them asked for. */
+/* One failure at a time: calls in the callbacks of a call with a failure have none of their own. */
 static void arm(const struct running *run)
 {
 	const struct resolved_call *call = run->call;
 
+	run->target->armed = true;
 	if (call->fail == FAIL_POINT)
 		fault_arm(run->task, (enum fault_point)call->fail_point, false, call->fail_nth);
 	else if (call->fail == FAIL_NTH)
 		fault_arm(run->task, FAULT_ALLOC, true, call->fail_nth);
+}
+
+static void disarm(const struct running *run, struct call_outcome *outcome)
+{
+	enum fault_point point;
+	uint32_t nth;
+
+	if (fault_reached(run->task, &point, &nth)) {
+		outcome->fail_point = (uint8_t)point;
+		outcome->fail_nth = (uint16_t)nth;
+	}
+	outcome->injected = fault_disarm(run->task, &outcome->faults_passed);
+	run->target->armed = false;
 }
 
 static void inproc_call(
@@ -437,7 +458,8 @@ static void inproc_call(
 	}
 	if (call->literal_count)
 		write_literals(&run);
-	if (call->fail != FAIL_NONE)
+	bool armed = call->fail != FAIL_NONE && !target->armed;
+	if (armed)
 		arm(&run);
 	if (call->row->kind == CALL_IOCTL) {
 		run_ioctl(&run, outcome);
@@ -448,8 +470,8 @@ static void inproc_call(
 		outcome->image_size = call->struct_size;
 		outcome->image = run.image;
 	}
-	if (call->fail != FAIL_NONE)
-		outcome->injected = fault_disarm(run.task, &outcome->faults_passed);
+	if (armed)
+		disarm(&run, outcome);
 }
 
 const struct target_class target_inproc = {

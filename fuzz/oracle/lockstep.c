@@ -84,7 +84,10 @@ static bool run_model(struct lockstep *pair, uint32_t i, enum lockstep_mode mode
 	char result[24];
 
 	if (step->injected) {
-		if (exec_step_injected(pair->model, i, step->result))
+		uint8_t point;
+		uint16_t nth_of_point = exec_fault(pair->impl, &point);
+
+		if (exec_step_injected(pair->model, i, step->result, point, nth_of_point))
 			return true;
 		return finding_set(finding, ORACLE_MODEL, i, "injected error",
 			"call %u %s: an injected failure gave %s, which the specification (14) "

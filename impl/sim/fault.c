@@ -21,15 +21,32 @@ bool fault_here(struct task *task, enum fault_point point)
 
 	if (__builtin_expect(!fault->armed, 1) || (!fault->any && fault->point != point))
 		return false;
+	fault->passed_of[point]++;
 	if (++fault->passed != fault->nth)
 		return false;
 	fault->hit = true;
+	fault->point = point;
+	fault->nth_of_point = fault->passed_of[point];
 	return true;
 }
 
 void fault_arm(struct task *task, enum fault_point point, bool any, uint32_t nth)
 {
 	task->fault = (struct fault_state){.armed = true, .any = any, .point = point, .nth = nth};
+}
+
+bool fault_reached(const struct task *task, enum fault_point *point, uint32_t *nth)
+{
+	const struct fault_state *fault = &task->fault;
+
+	*point = fault->point;
+	*nth = fault->hit ? fault->nth_of_point : 0;
+	return fault->hit;
+}
+
+void fault_pause(struct task *task, bool pause)
+{
+	task->fault.armed = !pause;
 }
 
 bool fault_disarm(struct task *task, uint32_t *passed)
@@ -57,7 +74,8 @@ enum fault_point fault_point_find(const char *name, unsigned length)
 	unsigned point;
 
 	for (point = 0; point < FAULT_POINT_COUNT; point++) {
-		if (strlen(points[point].name) == length && !memcmp(points[point].name, name, length))
+		if (strlen(points[point].name) == length &&
+			!memcmp(points[point].name, name, length))
 			break;
 	}
 	return (enum fault_point)point;

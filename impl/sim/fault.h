@@ -10,12 +10,22 @@
 
 struct task;
 
-/* True when the armed failure is reached here: the caller fails with the point's errno. Counts the pass. */
+/* True when the armed failure is reached here: the caller fails with the point's errno. Counts the
+ * pass. */
 bool fault_here(struct task *task, enum fault_point point);
 
-/* Arms one failure for the next calls of this task: the nth pass (from 1) of point, or of any point when any. */
+/* Arms one failure for the next calls of this task: the nth pass (from 1) of point, or of any point
+ * when any. */
 void fault_arm(struct task *task, enum fault_point point, bool any, uint32_t nth);
-/* Disarms; returns whether it was reached and, if passed is not NULL, how many points were passed since arming. */
+/*
+ * Whether the armed failure was reached; which point it was, and which pass of that point since
+ * arming. A failure of "any" point can so be named.
+ */
+bool fault_reached(const struct task *task, enum fault_point *point, uint32_t *nth);
+/* Passes do not count while paused: what runs in a driver's callback is not the call's own. */
+void fault_pause(struct task *task, bool pause);
+/* Disarms; returns whether it was reached and, if passed is not NULL, how many points were passed
+ * since arming. */
 bool fault_disarm(struct task *task, uint32_t *passed);
 
 const char *fault_point_name(enum fault_point point);

@@ -21,7 +21,8 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SIM_MALLOC_OBJECTS 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
+	__has_feature(thread_sanitizer)
 #define SIM_MALLOC_OBJECTS 1
 #endif
 #endif
@@ -30,22 +31,19 @@
 #endif
 
 #define SIM_PROCESSES 8
-#define SIM_THREADS 9 /* of a process: main and A to H */
-#define SIM_FDS 1024
-#define SIM_FIRST_FD 3
+#define SIM_THREADS   9 /* of a process: main and A to H */
+#define SIM_FDS	      1024
+#define SIM_FIRST_FD  3
 
 /* Where blocked tasks sleep: one slot a lock class, and these. */
-enum sim_slot {
-	SLOT_COMPLETION = LOCK_CLASS_COUNT,
-	SLOT_WAIT,
-	SLOT_RCU,
-	SLOT_COUNT
-};
+enum sim_slot { SLOT_COMPLETION = LOCK_CLASS_COUNT, SLOT_WAIT, SLOT_RCU, SLOT_COUNT };
 
 struct fault_state {
 	bool armed, any, hit;
 	enum fault_point point;
 	uint32_t nth, passed;
+	uint32_t passed_of[FAULT_POINT_COUNT];
+	uint32_t nth_of_point; /* which pass of its own point was hit */
 };
 
 struct task {
@@ -53,10 +51,10 @@ struct task {
 	struct sim *sim;
 	struct process *process; /* NULL: a kernel thread */
 	struct fault_state fault;
-	uint32_t rcu_depth; /* written by the task alone, read by those who wait for readers */
-	uint32_t rcu_sequence; /* outermost read sections that have ended */
+	uint32_t rcu_depth;	/* written by the task alone, read by those who wait for readers */
+	uint32_t rcu_sequence;	/* outermost read sections that have ended */
 	uint32_t syscall_depth; /* system calls within callbacks of system calls */
-	struct task *next; /* of the sim */
+	struct task *next;	/* of the sim */
 };
 
 struct process {
@@ -81,17 +79,18 @@ struct arena_large;
 struct arena {
 	uint8_t *next, *end; /* free part of the current chunk */
 	struct arena_chunk *chunk, *first;
-	struct arena_large *large; /* objects with memory of their own; in sanitizer builds all internal ones */
+	struct arena_large *
+		large; /* objects with memory of their own; in sanitizer builds all internal ones */
 	void *classes[ARENA_CLASSES]; /* free lists */
-	uint64_t objects; /* of sim_alloc */
-	size_t kept; /* bytes in chunks */
+	uint64_t objects;	      /* of sim_alloc */
+	size_t kept;		      /* bytes in chunks */
 };
 
 /* Physical memory is handed out in spans, by ascending address and never again. */
 struct span {
 	uint64_t first; /* page number */
 	uint64_t pages;
-	uint64_t index; /* in memory, of its first page */
+	uint64_t index;	       /* in memory, of its first page */
 	struct memory *memory; /* NULL: gone; pages of it that are still pinned are strays */
 };
 
@@ -103,8 +102,9 @@ struct radix {
 struct physical {
 	struct span *spans;
 	uint32_t span_count, span_room;
-	uint64_t next; /* page number */
-	struct radix strays; /* live pages that are no more where their memory has them, by page number */
+	uint64_t next;	     /* page number */
+	struct radix strays; /* live pages that are no more where their memory has them, by page
+				number */
 	uint64_t stray_count;
 	uint64_t pages, pins;
 	uint32_t epoch; /* advanced whenever a cached translation may be wrong */
@@ -125,7 +125,8 @@ struct sim {
 	bool parking_ready;
 	uint32_t mm_count;
 	uint32_t warnings;
-	struct process *processes[SIM_PROCESSES]; /* also those that exited, until their number is taken again */
+	struct process *processes[SIM_PROCESSES]; /* also those that exited, until their number is
+						     taken again */
 	struct task *tasks;
 	struct user *users;
 	struct physical physical;
@@ -136,9 +137,9 @@ struct sim {
 	struct timer *timers;
 	uint64_t now_ms;
 	struct arena arena;
-	pthread_mutex_t arena_lock; /* leaf */
+	pthread_mutex_t arena_lock;  /* leaf */
 	pthread_mutex_t memory_lock; /* pages, their bytes, address spaces; before arena_lock */
-	pthread_mutex_t state_lock; /* descriptors, processes, deferred work; before arena_lock */
+	pthread_mutex_t state_lock;  /* descriptors, processes, deferred work; before arena_lock */
 	struct parking parking[SLOT_COUNT];
 	_Alignas(16) uint8_t iommufd[SIM_IOMMUFD_STATE]; /* struct iommufd_machine */
 };
@@ -162,9 +163,10 @@ void arena_reset(struct sim *sim);
 void arena_destroy(struct sim *sim);
 
 /* process.c */
-/* A process in slot number, which is free or has a dead one. Takes over the reference on mm. NULL: no host memory. */
-struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid, uint32_t capabilities,
-	uint64_t memlock, struct mm *mm);
+/* A process in slot number, which is free or has a dead one. Takes over the reference on mm. NULL:
+ * no host memory. */
+struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid,
+	uint32_t capabilities, uint64_t memlock, struct mm *mm);
 /* The process exits: memory, then descriptors. */
 void process_exit(struct process *process);
 /* Adds a task to the sim; process NULL: a kernel thread. */
