@@ -7,15 +7,15 @@
 #include "impl/sim/sim_private.h"
 
 /*
- * Classes: multiples of 16 up to 1 KiB, then powers of two up to 32 KiB. What is larger has memory of its own and
- * stands in a list, so that a reset can give it back.
+ * Classes: multiples of 16 up to 1 KiB, then powers of two up to 32 KiB. What is larger has memory
+ * of its own and stands in a list, so that a reset can give it back.
  */
-#define SMALL_STEP 16u
-#define SMALL_MAX 1024u
-#define MEDIUM_MAX 32768u
+#define SMALL_STEP  16u
+#define SMALL_MAX   1024u
+#define MEDIUM_MAX  32768u
 #define CHUNK_FIRST ((size_t)1 << 18)
-#define CHUNK_MAX ((size_t)1 << 23)
-#define KEPT_MAX ((size_t)1 << 26)
+#define CHUNK_MAX   ((size_t)1 << 23)
+#define KEPT_MAX    ((size_t)1 << 26)
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -48,7 +48,8 @@ static void *large_alloc(struct arena *arena, size_t size)
 static void large_free(void *object)
 {
 	struct arena_large *large =
-		(struct arena_large *)(void *)((uint8_t *)object - offsetof(struct arena_large, bytes));
+		(struct arena_large *)(void *)((uint8_t *)object -
+					       offsetof(struct arena_large, bytes));
 
 	*large->link = large->next;
 	if (large->next)
@@ -70,7 +71,7 @@ static unsigned class_of(size_t size, size_t *bytes)
 	if (size <= SMALL_MAX) {
 		unsigned class = size ? (unsigned)((size - 1) / SMALL_STEP) : 0;
 
-		*bytes = ((size_t)class + 1) * SMALL_STEP;
+		*bytes = ((size_t) class + 1) * SMALL_STEP;
 		return class;
 	}
 	shift = 64u - (unsigned)__builtin_clzll((unsigned long long)size - 1);
@@ -210,7 +211,8 @@ void *sim_alloc_internal(struct sim *sim, size_t size)
 	void *object;
 
 	sim_enter(sim, &sim->arena_lock);
-	object = SIM_MALLOC_OBJECTS ? large_alloc(&sim->arena, size) : arena_alloc(&sim->arena, size);
+	object = SIM_MALLOC_OBJECTS ? large_alloc(&sim->arena, size)
+				    : arena_alloc(&sim->arena, size);
 	sim_leave(sim, &sim->arena_lock);
 	return object;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The allocator of a sim. Sanitizer builds: one malloc an object. Release builds: a resettable arena with size
- * classes; all memory is given back by sim_reset at once. Returned memory is zeroed.
+ * The allocator of a sim. Sanitizer builds: one malloc an object. Release builds: a resettable
+ * arena with size classes; all memory is given back by sim_reset at once. Returned memory is
+ * zeroed.
  */
 #ifndef IOMMUZZ_SIM_ALLOC_H
 #define IOMMUZZ_SIM_ALLOC_H

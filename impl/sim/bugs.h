@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Switchable defects. SIM_BUG(task, ID) is constant false unless built with IOMMUZZ_BUGS. A defect removes, weakens or
- * reorders real code and is caught by its effect. List: bugs.def.
+ * Switchable defects. SIM_BUG(task, ID) is constant false unless built with IOMMUZZ_BUGS. A defect
+ * removes, weakens or reorders real code and is caught by its effect. List: bugs.def.
  */
 #ifndef IOMMUZZ_SIM_BUGS_H
 #define IOMMUZZ_SIM_BUGS_H
@@ -18,9 +18,9 @@ enum sim_bug {
 };
 
 struct sim_bug_info {
-	const char *name; /* "unmap-partial-area" as in `sim bug=` and --bug */
+	const char *name;  /* "unmap-partial-area" as in `sim bug=` and --bug */
 	const char *where; /* handler or module */
-	const char *what; /* one line */
+	const char *what;  /* one line */
 };
 
 /* Never NULL for ids below SIM_BUG_COUNT. The list exists in every build. */

@@ -15,7 +15,8 @@ struct file *file_open(struct task *task, enum file_kind kind, void *object, uin
 	struct file *file = sim_alloc(task, sizeof(*file));
 
 	if (file)
-		*file = (struct file){.references = 1, .kind = (uint8_t)kind, .flags = flags, .object = object};
+		*file = (struct file){
+			.references = 1, .kind = (uint8_t)kind, .flags = flags, .object = object};
 	return file;
 }
 
@@ -28,15 +29,9 @@ struct file *file_get(struct file *file)
 static void release(struct task *task, struct file *file)
 {
 	switch (file->kind) {
-	case FILE_IOMMUFD:
-		iommufd_file_release(task, file);
-		break;
-	case FILE_TEST_ACCESS:
-		test_access_file_release(task, file);
-		break;
-	case FILE_MEMFD:
-		memfd_release(task, file);
-		break;
+	case FILE_IOMMUFD: iommufd_file_release(task, file); break;
+	case FILE_TEST_ACCESS: test_access_file_release(task, file); break;
+	case FILE_MEMFD: memfd_release(task, file); break;
 	}
 	sim_free(task, file, sizeof(*file));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open files. A file holds a kind, not function pointers: what a kind does on ioctl, release, ... is in the const table
- * of file_kinds.def, bound at build time (impl/sim/syscall.c calls NAME_ioctl, NAME_release, ...).
+ * Open files. A file holds a kind, not function pointers: what a kind does on ioctl, release, ...
+ * is in the const table of file_kinds.def, bound at build time (impl/sim/syscall.c calls
+ * NAME_ioctl, NAME_release, ...).
  */
 #ifndef IOMMUZZ_SIM_FILE_H
 #define IOMMUZZ_SIM_FILE_H
@@ -19,7 +20,7 @@ enum file_kind {
 
 struct file {
 	uint32_t references;
-	uint8_t kind; /* enum file_kind */
+	uint8_t kind;	/* enum file_kind */
 	uint32_t flags; /* O_* */
 	uint64_t position;
 	void *object; /* struct iommufd_context *, struct test_access *, struct memfd * */
@@ -40,7 +41,8 @@ void file_release_fd(struct task *task, int fd);
 struct file *file_from_fd(struct task *task, int fd);
 
 /* Bodies per kind, in the module of the object. */
-int64_t iommufd_file_ioctl(struct task *task, struct file *file, uint32_t command, uint64_t argument);
+int64_t iommufd_file_ioctl(
+	struct task *task, struct file *file, uint32_t command, uint64_t argument);
 int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot,
 	uint32_t flags, uint64_t offset);
 void iommufd_file_release(struct task *task, struct file *file);
@@ -48,8 +50,8 @@ void test_access_file_release(struct task *task, struct file *file);
 /* Makes a fresh context and its file; NULL: no memory. */
 struct file *iommufd_file_open(struct task *task);
 /*
- * The in-kernel drivers unload: every access that access_create made and nobody destroyed goes, with its pins (it holds
- * the iommufd's file). sim_finish calls it before the processes exit.
+ * The in-kernel drivers unload: every access that access_create made and nobody destroyed goes,
+ * with its pins (it holds the iommufd's file). sim_finish calls it before the processes exit.
  */
 void iommufd_finish(struct task *task);
 

@@ -7,7 +7,8 @@
 #include "impl/sim/alloc.h"
 #include "impl/sim/sim.h"
 
-/* The slots are followed by one bit a slot, set where it is taken: full stretches are skipped 64 at a time. */
+/* The slots are followed by one bit a slot, set where it is taken: full stretches are skipped 64 at
+ * a time. */
 #define FIRST_ROOM 64u
 
 void idr_init(struct idr *idr, uint32_t minimum, uint32_t maximum)

@@ -17,7 +17,8 @@ struct idr {
 
 void idr_init(struct idr *idr, uint32_t minimum, uint32_t maximum);
 void idr_destroy(struct task *task, struct idr *idr);
-/* Reserves the lowest free id and stores object (not NULL; may be IDR_RESERVED). -ENOMEM (host memory), -EBUSY (exhausted). */
+/* Reserves the lowest free id and stores object (not NULL; may be IDR_RESERVED). -ENOMEM (host
+ * memory), -EBUSY (exhausted). */
 int64_t idr_alloc(struct task *task, struct idr *idr, void *object);
 /* The object, or NULL: free, reserved or out of range. Constant time. */
 void *idr_find(const struct idr *idr, uint32_t id);

@@ -53,22 +53,22 @@ void might_sleep_report(struct task *task, const char *what)
 }
 
 /*
- * A lock that is not free in single mode, or that the task has already: nobody could ever give it back. Said once;
- * the caller then goes on as the owner.
+ * A lock that is not free in single mode, or that the task has already: nobody could ever give it
+ * back. Said once; the caller then goes on as the owner.
  */
 static void report_taken(struct task *task, uint16_t class, uint32_t owner)
 {
 	if (owner == task->locks.number)
-		sim_warn(task, "double-lock", "%s", lock_class_name((enum lock_class)class));
+		sim_warn(task, "double-lock", "%s", lock_class_name((enum lock_class) class));
 	else
-		sim_warn(task, "deadlock", "%s is held by task %u", lock_class_name((enum lock_class)class),
-			owner);
+		sim_warn(task, "deadlock", "%s is held by task %u",
+			lock_class_name((enum lock_class) class), owner);
 }
 
 static void report_not_held(struct task *task, uint16_t class, uint32_t owner)
 {
 	sim_warn(task, "unlock-not-held", "%s, owner is task %u",
-		lock_class_name((enum lock_class)class), owner);
+		lock_class_name((enum lock_class) class), owner);
 }
 
 void mutex_lock_slow(struct task *task, struct mutex *mutex)
@@ -98,8 +98,8 @@ bool mutex_trylock(struct task *task, struct mutex *mutex)
 			return false;
 		taken = seen;
 		taken.owner = task->locks.number;
-	} while (!__atomic_compare_exchange_n(&mutex->word, &seen.word, taken.word, true, __ATOMIC_ACQUIRE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&mutex->word, &seen.word, taken.word, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	lock_note(&task->locks, seen.class);
 	return true;
 }
@@ -156,7 +156,8 @@ void down_read_slow(struct task *task, struct rwsem *sem)
 	seen.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED);
 	if (seen.writer == task->locks.number || (seen.writer && !threaded(task)))
 		report_taken(task, seen.class, seen.writer);
-	/* A second reader of the same task would wait for ever as soon as a writer stands between the two. */
+	/* A second reader of the same task would wait for ever as soon as a writer stands between
+	 * the two. */
 	else if (seen.readers && !threaded(task))
 		sim_warn(task, "double-lock", "%s for reading",
 			lock_class_name((enum lock_class)seen.class));
@@ -242,11 +243,11 @@ bool rwsem_is_held(const struct task *task, const struct rwsem *sem)
 }
 
 /*
- * Single mode: nobody else can change anything, except for deferred work and timers. Lets these run until the
- * condition holds; false when it never will before the deadline.
+ * Single mode: nobody else can change anything, except for deferred work and timers. Lets these run
+ * until the condition holds; false when it never will before the deadline.
  */
-static bool run_deferred_until(struct task *task, bool (*condition)(const void *), const void *argument,
-	uint32_t timeout_ms)
+static bool run_deferred_until(struct task *task, bool (*condition)(const void *),
+	const void *argument, uint32_t timeout_ms)
 {
 	uint64_t deadline = task->sim->now_ms + timeout_ms;
 
@@ -335,11 +336,11 @@ static void name_held(const struct task *task, uint64_t which, char *text, size_
 	unsigned class;
 
 	text[0] = '\0';
-	for (class = 0; class < LOCK_CLASS_COUNT; class++) {
+	for (class = 0; class < LOCK_CLASS_COUNT; class ++) {
 		if (!task->locks.held[class] || !(which >> class & 1) || used >= size)
 			continue;
-		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
-			class_names[class]);
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s", used ? ", " : "", class_names[class]);
 	}
 }
 
@@ -363,7 +364,8 @@ void lock_assert_none(struct task *task)
 		sim_warn(task, "lock-held-at-return", "%s", text);
 	}
 	if (task->rcu_depth)
-		sim_warn(task, "rcu-unbalanced", "a read section is open at the return of a system call");
+		sim_warn(task, "rcu-unbalanced",
+			"a read section is open at the return of a system call");
 }
 
 uint32_t lock_depth(const struct task *task)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locks of the simulated kernel. All are plain words: zero is unlocked, no init that allocates, no destroy, so that
- * they can live in any arena, also one shared by processes. Mode per sim (enum lock_mode). Every operation is a
- * scheduling point. Class names are string constants, used in reports and schedules ("iova_rwsem").
- * Sleeping locks, user copies and allocations in atomic context (spinlock or RCU read section held) are reported;
- * so are double locks, unlocks by another task and locks held when a system call returns.
+ * Locks of the simulated kernel. All are plain words: zero is unlocked, no init that allocates, no
+ * destroy, so that they can live in any arena, also one shared by processes. Mode per sim (enum
+ * lock_mode). Every operation is a scheduling point. Class names are string constants, used in
+ * reports and schedules ("iova_rwsem"). Sleeping locks, user copies and allocations in atomic
+ * context (spinlock or RCU read section held) are reported; so are double locks, unlocks by another
+ * task and locks held when a system call returns.
  *
- * Each lock is one 64-bit word, so that the releasing task learns of waiters in the same step: it never
- * touches the lock again, and the next owner may free it. Reports (events.report) have the rules "double-lock",
- * "deadlock", "unlock-not-held", "sleep-in-atomic", "lock-held-at-return", "lock-held-at-callback",
- * "wait-forever", "rcu-unbalanced".
+ * Each lock is one 64-bit word, so that the releasing task learns of waiters in the same step: it
+ * never touches the lock again, and the next owner may free it. Reports (events.report) have the
+ * rules "double-lock", "deadlock", "unlock-not-held", "sleep-in-atomic", "lock-held-at-return",
+ * "lock-held-at-callback", "wait-forever", "rcu-unbalanced".
  */
 #ifndef IOMMUZZ_SIM_LOCK_H
 #define IOMMUZZ_SIM_LOCK_H
@@ -43,8 +44,14 @@ struct mutex {
 struct rwsem {
 	union {
 		struct {
-			uint16_t writer; /* task number, 0 none */
-			uint16_t readers;
+			union {
+				struct {
+					uint16_t writer; /* task number, 0 none */
+					uint16_t readers;
+				};
+				/* both, so that the inline paths store what they will load */
+				uint32_t holders;
+			};
 			uint16_t class;
 			uint16_t waiters;
 		};
@@ -82,25 +89,27 @@ struct wait_queue {
 
 static inline struct mutex mutex_init(enum lock_class class)
 {
-	return (struct mutex){.class = (uint16_t)class};
+	return (struct mutex){.class = (uint16_t) class};
 }
 static inline struct rwsem rwsem_init(enum lock_class class)
 {
-	return (struct rwsem){.class = (uint16_t)class};
+	return (struct rwsem){.class = (uint16_t) class};
 }
 static inline struct spinlock spinlock_init(enum lock_class class)
 {
-	return (struct spinlock){.class = (uint16_t)class};
+	return (struct spinlock){.class = (uint16_t) class};
 }
 
-/* What a task knows of its locks: the first member of struct task, for the inline paths below only. */
+/* What a task knows of its locks: the first member of struct task, for the inline paths below only.
+ */
 struct task_locks {
 	uint32_t number; /* of the task, from 1: what owner words hold */
-	uint32_t slow; /* LOCK_THREADS unless in single mode, plus the depth of atomic context */
-	uint32_t depth; /* locks held */
+	uint32_t slow;	 /* LOCK_THREADS unless in single mode, plus the depth of atomic context */
+	uint32_t depth;	 /* locks held */
 	uint16_t held[LOCK_CLASS_COUNT]; /* locks held of each class */
 };
 #define LOCK_THREADS UINT32_C(0x10000)
+#define RWSEM_READER UINT32_C(0x10000) /* holders: one reader, no writer */
 
 static inline struct task_locks *task_locks(struct task *task)
 {
@@ -156,45 +165,46 @@ static inline void down_read(struct task *task, struct rwsem *sem)
 {
 	struct task_locks *locks = task_locks(task);
 
-	if (__builtin_expect(locks->slow != 0 || sem->writer != 0 || sem->readers != 0, 0)) {
+	if (__builtin_expect(locks->slow != 0 || sem->holders != 0, 0)) {
 		down_read_slow(task, sem);
 		return;
 	}
-	sem->readers = 1;
+	sem->holders = RWSEM_READER;
 	lock_note(locks, sem->class);
 }
 static inline void up_read(struct task *task, struct rwsem *sem)
 {
 	struct task_locks *locks = task_locks(task);
 
-	if (__builtin_expect(locks->slow >= LOCK_THREADS || sem->readers != 1 ||
-			     locks->held[sem->class] == 0, 0)) {
+	if (__builtin_expect(locks->slow >= LOCK_THREADS || sem->holders != RWSEM_READER ||
+				     locks->held[sem->class] == 0,
+		    0)) {
 		up_read_slow(task, sem);
 		return;
 	}
-	sem->readers = 0;
+	sem->holders = 0;
 	lock_forget(locks, sem->class);
 }
 static inline void down_write(struct task *task, struct rwsem *sem)
 {
 	struct task_locks *locks = task_locks(task);
 
-	if (__builtin_expect(locks->slow != 0 || sem->writer != 0 || sem->readers != 0, 0)) {
+	if (__builtin_expect(locks->slow != 0 || sem->holders != 0, 0)) {
 		down_write_slow(task, sem);
 		return;
 	}
-	sem->writer = (uint16_t)locks->number;
+	sem->holders = locks->number;
 	lock_note(locks, sem->class);
 }
 static inline void up_write(struct task *task, struct rwsem *sem)
 {
 	struct task_locks *locks = task_locks(task);
 
-	if (__builtin_expect(locks->slow >= LOCK_THREADS || sem->writer != locks->number, 0)) {
+	if (__builtin_expect(locks->slow >= LOCK_THREADS || sem->holders != locks->number, 0)) {
 		up_write_slow(task, sem);
 		return;
 	}
-	sem->writer = 0;
+	sem->holders = 0;
 	lock_forget(locks, sem->class);
 }
 /* The writer becomes a reader without letting another writer in. */
@@ -225,7 +235,8 @@ static inline void spin_unlock(struct task *task, struct spinlock *lock)
 	lock_forget(locks, lock->class);
 }
 
-/* For assertions. A reader is known by class only: true when the task holds some rwsem of that class for reading. */
+/* For assertions. A reader is known by class only: true when the task holds some rwsem of that
+ * class for reading. */
 bool mutex_is_held(const struct task *task, const struct mutex *mutex);
 bool rwsem_is_held(const struct task *task, const struct rwsem *sem);
 
@@ -234,8 +245,9 @@ void wait_for_completion(struct task *task, struct completion *completion);
 void complete(struct task *task, struct completion *completion);
 void complete_all(struct task *task, struct completion *completion);
 /*
- * Waits until condition(argument) holds, testing it after each wake. A timeout in virtual milliseconds, 0: none.
- * False when it timed out. In single mode a false condition that nobody can change is a report and false.
+ * Waits until condition(argument) holds, testing it after each wake. A timeout in virtual
+ * milliseconds, 0: none. False when it timed out. In single mode a false condition that nobody can
+ * change is a report and false.
  */
 bool wait_event(struct task *task, struct wait_queue *queue, bool (*condition)(const void *),
 	const void *argument, uint32_t timeout_ms);
@@ -244,8 +256,9 @@ void wake_up_all(struct task *task, struct wait_queue *queue);
 void rcu_read_lock(struct task *task);
 void rcu_read_unlock(struct task *task);
 /*
- * Runs release(task, object) after every reader of now has ended: at the return of a system call, in synchronize_rcu
- * or at the end of the sim, with the task that is there then. Host memory short: waits for the readers here.
+ * Runs release(task, object) after every reader of now has ended: at the return of a system call,
+ * in synchronize_rcu or at the end of the sim, with the task that is there then. Host memory short:
+ * waits for the readers here.
  */
 void call_rcu(struct task *task, void (*release)(struct task *, void *), void *object);
 void synchronize_rcu(struct task *task);
@@ -257,7 +270,8 @@ static inline void schedule_point(struct task *task, enum schedule_point point)
 		schedule_point_slow(task, point);
 }
 
-/* Before calling out to a driver or notifier: reports every lock held whose class is not in allowed (bit mask). */
+/* Before calling out to a driver or notifier: reports every lock held whose class is not in allowed
+ * (bit mask). */
 void lock_assert_callback(struct task *task, uint64_t allowed);
 /* The report of might_sleep. */
 void might_sleep_report(struct task *task, const char *what);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between lock.c (checks, single mode) and lock_wait.c (threads): the latter blocks until it has the lock. */
+/* Between lock.c (checks, single mode) and lock_wait.c (threads): the latter blocks until it has
+ * the lock. */
 #ifndef IOMMUZZ_SIM_LOCK_PRIVATE_H
 #define IOMMUZZ_SIM_LOCK_PRIVATE_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locks of threads: each is one word, changed by compare-and-swap; a task that must wait counts itself in the
- * word and sleeps in a parking slot of the sim. Slots go by lock class, not by address, and a wake rouses
- * everybody in the slot: contention is rare, lost wake-ups are not to be had.
+ * Locks of threads: each is one word, changed by compare-and-swap; a task that must wait counts
+ * itself in the word and sleeps in a parking slot of the sim. Slots go by lock class, not by
+ * address, and a wake rouses everybody in the slot: contention is rare, lost wake-ups are not to be
+ * had.
  */
 #include <errno.h>
 #include <time.h>
@@ -55,7 +56,8 @@ void lock_wake(struct task *task, uint32_t slot)
 	}
 }
 
-/* What a task waits for. step tries to get it, or to count the task as a waiter (want_wait), in one atomic step. */
+/* What a task waits for. step tries to get it, or to count the task as a waiter (want_wait), in one
+ * atomic step. */
 struct wait {
 	bool (*step)(struct task *task, void *lock, bool *counted);
 	void *lock;
@@ -100,8 +102,9 @@ static bool wait_for(struct task *task, const struct wait *wait, uint32_t timeou
 		deadline_after(&deadline, timeout_ms);
 	pthread_mutex_lock(&parking->mutex);
 	while (!wait->step(task, wait->lock, &counted)) {
-		int error = timeout_ms ? pthread_cond_timedwait(&parking->condition, &parking->mutex, &deadline) :
-					 pthread_cond_wait(&parking->condition, &parking->mutex);
+		int error = timeout_ms ? pthread_cond_timedwait(
+						 &parking->condition, &parking->mutex, &deadline)
+				       : pthread_cond_wait(&parking->condition, &parking->mutex);
 
 		if (error == ETIMEDOUT) {
 			got = wait->step(task, wait->lock, &counted);
@@ -128,8 +131,8 @@ static bool step_mutex(struct task *task, void *lock, bool *counted)
 		} else {
 			return false;
 		}
-	} while (!__atomic_compare_exchange_n(&mutex->word, &seen.word, next.word, true, __ATOMIC_ACQUIRE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&mutex->word, &seen.word, next.word, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	*counted = seen.owner != 0;
 	return !seen.owner;
 }
@@ -142,15 +145,15 @@ static uint32_t holder_mutex(const void *lock)
 static void wait_owned(struct task *task, struct mutex *mutex)
 {
 	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)}, next;
-	struct wait wait = {step_mutex, mutex, seen.class, lock_class_name((enum lock_class)seen.class),
-		holder_mutex};
+	struct wait wait = {step_mutex, mutex, seen.class,
+		lock_class_name((enum lock_class)seen.class), holder_mutex};
 	unsigned spin;
 
 	for (spin = 0; spin < SPINS; spin++) {
 		next = seen;
 		next.owner = task->locks.number;
-		if (!seen.owner && __atomic_compare_exchange_n(&mutex->word, &seen.word, next.word, true,
-					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (!seen.owner && __atomic_compare_exchange_n(&mutex->word, &seen.word, next.word,
+					   true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return;
 		if (!is_pthread(task))
 			break;
@@ -166,8 +169,8 @@ static void release_owned(struct task *task, struct mutex *mutex)
 	do {
 		next = seen;
 		next.owner = 0;
-	} while (!__atomic_compare_exchange_n(&mutex->word, &seen.word, next.word, true, __ATOMIC_RELEASE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&mutex->word, &seen.word, next.word, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 	if (seen.waiters)
 		lock_wake(task, seen.class);
 }
@@ -192,7 +195,8 @@ void release_spin(struct task *task, struct spinlock *lock)
 	release_owned(task, (struct mutex *)(void *)lock);
 }
 
-_Static_assert(sizeof(struct mutex) == 8 && sizeof(struct spinlock) == 8 && sizeof(struct rwsem) == 8,
+_Static_assert(
+	sizeof(struct mutex) == 8 && sizeof(struct spinlock) == 8 && sizeof(struct rwsem) == 8,
 	"a lock is one word");
 
 static bool step_read(struct task *task, void *lock, bool *counted)
@@ -211,8 +215,8 @@ static bool step_read(struct task *task, void *lock, bool *counted)
 		} else {
 			return false;
 		}
-	} while (!__atomic_compare_exchange_n(&sem->word, &seen.word, next.word, true, __ATOMIC_ACQUIRE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&sem->word, &seen.word, next.word, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	*counted = seen.writer != 0;
 	return !seen.writer;
 }
@@ -234,8 +238,8 @@ static bool step_write(struct task *task, void *lock, bool *counted)
 		} else {
 			return false;
 		}
-	} while (!__atomic_compare_exchange_n(&sem->word, &seen.word, next.word, true, __ATOMIC_ACQUIRE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&sem->word, &seen.word, next.word, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	*counted = !free;
 	return free;
 }
@@ -245,10 +249,12 @@ static uint32_t holder_rwsem(const void *lock)
 	return ((const struct rwsem *)lock)->writer;
 }
 
-static void wait_rwsem(struct task *task, struct rwsem *sem, bool (*step)(struct task *, void *, bool *))
+static void wait_rwsem(
+	struct task *task, struct rwsem *sem, bool (*step)(struct task *, void *, bool *))
 {
 	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
-	struct wait wait = {step, sem, seen.class, lock_class_name((enum lock_class)seen.class), holder_rwsem};
+	struct wait wait = {
+		step, sem, seen.class, lock_class_name((enum lock_class)seen.class), holder_rwsem};
 
 	wait_for(task, &wait, 0);
 }
@@ -260,8 +266,8 @@ void wait_read(struct task *task, struct rwsem *sem)
 	while (!seen.writer) {
 		next = seen;
 		next.readers++;
-		if (__atomic_compare_exchange_n(&sem->word, &seen.word, next.word, true, __ATOMIC_ACQUIRE,
-			    __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&sem->word, &seen.word, next.word, true,
+			    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return;
 	}
 	wait_rwsem(task, sem, step_read);
@@ -279,8 +285,8 @@ void release_read(struct task *task, struct rwsem *sem)
 	do {
 		next = seen;
 		next.readers--;
-	} while (!__atomic_compare_exchange_n(&sem->word, &seen.word, next.word, true, __ATOMIC_RELEASE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&sem->word, &seen.word, next.word, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 	if (seen.waiters && seen.readers == 1)
 		lock_wake(task, seen.class);
 }
@@ -293,8 +299,8 @@ void release_write(struct task *task, struct rwsem *sem, bool keep_reading)
 		next = seen;
 		next.writer = 0;
 		next.readers = keep_reading;
-	} while (!__atomic_compare_exchange_n(&sem->word, &seen.word, next.word, true, __ATOMIC_RELEASE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&sem->word, &seen.word, next.word, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 	if (seen.waiters)
 		lock_wake(task, seen.class);
 }
@@ -302,7 +308,8 @@ void release_write(struct task *task, struct rwsem *sem, bool keep_reading)
 static bool step_completion(struct task *task, void *object, bool *counted)
 {
 	struct completion *completion = object;
-	struct completion seen = {.word = __atomic_load_n(&completion->word, __ATOMIC_RELAXED)}, next;
+	struct completion seen = {.word = __atomic_load_n(&completion->word, __ATOMIC_RELAXED)},
+			  next;
 
 	(void)task;
 	do {
@@ -330,7 +337,8 @@ void wait_completion(struct task *task, struct completion *completion)
 
 void signal_completion(struct task *task, struct completion *completion, bool all)
 {
-	struct completion seen = {.word = __atomic_load_n(&completion->word, __ATOMIC_RELAXED)}, next;
+	struct completion seen = {.word = __atomic_load_n(&completion->word, __ATOMIC_RELAXED)},
+			  next;
 
 	do {
 		next = seen;
@@ -352,7 +360,8 @@ struct sequence_wait {
 static bool step_sequence(struct task *task, void *object, bool *counted)
 {
 	struct sequence_wait *wait = object;
-	struct wait_queue seen = {.word = __atomic_load_n(&wait->queue->word, __ATOMIC_RELAXED)}, next;
+	struct wait_queue seen = {.word = __atomic_load_n(&wait->queue->word, __ATOMIC_RELAXED)},
+			  next;
 	bool moved;
 
 	(void)task;
@@ -384,8 +393,8 @@ bool wait_sequence(struct task *task, struct wait_queue *queue, uint32_t seen, u
 	do {
 		next = last;
 		next.waiters--;
-	} while (!__atomic_compare_exchange_n(&queue->word, &last.word, next.word, true, __ATOMIC_ACQUIRE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&queue->word, &last.word, next.word, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	return false;
 }
 
@@ -396,8 +405,8 @@ void wake_sequence(struct task *task, struct wait_queue *queue)
 	do {
 		next = seen;
 		next.sequence++;
-	} while (!__atomic_compare_exchange_n(&queue->word, &seen.word, next.word, true, __ATOMIC_RELEASE,
-		__ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&queue->word, &seen.word, next.word, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 	if (seen.waiters)
 		lock_wake(task, SLOT_WAIT);
 }

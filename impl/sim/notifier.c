@@ -12,7 +12,8 @@ static int insert(struct notifier_chain *chain, struct notifier_block *block)
 		if (other == block)
 			return -EEXIST;
 	}
-	for (link = &chain->first; *link && (*link)->priority >= block->priority; link = &(*link)->next)
+	for (link = &chain->first; *link && (*link)->priority >= block->priority;
+		link = &(*link)->next)
 		;
 	block->next = *link;
 	*link = block;
@@ -29,7 +30,8 @@ int notifier_register(struct task *task, struct notifier_chain *chain, struct no
 	return error;
 }
 
-int notifier_unregister(struct task *task, struct notifier_chain *chain, struct notifier_block *block)
+int notifier_unregister(
+	struct task *task, struct notifier_chain *chain, struct notifier_block *block)
 {
 	struct notifier_block **link;
 	int error = -ENOENT;
@@ -46,8 +48,8 @@ int notifier_unregister(struct task *task, struct notifier_chain *chain, struct 
 	return error;
 }
 
-int notifier_call_unlocked(struct task *task, struct notifier_chain *chain, uint32_t event, void *data,
-	uint64_t allowed, uint32_t *called)
+int notifier_call_unlocked(struct task *task, struct notifier_chain *chain, uint32_t event,
+	void *data, uint64_t allowed, uint32_t *called)
 {
 	struct notifier_block *block, *next;
 	uint32_t count = 0;
@@ -66,14 +68,14 @@ int notifier_call_unlocked(struct task *task, struct notifier_chain *chain, uint
 	return result;
 }
 
-int notifier_call(struct task *task, struct notifier_chain *chain, uint32_t event, void *data, uint64_t allowed,
-	uint32_t *called)
+int notifier_call(struct task *task, struct notifier_chain *chain, uint32_t event, void *data,
+	uint64_t allowed, uint32_t *called)
 {
 	int result;
 
 	down_read(task, &chain->lock);
-	result = notifier_call_unlocked(task, chain, event, data, allowed | UINT64_C(1) << chain->lock.class,
-		called);
+	result = notifier_call_unlocked(
+		task, chain, event, data, allowed | UINT64_C(1) << chain->lock.class, called);
 	up_read(task, &chain->lock);
 	return result;
 }

@@ -27,7 +27,8 @@ void task_init(struct sim *sim, struct task *task, struct process *process, unsi
 	if (sim->config.locks != LOCKS_SINGLE)
 		task->locks.slow = LOCK_THREADS;
 	sim_enter(sim, &sim->state_lock);
-	task->locks.number = process ? process->number * SIM_THREADS + thread + 1 : free_number(sim);
+	task->locks.number =
+		process ? process->number * SIM_THREADS + thread + 1 : free_number(sim);
 	task->next = sim->tasks;
 	sim->tasks = task;
 	sim_leave(sim, &sim->state_lock);
@@ -44,8 +45,8 @@ void task_remove(struct sim *sim, struct task *task)
 	sim_leave(sim, &sim->state_lock);
 }
 
-struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid, uint32_t capabilities,
-	uint64_t memlock, struct mm *mm)
+struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid,
+	uint32_t capabilities, uint64_t memlock, struct mm *mm)
 {
 	struct process *process = sim_alloc_internal(sim, sizeof(*process));
 	struct user *user = process ? user_find(sim, uid) : NULL;

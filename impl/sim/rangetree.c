@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 /*
- * Height-balanced trees: a search visits few nodes, which is what counts at a million areas, where each node is
- * a cache miss.
+ * Height-balanced trees: a search visits few nodes, which is what counts at a million areas, where
+ * each node is a cache miss.
  */
 
 void range_tree_init(struct range_tree *tree)
@@ -170,7 +170,8 @@ void range_remove(struct range_tree *tree, struct range_node *node)
 		if (next->right)
 			next->right->parent = next;
 		replace_child(tree, node, next);
-		/* next stands in for node: what it keeps is stale and must be seen as changed on the way up */
+		/* next stands in for node: what it keeps is stale and must be seen as changed on
+		 * the way up */
 		next->height = node->height;
 		next->subtree_first = node->subtree_first;
 		next->subtree_last = node->subtree_last;
@@ -193,7 +194,8 @@ void range_resize(struct range_tree *tree, struct range_node *node, uint64_t fir
 	rebalance(tree, node);
 }
 
-/* The first node in order below node that intersects; subtree_last of node is known to be at least first. */
+/* The first node in order below node that intersects; subtree_last of node is known to be at least
+ * first. */
 static struct range_node *search(struct range_node *node, uint64_t first, uint64_t last)
 {
 	for (;;) {
@@ -286,7 +288,8 @@ struct range_node *range_predecessor(const struct range_node *node)
 }
 
 /* The first gap of a subtree that is at least wide; subtree_gap says that there is one. */
-static void lowest_gap(const struct range_node *node, uint64_t wide, uint64_t *first, uint64_t *last)
+static void lowest_gap(
+	const struct range_node *node, uint64_t wide, uint64_t *first, uint64_t *last)
 {
 	for (;;) {
 		const struct range_node *left = node->left, *right = node->right;
@@ -309,7 +312,8 @@ static void lowest_gap(const struct range_node *node, uint64_t wide, uint64_t *f
 	}
 }
 
-/* The first gap at least wide between node or what follows it and its successor; false when there is none. */
+/* The first gap at least wide between node or what follows it and its successor; false when there
+ * is none. */
 static bool gap_after(const struct range_node *node, uint64_t wide, uint64_t *first, uint64_t *last)
 {
 	for (;;) {
@@ -354,7 +358,8 @@ static const struct range_node *at_or_after(const struct range_tree *tree, uint6
 	return best;
 }
 
-bool range_hole(const struct range_tree *tree, uint64_t from, uint64_t length, uint64_t *first, uint64_t *last)
+bool range_hole(const struct range_tree *tree, uint64_t from, uint64_t length, uint64_t *first,
+	uint64_t *last)
 {
 	const struct range_node *node = range_first(tree, from, from), *next;
 	uint64_t wide = length ? length : 1;

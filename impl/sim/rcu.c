@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Read sections are counted per task. A grace period ends when each task that was inside a section at its
- * start has left it once.
+ * Read sections are counted per task. A grace period ends when each task that was inside a section
+ * at its start has left it once.
  */
 #include "impl/sim/lock_private.h"
 
@@ -17,7 +17,8 @@ void rcu_read_lock(struct task *task)
 	if (!task_threaded(task)) {
 		task->rcu_depth++;
 	} else if (task->rcu_depth == 0) {
-		/* A read-modify-write, so that the section's loads come after it for whoever waits. */
+		/* A read-modify-write, so that the section's loads come after it for whoever waits.
+		 */
 		__atomic_exchange_n(&task->rcu_depth, 1, __ATOMIC_SEQ_CST);
 	} else {
 		__atomic_store_n(&task->rcu_depth, task->rcu_depth + 1, __ATOMIC_RELAXED);
@@ -75,7 +76,8 @@ static void wait_for_readers(struct task *task)
 	const struct task *other;
 
 	for (other = first_task(task->sim); other; other = other->next) {
-		struct reader reader = {other, __atomic_load_n(&other->rcu_sequence, __ATOMIC_SEQ_CST)};
+		struct reader reader = {
+			other, __atomic_load_n(&other->rcu_sequence, __ATOMIC_SEQ_CST)};
 
 		if (has_left(&reader))
 			continue;

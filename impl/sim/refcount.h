@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reference counts: saturating, so that a count that went wrong leaks its object rather than frees it twice. Overflow,
- * underflow and additions to zero are reported ("refcount"). Atomic when other threads may run. No locks, no errors.
+ * Reference counts: saturating, so that a count that went wrong leaks its object rather than frees
+ * it twice. Overflow, underflow and additions to zero are reported ("refcount"). Atomic when other
+ * threads may run. No locks, no errors.
  */
 #ifndef IOMMUZZ_SIM_REFCOUNT_H
 #define IOMMUZZ_SIM_REFCOUNT_H
@@ -16,7 +17,7 @@ struct refcount {
 	uint32_t value;
 };
 #define REFCOUNT_SATURATED UINT32_C(0xc0000000)
-#define REFCOUNT_MAX UINT32_C(0x7fffffff)
+#define REFCOUNT_MAX	   UINT32_C(0x7fffffff)
 
 static inline struct refcount refcount_init(uint32_t value)
 {
@@ -63,7 +64,7 @@ static inline bool refcount_inc_not_zero(struct task *task, struct refcount *cou
 		count->value += old != 0;
 	} else {
 		while (old && !__atomic_compare_exchange_n(&count->value, &old, old + 1, true,
-				       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+				      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			;
 	}
 	if (!old)
@@ -94,7 +95,8 @@ static inline bool refcount_dec_if_one(struct refcount *count)
 {
 	uint32_t one = 1;
 
-	return __atomic_compare_exchange_n(&count->value, &one, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(
+		&count->value, &one, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 #endif

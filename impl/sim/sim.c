@@ -11,9 +11,11 @@
 #include "impl/sim/sim_private.h"
 
 #define DEFAULT_MEM_PAGES 16384
-#define PHYSICAL_FIRST UINT64_C(0x100000) /* page number: 4 GiB, so that no physical address is 0 */
+#define PHYSICAL_FIRST	  UINT64_C(0x100000) /* page number: 4 GiB, so that no physical address is 0 \
+					      */
 
-/* Everything but the arena's chunks, the host locks and the scheduler. False: host memory is short. */
+/* Everything but the arena's chunks, the host locks and the scheduler. False: host memory is short.
+ */
 static bool start(struct sim *sim, const struct sim_config *config)
 {
 	struct mm *mm;
@@ -63,7 +65,8 @@ struct sim *sim_create(const struct sim_config *config)
 
 void sim_reset(struct sim *sim, const struct sim_config *config)
 {
-	/* An arena forgets all objects at once; those from malloc have to be given back by the code under test. */
+	/* An arena forgets all objects at once; those from malloc have to be given back by the code
+	 * under test. */
 	if (SIM_MALLOC_OBJECTS)
 		sim_finish(sim);
 	if (!start(sim, config))

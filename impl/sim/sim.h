@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * struct sim: one simulated machine with everything in it. No mutable state lives outside of it; thousands
- * can live in one process. Deterministic from its configuration and the calls made on it.
+ * struct sim: one simulated machine with everything in it. No mutable state lives outside of it;
+ * thousands can live in one process. Deterministic from its configuration and the calls made on it.
  */
 #ifndef IOMMUZZ_SIM_SIM_H
 #define IOMMUZZ_SIM_SIM_H
@@ -14,8 +14,8 @@
 #include "impl/sim/bugs.h"
 
 #define SIM_PAGE_SHIFT 12
-#define SIM_PAGE_SIZE UINT64_C(4096)
-#define SIM_HUGE_SIZE (UINT64_C(2) << 20)
+#define SIM_PAGE_SIZE  UINT64_C(4096)
+#define SIM_HUGE_SIZE  (UINT64_C(2) << 20)
 
 struct sim;
 struct task;
@@ -23,8 +23,8 @@ struct process;
 struct mm;
 
 enum lock_mode {
-	LOCKS_SINGLE, /* no threads; locks are checked and nearly free */
-	LOCKS_FIBER, /* cooperative threads in one OS thread */
+	LOCKS_SINGLE,  /* no threads; locks are checked and nearly free */
+	LOCKS_FIBER,   /* cooperative threads in one OS thread */
 	LOCKS_PTHREAD, /* OS threads (shim, ThreadSanitizer) */
 };
 
@@ -36,19 +36,23 @@ enum sim_capability { /* bits of a process's capability set */
 };
 
 /*
- * What the machine tells its owner. All may be NULL. Called on the calling task's stack; they must not call
- * back into the sim except where said.
+ * What the machine tells its owner. All may be NULL. Called on the calling task's stack; they must
+ * not call back into the sim except where said.
  */
 struct sim_events {
 	void *context;
 	/* User memory of the running task changed: [address, +count) held old, now holds bytes. */
-	void (*memory)(void *context, uint64_t address, const void *old, const void *bytes, uint32_t count);
+	void (*memory)(void *context, uint64_t address, const void *old, const void *bytes,
+		uint32_t count);
 	/*
-	 * An unmap notification for the access with that handle (access_create) or descriptor (CREATE_ACCESS never comes
-	 * here). Runs without IOAS locks; may call the access API. False: nothing was done.
+	 * An unmap notification for the access with that handle (access_create) or descriptor
+	 * (CREATE_ACCESS never comes here). Runs without IOAS locks; may call the access API.
+	 * False: nothing was done.
 	 */
-	bool (*unmap)(void *context, struct task *task, uint64_t handle, uint64_t iova, uint64_t length);
-	/* A kernel WARN of the specification, or a broken rule of the lock layer: rule is a stable name. */
+	bool (*unmap)(
+		void *context, struct task *task, uint64_t handle, uint64_t iova, uint64_t length);
+	/* A kernel WARN of the specification, or a broken rule of the lock layer: rule is a stable
+	 * name. */
 	void (*report)(void *context, const char *rule, const char *message);
 };
 
@@ -60,27 +64,28 @@ enum mm_provider {
 struct sim_config {
 	enum lock_mode locks;
 	enum mm_provider provider; /* of the first process's memory */
-	int host_pid; /* MM_REAL: whose memory, 0: this process's own */
-	uint16_t kernel; /* LINUX(..) profile, 0: newest */
-	uint16_t bug; /* enum sim_bug, 0 none; ignored unless built with IOMMUZZ_BUGS */
+	int host_pid;		   /* MM_REAL: whose memory, 0: this process's own */
+	uint16_t kernel;	   /* LINUX(..) profile, 0: newest */
+	uint16_t bug;	    /* enum sim_bug, 0 none; ignored unless built with IOMMUZZ_BUGS */
 	uint32_t mem_pages; /* of each process's mem (mm.h), 0: 16384 */
 	uint32_t seed;
-	uint64_t memlock; /* bytes of RLIMIT_MEMLOCK of the first process */
+	uint64_t memlock;      /* bytes of RLIMIT_MEMLOCK of the first process */
 	uint32_t capabilities; /* enum sim_capability, of the first process */
 	uint32_t uid;
 	struct sim_events events;
 };
 
 /*
- * Makes a machine with one process (P1) and its main task. NULL when host memory is short. The caller owns
- * it and ends it with sim_destroy.
+ * Makes a machine with one process (P1) and its main task. NULL when host memory is short. The
+ * caller owns it and ends it with sim_destroy.
  */
 struct sim *sim_create(const struct sim_config *config);
 /* As destroy and create, but keeps the host memory: the fast path of fuzzing. */
 void sim_reset(struct sim *sim, const struct sim_config *config);
 /*
- * Every process exits (descriptors close, contexts are released, memory goes); deferred work and RCU callbacks
- * run. Afterwards nothing of the program is left: audited by fuzz/oracle/audit. Idempotent.
+ * Every process exits (descriptors close, contexts are released, memory goes); deferred work and
+ * RCU callbacks run. Afterwards nothing of the program is left: audited by fuzz/oracle/audit.
+ * Idempotent.
  */
 void sim_finish(struct sim *sim);
 void sim_destroy(struct sim *sim);
@@ -98,8 +103,8 @@ enum lock_mode sim_lock_mode(const struct sim *sim);
 /* As given to sim_create or sim_reset, defaults filled in. */
 const struct sim_config *sim_configuration(const struct sim *sim);
 /*
- * Room inside the machine for the state of impl/iommufd (struct iommufd_machine): SIM_IOMMUFD_STATE bytes, aligned
- * to 16, all zero after sim_create and sim_reset. Never moves.
+ * Room inside the machine for the state of impl/iommufd (struct iommufd_machine): SIM_IOMMUFD_STATE
+ * bytes, aligned to 16, all zero after sim_create and sim_reset. Never moves.
  */
 #define SIM_IOMMUFD_STATE 256
 void *sim_iommufd_state(const struct sim *sim);

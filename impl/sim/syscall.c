@@ -96,7 +96,8 @@ int64_t sim_ioctl(struct task *task, int fd, uint32_t command, uint64_t argument
 	if (!file)
 		return -EBADF;
 	syscall_enter(task);
-	result = file->kind == FILE_IOMMUFD ? iommufd_file_ioctl(task, file, command, argument) : -ENOTTY;
+	result = file->kind == FILE_IOMMUFD ? iommufd_file_ioctl(task, file, command, argument)
+					    : -ENOTTY;
 	file_put(task, file);
 	return syscall_leave(task, result);
 }
@@ -135,21 +136,18 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 	return events & POLL_DEFAULT;
 }
 
-static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length, uint32_t prot,
-	uint32_t flags, uint64_t offset)
+static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length,
+	uint32_t prot, uint32_t flags, uint64_t offset)
 {
 	switch (file->kind) {
-	case FILE_MEMFD:
-		return mm_mmap(task, addr, length, prot, flags, file, offset);
-	case FILE_IOMMUFD:
-		return iommufd_file_mmap(task, file, length, prot, flags, offset);
-	default:
-		return -ENODEV;
+	case FILE_MEMFD: return mm_mmap(task, addr, length, prot, flags, file, offset);
+	case FILE_IOMMUFD: return iommufd_file_mmap(task, file, length, prot, flags, offset);
+	default: return -ENODEV;
 	}
 }
 
-int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags, int fd,
-	uint64_t offset)
+int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags,
+	int fd, uint64_t offset)
 {
 	struct file *file;
 	int64_t result;
@@ -242,7 +240,8 @@ int64_t sim_fill(struct task *task, uint64_t address, uint8_t value, uint64_t co
 
 static bool slot_free(const struct sim *sim, unsigned number)
 {
-	return number < SIM_PROCESSES && (!sim->processes[number] || !sim->processes[number]->alive);
+	return number < SIM_PROCESSES &&
+	       (!sim->processes[number] || !sim->processes[number]->alive);
 }
 
 int64_t sim_fork(struct task *task, unsigned number)
@@ -257,7 +256,8 @@ int64_t sim_fork(struct task *task, unsigned number)
 	mm = mm_fork(task, parent->mm);
 	if (!mm)
 		return -ENOMEM;
-	child = process_create(sim, number, user_id(parent->user), parent->capabilities, parent->memlock, mm);
+	child = process_create(
+		sim, number, user_id(parent->user), parent->capabilities, parent->memlock, mm);
 	return child && files_copy(child, parent) ? 0 : -ENOMEM;
 }
 
@@ -280,7 +280,8 @@ int64_t sim_exit(struct task *task)
 	return syscall_leave(task, 0);
 }
 
-int64_t sim_spawn(struct task *task, unsigned number, uint32_t uid, uint32_t capabilities, uint64_t memlock)
+int64_t sim_spawn(
+	struct task *task, unsigned number, uint32_t uid, uint32_t capabilities, uint64_t memlock)
 {
 	struct sim *sim = task->sim;
 	struct mm *mm;

@@ -15,10 +15,11 @@ int64_t sim_pass(struct task *task, int fd, unsigned process);
 int64_t sim_ioctl(struct task *task, int fd, uint32_t command, uint64_t argument);
 int64_t sim_read(struct task *task, int fd, uint64_t at, uint64_t length);
 int64_t sim_write(struct task *task, int fd, uint64_t at, uint64_t length);
-/* Events that are ready among the wanted ones (POLLIN 1, POLLOUT 4, POLLRDNORM 64, POLLWRNORM 256). Never waits. */
+/* Events that are ready among the wanted ones (POLLIN 1, POLLOUT 4, POLLRDNORM 64, POLLWRNORM 256).
+ * Never waits. */
 int64_t sim_poll(struct task *task, int fd, uint32_t events);
-int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags, int fd,
-	uint64_t offset);
+int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags,
+	int fd, uint64_t offset);
 int64_t sim_munmap(struct task *task, uint64_t addr, uint64_t length);
 int64_t sim_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot);
 int64_t sim_memfd(struct task *task, uint64_t size, uint32_t flags);
@@ -28,14 +29,18 @@ int64_t sim_put(struct task *task, uint64_t address, const void *bytes, uint64_t
 /* 0, -EILSEQ when the bytes differ, -EFAULT. */
 int64_t sim_expect(struct task *task, uint64_t address, const void *bytes, uint64_t count);
 int64_t sim_fill(struct task *task, uint64_t address, uint8_t value, uint64_t count);
-/* A child of the running process with that number (-EEXIST when it lives): shares open files, copies memory. */
+/* A child of the running process with that number (-EEXIST when it lives): shares open files,
+ * copies memory. */
 int64_t sim_fork(struct task *task, unsigned process);
-/* Replaces the running process's memory by a fresh one (mem, argument windows); descriptors stay. */
+/* Replaces the running process's memory by a fresh one (mem, argument windows); descriptors stay.
+ */
 int64_t sim_exec(struct task *task);
-/* The running process exits: descriptors closed, memory gone. P1's task stays usable only for sim_finish. */
+/* The running process exits: descriptors closed, memory gone. P1's task stays usable only for
+ * sim_finish. */
 int64_t sim_exit(struct task *task);
 /* A fresh process, unrelated to the running one. -EEXIST when the number lives. */
-int64_t sim_spawn(struct task *task, unsigned process, uint32_t uid, uint32_t capabilities, uint64_t memlock);
+int64_t sim_spawn(
+	struct task *task, unsigned process, uint32_t uid, uint32_t capabilities, uint64_t memlock);
 int64_t sim_setrlimit_memlock(struct task *task, uint64_t bytes);
 int64_t sim_setcaps(struct task *task, uint32_t capabilities);
 

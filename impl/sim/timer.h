@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Virtual time. It stands still while tasks run and moves to the next timeout when somebody waits for one (wait_event), or
- * when timer_advance is called. Timers run in order of their time, then of their start.
+ * Virtual time. It stands still while tasks run and moves to the next timeout when somebody waits
+ * for one (wait_event), or when timer_advance is called. Timers run in order of their time, then of
+ * their start.
  */
 #ifndef IOMMUZZ_SIM_TIMER_H
 #define IOMMUZZ_SIM_TIMER_H

@@ -62,7 +62,8 @@ static struct work *take_first(struct sim *sim, struct workqueue *queue)
 	return work;
 }
 
-/* Runs the queue, whose `running` the caller has set. Nothing of the queue is touched once that is cleared. */
+/* Runs the queue, whose `running` the caller has set. Nothing of the queue is touched once that is
+ * cleared. */
 static void run(struct task *task, struct workqueue *queue)
 {
 	struct sim *sim = task->sim;
@@ -150,7 +151,8 @@ static struct workqueue *claim(struct sim *sim)
 	struct workqueue *queue;
 
 	sim_enter(sim, &sim->state_lock);
-	for (queue = sim->workqueues; queue && (!queue->first || queue->running); queue = queue->next)
+	for (queue = sim->workqueues; queue && (!queue->first || queue->running);
+		queue = queue->next)
 		;
 	if (queue)
 		__atomic_store_n(&queue->running, true, __ATOMIC_RELEASE);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ordered work queues: one item at a time, in the order of queueing. Items run in a kernel thread's task (no process, so
- * user copies fail), at the return of system calls, in flushes and waits, and at the end of the sim. Each
- * item is a scheduling point.
+ * Ordered work queues: one item at a time, in the order of queueing. Items run in a kernel thread's
+ * task (no process, so user copies fail), at the return of system calls, in flushes and waits, and
+ * at the end of the sim. Each item is a scheduling point.
  */
 #ifndef IOMMUZZ_SIM_WORKQUEUE_H
 #define IOMMUZZ_SIM_WORKQUEUE_H
@@ -27,7 +27,8 @@ static inline struct work work_init(work_function run)
 	return (struct work){.run = run};
 }
 
-/* name: a string that stays. NULL when memory is short (fault point ALLOC). The caller destroys it. */
+/* name: a string that stays. NULL when memory is short (fault point ALLOC). The caller destroys it.
+ */
 struct workqueue *workqueue_create(struct task *task, const char *name);
 /* Runs what is queued, then ends the queue. May sleep; no lock that an item takes may be held. */
 void workqueue_destroy(struct task *task, struct workqueue *queue);
@@ -35,7 +36,8 @@ void workqueue_destroy(struct task *task, struct workqueue *queue);
 bool workqueue_queue(struct task *task, struct workqueue *queue, struct work *work);
 /* Returns when everything queued before the call has run. Sleeps as workqueue_destroy does. */
 void workqueue_flush(struct task *task, struct workqueue *queue);
-/* Takes the item out, or waits until it has run; then it neither runs nor is queued. Whether it was taken out. */
+/* Takes the item out, or waits until it has run; then it neither runs nor is queued. Whether it was
+ * taken out. */
 bool workqueue_cancel(struct task *task, struct workqueue *queue, struct work *work);
 
 #endif

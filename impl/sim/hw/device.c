@@ -66,7 +66,8 @@ static struct attachment **find_link(struct iommu_device *device, uint32_t pasid
 	return link;
 }
 
-int iommu_device_attach(struct task *task, struct iommu_device *device, uint32_t pasid, struct iommu_domain *domain)
+int iommu_device_attach(
+	struct task *task, struct iommu_device *device, uint32_t pasid, struct iommu_domain *domain)
 {
 	struct attachment **link, *attachment;
 
@@ -85,8 +86,12 @@ int iommu_device_attach(struct task *task, struct iommu_device *device, uint32_t
 		return -ENOMEM;
 	if (*link && (*link)->pasid == pasid)
 		attachment_remove(task, link);
-	*attachment = (struct attachment){.next = domain->attachments, .link = &domain->attachments,
-		.device = device, .domain = domain, .pasid = pasid, .next_pasid = *link};
+	*attachment = (struct attachment){.next = domain->attachments,
+		.link = &domain->attachments,
+		.device = device,
+		.domain = domain,
+		.pasid = pasid,
+		.next_pasid = *link};
 	if (attachment->next)
 		attachment->next->link = &attachment->next;
 	domain->attachments = attachment;
@@ -105,7 +110,8 @@ struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint
 }
 
 /* Through the IOTLB, then the table. */
-static const struct iotlb_entry *translate(struct iommu_device *device, uint32_t pasid, uint64_t iova)
+static const struct iotlb_entry *translate(
+	struct iommu_device *device, uint32_t pasid, uint64_t iova)
 {
 	const struct iotlb_entry *cached = iotlb_lookup(&device->tlb, pasid, iova);
 	struct iommu_domain *domain;
@@ -119,8 +125,8 @@ static const struct iotlb_entry *translate(struct iommu_device *device, uint32_t
 	return iotlb_fill(&device->tlb, pasid, iova, &entry);
 }
 
-uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova,
-	uint32_t *protection)
+uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid,
+	uint64_t iova, uint32_t *protection)
 {
 	const struct iotlb_entry *cached = translate(device, pasid, iova);
 
@@ -137,9 +143,10 @@ struct piece {
 	uint32_t count;
 };
 
-/* Translates the whole range; the number of pieces, -EFAULT. pieces has room for one a 2 KiB unit and two more. */
-static int64_t translate_range(struct iommu_device *device, uint32_t pasid, uint64_t iova, uint64_t length,
-	bool write, struct piece *pieces)
+/* Translates the whole range; the number of pieces, -EFAULT. pieces has room for one a 2 KiB unit
+ * and two more. */
+static int64_t translate_range(struct iommu_device *device, uint32_t pasid, uint64_t iova,
+	uint64_t length, bool write, struct piece *pieces)
 {
 	uint32_t needed = write ? IOMMU_PROT_WRITE : IOMMU_PROT_READ;
 	int64_t count = 0;
@@ -153,14 +160,16 @@ static int64_t translate_range(struct iommu_device *device, uint32_t pasid, uint
 		part = cached->size - (iova - cached->iova);
 		if (part > length)
 			part = length;
-		pieces[count++] = (struct piece){cached->phys + (iova - cached->iova), (uint32_t)part};
+		pieces[count++] =
+			(struct piece){cached->phys + (iova - cached->iova), (uint32_t)part};
 		iova += part;
 		length -= part;
 	}
 	return count;
 }
 
-static int transfer(struct task *task, const struct piece *pieces, int64_t count, uint8_t *buffer, bool write)
+static int transfer(
+	struct task *task, const struct piece *pieces, int64_t count, uint8_t *buffer, bool write)
 {
 	struct sim *sim = task->sim;
 	int64_t n;
@@ -185,8 +194,8 @@ static int transfer(struct task *task, const struct piece *pieces, int64_t count
 	return 0;
 }
 
-int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova, void *buffer,
-	uint64_t length, bool write)
+int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova,
+	void *buffer, uint64_t length, bool write)
 {
 	struct piece few[18], *pieces = few;
 	uint64_t room = length / 2048 + 2, last;

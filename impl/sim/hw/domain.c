@@ -3,7 +3,8 @@
 
 #include "impl/sim/hw/iommu_private.h"
 
-struct iommu_domain *iommu_domain_create(struct task *task, const struct iommu_domain_config *config)
+struct iommu_domain *iommu_domain_create(
+	struct task *task, const struct iommu_domain_config *config)
 {
 	struct iommu_domain *domain = sim_alloc(task, sizeof(*domain));
 
@@ -38,8 +39,8 @@ const struct iommu_domain_config *iommu_domain_config(const struct iommu_domain 
 	return &domain->config;
 }
 
-int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t phys, uint64_t length,
-	uint32_t protection, uint64_t largest)
+int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t phys,
+	uint64_t length, uint32_t protection, uint64_t largest)
 {
 	const struct iommu_domain_config *config = &domain->config;
 	struct table_entry range = {iova, length, phys, protection};
@@ -96,8 +97,8 @@ uint64_t iommu_translate(const struct iommu_domain *domain, uint64_t iova)
 	return entry.phys + (iova - entry.iova);
 }
 
-bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_t *size, uint64_t *phys,
-	uint32_t *protection)
+bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_t *size,
+	uint64_t *phys, uint32_t *protection)
 {
 	struct table_entry entry;
 

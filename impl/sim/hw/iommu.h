@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The IOMMU as a device: page tables with several page sizes, an IOTLB per device that must be flushed, devices that
- * do DMA through it. Knows nothing of iommufd. No locks inside: callers serialise as the specification says
- * (domains and iova locks for tables, group mutex for attach).
+ * The IOMMU as a device: page tables with several page sizes, an IOTLB per device that must be
+ * flushed, devices that do DMA through it. Knows nothing of iommufd. No locks inside: callers
+ * serialise as the specification says (domains and iova locks for tables, group mutex for attach).
  */
 #ifndef IOMMUZZ_SIM_HW_IOMMU_H
 #define IOMMUZZ_SIM_HW_IOMMU_H
@@ -16,7 +16,7 @@ struct sim;
 enum iommu_protection { IOMMU_PROT_READ = 1, IOMMU_PROT_WRITE = 2 };
 
 struct iommu_domain_config {
-	uint64_t page_sizes; /* bit n set: pages of 2^n bytes */
+	uint64_t page_sizes;			/* bit n set: pages of 2^n bytes */
 	uint64_t aperture_first, aperture_last; /* inclusive */
 	bool dirty_tracking;
 };
@@ -24,30 +24,35 @@ struct iommu_domain_config {
 struct iommu_domain; /* one IO page table */
 
 /* NULL: no memory (fault points ALLOC, PAGE_TABLE). */
-struct iommu_domain *iommu_domain_create(struct task *task, const struct iommu_domain_config *config);
+struct iommu_domain *iommu_domain_create(
+	struct task *task, const struct iommu_domain_config *config);
 /* The table must be empty of attachments; entries left are dropped. */
 void iommu_domain_destroy(struct task *task, struct iommu_domain *domain);
 const struct iommu_domain_config *iommu_domain_config(const struct iommu_domain *domain);
 
 /*
- * Maps [iova, +length) to the physically contiguous [phys, +length), with the largest page sizes that fit, never larger
- * than largest (0: no limit; PAGE_SIZE when large pages are disabled). -ENXIO misaligned, -EADDRINUSE already
- * mapped, -ENOMEM (fault point PAGE_TABLE), -ERANGE outside the aperture, -EINVAL no protection bits; on error nothing stays mapped.
+ * Maps [iova, +length) to the physically contiguous [phys, +length), with the largest page sizes
+ * that fit, never larger than largest (0: no limit; PAGE_SIZE when large pages are disabled).
+ * -ENXIO misaligned, -EADDRINUSE already mapped, -ENOMEM (fault point PAGE_TABLE), -ERANGE outside
+ * the aperture, -EINVAL no protection bits; on error nothing stays mapped.
  */
-int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t phys, uint64_t length,
-	uint32_t protection, uint64_t largest);
-/* Removes every entry inside [iova, +length) (entries never straddle what iommu_map was given). Bytes removed. Does not flush. */
-uint64_t iommu_unmap(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length);
+int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t phys,
+	uint64_t length, uint32_t protection, uint64_t largest);
+/* Removes every entry inside [iova, +length) (entries never straddle what iommu_map was given).
+ * Bytes removed. Does not flush. */
+uint64_t iommu_unmap(
+	struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length);
 /* Drops translations of [iova, +length) from the IOTLB of every device attached to the domain. */
 void iommu_flush(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length);
-/* Translation by the table (not the IOTLB): physical address of iova, 0 when not mapped (specification 10.20). */
+/* Translation by the table (not the IOTLB): physical address of iova, 0 when not mapped
+ * (specification 10.20). */
 uint64_t iommu_translate(const struct iommu_domain *domain, uint64_t iova);
 /*
- * The next entry at or after *iova: its start in *iova, size, physical address, protection. False when none.
- * For audits and dirty bitmaps.
+ * The next entry at or after *iova: its start in *iova, size, physical address, protection. False
+ * when none. For audits and dirty bitmaps.
  */
-bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_t *size, uint64_t *phys,
-	uint32_t *protection);
+bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_t *size,
+	uint64_t *phys, uint32_t *protection);
 uint64_t iommu_entry_count(const struct iommu_domain *domain);
 
 struct iommu_device; /* something that does DMA; attached per PASID */
@@ -56,22 +61,26 @@ struct iommu_device *iommu_device_create(struct task *task, uint32_t max_pasids)
 /* Detaches everything first. */
 void iommu_device_destroy(struct task *task, struct iommu_device *device);
 /*
- * Makes domain (NULL: blocked) the translation of that PASID (0: the RID) and flushes the device's IOTLB for it.
- * Passes fault point DRIVER (-EINVAL) and ALLOC (-ENOMEM) when domain is not NULL; on error the old one stays.
+ * Makes domain (NULL: blocked) the translation of that PASID (0: the RID) and flushes the device's
+ * IOTLB for it. Passes fault point DRIVER (-EINVAL) and ALLOC (-ENOMEM) when domain is not NULL; on
+ * error the old one stays.
  */
-int iommu_device_attach(struct task *task, struct iommu_device *device, uint32_t pasid, struct iommu_domain *domain);
+int iommu_device_attach(struct task *task, struct iommu_device *device, uint32_t pasid,
+	struct iommu_domain *domain);
 struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint32_t pasid);
 
 /*
- * One DMA transfer, translated through the IOTLB (filled from the table on a miss). First the whole range is translated; 0, or
- * -EFAULT when something is not translated or not permitted (nothing is transferred then), or -EIO when a translation leads to a
- * page that no longer exists (a use after unpin: reported as "dma to a freed page").
+ * One DMA transfer, translated through the IOTLB (filled from the table on a miss). First the whole
+ * range is translated; 0, or -EFAULT when something is not translated or not permitted (nothing is
+ * transferred then), or -EIO when a translation leads to a page that no longer exists (a use after
+ * unpin: reported as "dma to a freed page").
  */
-int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova, void *buffer,
-	uint64_t length, bool write);
-/* What the device would reach now at iova: physical address through IOTLB then table, 0 on a fault. Fills the IOTLB. */
-uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova,
-	uint32_t *protection);
+int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova,
+	void *buffer, uint64_t length, bool write);
+/* What the device would reach now at iova: physical address through IOTLB then table, 0 on a fault.
+ * Fills the IOTLB. */
+uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid,
+	uint64_t iova, uint32_t *protection);
 /* Every device of the sim, by creation order, for oracles: index from 0, NULL at the end. */
 struct iommu_device *iommu_device_nth(const struct sim *sim, uint32_t index);
 uint32_t iommu_device_max_pasids(const struct iommu_device *device);

@@ -8,13 +8,13 @@
 #include "impl/sim/sim_private.h"
 
 /*
- * A run: what one iommu_map put down, or what is left of it. The entries of a run follow from it (table_entry): at each place the
- * largest page that is aligned in both spaces and lies inside.
+ * A run: what one iommu_map put down, or what is left of it. The entries of a run follow from it
+ * (table_entry): at each place the largest page that is aligned in both spaces and lies inside.
  */
 struct table_run {
 	struct range_node node; /* bytes of IOVA; first */
-	uint64_t phys; /* of node.first */
-	uint64_t sizes; /* page sizes that this run may use */
+	uint64_t phys;		/* of node.first */
+	uint64_t sizes;		/* page sizes that this run may use */
 	uint32_t protection;
 };
 
@@ -35,8 +35,10 @@ bool table_lookup(struct page_table *table, uint64_t iova, struct table_entry *e
 /* The first entry that begins at or after iova. */
 bool table_next(const struct page_table *table, uint64_t iova, struct table_entry *entry);
 /* Nothing is mapped there, sizes are right. -ENOMEM: host memory. */
-int table_map(struct sim *sim, struct page_table *table, const struct table_entry *range, uint64_t sizes);
-/* Removes the entries inside [first, last]; the bytes removed. What host memory is too short to cut stays. */
+int table_map(
+	struct sim *sim, struct page_table *table, const struct table_entry *range, uint64_t sizes);
+/* Removes the entries inside [first, last]; the bytes removed. What host memory is too short to cut
+ * stays. */
 uint64_t table_unmap(struct sim *sim, struct page_table *table, uint64_t first, uint64_t last);
 bool table_mapped(const struct page_table *table, uint64_t first, uint64_t last);
 void table_clear(struct sim *sim, struct page_table *table);
@@ -60,8 +62,8 @@ struct iotlb {
 
 const struct iotlb_entry *iotlb_lookup(const struct iotlb *tlb, uint32_t pasid, uint64_t iova);
 /* Fills in the piece of entry around iova and returns it. */
-const struct iotlb_entry *iotlb_fill(struct iotlb *tlb, uint32_t pasid, uint64_t iova,
-	const struct table_entry *entry);
+const struct iotlb_entry *iotlb_fill(
+	struct iotlb *tlb, uint32_t pasid, uint64_t iova, const struct table_entry *entry);
 void iotlb_flush_range(struct iotlb *tlb, uint32_t pasid, uint64_t first, uint64_t last);
 void iotlb_flush_pasid(struct iotlb *tlb, uint32_t pasid);
 

@@ -19,11 +19,12 @@ const struct iotlb_entry *iotlb_lookup(const struct iotlb *tlb, uint32_t pasid, 
 	return NULL;
 }
 
-const struct iotlb_entry *iotlb_fill(struct iotlb *tlb, uint32_t pasid, uint64_t iova,
-	const struct table_entry *entry)
+const struct iotlb_entry *iotlb_fill(
+	struct iotlb *tlb, uint32_t pasid, uint64_t iova, const struct table_entry *entry)
 {
 	uint32_t set = set_of(pasid, iova);
-	uint32_t size = entry->size < SIM_PAGE_SIZE ? (uint32_t)entry->size : (uint32_t)SIM_PAGE_SIZE;
+	uint32_t size =
+		entry->size < SIM_PAGE_SIZE ? (uint32_t)entry->size : (uint32_t)SIM_PAGE_SIZE;
 	uint64_t start = iova & ~(uint64_t)(size - 1);
 	struct iotlb_entry *free = NULL;
 	unsigned way;
@@ -38,12 +39,16 @@ const struct iotlb_entry *iotlb_fill(struct iotlb *tlb, uint32_t pasid, uint64_t
 		free = &tlb->entries[set][tlb->victim[set]];
 		tlb->victim[set] = (uint8_t)((tlb->victim[set] + 1) % IOTLB_WAYS);
 	}
-	*free = (struct iotlb_entry){.iova = start, .phys = entry->phys + (start - entry->iova), .size = size,
-		.pasid = pasid, .protection = entry->protection};
+	*free = (struct iotlb_entry){.iova = start,
+		.phys = entry->phys + (start - entry->iova),
+		.size = size,
+		.pasid = pasid,
+		.protection = entry->protection};
 	return free;
 }
 
-static void flush_set(struct iotlb *tlb, uint32_t set, uint32_t pasid, uint64_t first, uint64_t last)
+static void flush_set(
+	struct iotlb *tlb, uint32_t set, uint32_t pasid, uint64_t first, uint64_t last)
 {
 	unsigned way;
 

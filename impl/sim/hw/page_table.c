@@ -10,9 +10,9 @@ static struct table_run *run_of(struct range_node *node)
 }
 
 /*
- * The entry of a run with iova. Blocks of powers of two nest, so that filling a run from its start with the largest
- * block that is aligned and fits yields exactly the maximal blocks inside of it; the one around iova is found
- * by trying sizes downwards.
+ * The entry of a run with iova. Blocks of powers of two nest, so that filling a run from its start
+ * with the largest block that is aligned and fits yields exactly the maximal blocks inside of it;
+ * the one around iova is found by trying sizes downwards.
  */
 static void entry_in(const struct table_run *run, uint64_t iova, struct table_entry *entry)
 {
@@ -20,7 +20,8 @@ static void entry_in(const struct table_run *run, uint64_t iova, struct table_en
 	uint64_t length = run->node.last - run->node.first + 1;
 	uint64_t sizes = run->sizes;
 
-	/* A block is no larger than the run (0: all of the space) and its delta is a multiple of it. */
+	/* A block is no larger than the run (0: all of the space) and its delta is a multiple of
+	 * it. */
 	if (length)
 		sizes &= (UINT64_C(2) << (63 - __builtin_clzll(length))) - 1;
 	if (delta)
@@ -99,7 +100,8 @@ bool table_next(const struct page_table *table, uint64_t iova, struct table_entr
 	return table_next(table, entry->iova + entry->size, entry);
 }
 
-int table_map(struct sim *sim, struct page_table *table, const struct table_entry *range, uint64_t sizes)
+int table_map(
+	struct sim *sim, struct page_table *table, const struct table_entry *range, uint64_t sizes)
 {
 	struct table_run *run = sim_alloc_internal(sim, sizeof(*run));
 
@@ -144,7 +146,8 @@ static bool whole_entries(const struct table_run *run, uint64_t *first, uint64_t
 }
 
 /* Takes [first, last], whole entries, out of a run. False: host memory, nothing changed. */
-static bool cut(struct sim *sim, struct page_table *table, struct table_run *run, uint64_t first, uint64_t last)
+static bool cut(struct sim *sim, struct page_table *table, struct table_run *run, uint64_t first,
+	uint64_t last)
 {
 	uint64_t run_first = run->node.first, run_last = run->node.last;
 	uint64_t entries = count_entries(run, first, last);
@@ -184,7 +187,8 @@ uint64_t table_unmap(struct sim *sim, struct page_table *table, uint64_t first, 
 		if (!run)
 			return bytes;
 		run_last = run->node.last;
-		if (whole_entries(run, &cut_first, &cut_last) && cut(sim, table, run, cut_first, cut_last))
+		if (whole_entries(run, &cut_first, &cut_last) &&
+			cut(sim, table, run, cut_first, cut_last))
 			bytes += cut_last - cut_first + 1;
 		if (run_last >= last)
 			return bytes;

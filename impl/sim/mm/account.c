@@ -78,7 +78,8 @@ static bool add_within(const struct sim *sim, uint64_t *sum, uint64_t pages, uin
 			*sum = next;
 			return true;
 		}
-	} while (!__atomic_compare_exchange_n(sum, &old, next, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		sum, &old, next, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 	return true;
 }
 
@@ -157,8 +158,8 @@ bool mm_get(struct mm *mm)
 		mm->users += old != 0;
 		return old != 0;
 	}
-	while (old && !__atomic_compare_exchange_n(&mm->users, &old, old + 1, true, __ATOMIC_ACQUIRE,
-			      __ATOMIC_RELAXED))
+	while (old && !__atomic_compare_exchange_n(
+			      &mm->users, &old, old + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		;
 	return old != 0;
 }

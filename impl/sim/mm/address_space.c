@@ -91,8 +91,8 @@ static bool map_private(struct mm *mm, uint64_t va, uint64_t length, uint32_t pr
 	return true;
 }
 
-static bool map_shared(struct mm *mm, uint64_t va, uint64_t length, uint32_t prot, struct memory *memory,
-	uint64_t index)
+static bool map_shared(struct mm *mm, uint64_t va, uint64_t length, uint32_t prot,
+	struct memory *memory, uint64_t index)
 {
 	struct vma *vma = vma_create(mm->sim, va, length, prot);
 
@@ -115,7 +115,8 @@ struct mm *mm_create(struct sim *sim, enum mm_provider provider)
 	sim_enter(sim, &sim->memory_lock);
 	if (good && provider == MM_SIMULATED)
 		good = map_private(mm, MEM_BASE, length, MM_READ | MM_WRITE, false, NULL, 0) &&
-		       map_private(mm, ARGUMENT_BASE, ARGUMENT_SIZE, MM_READ | MM_WRITE, false, NULL, 0);
+		       map_private(mm, ARGUMENT_BASE, ARGUMENT_SIZE, MM_READ | MM_WRITE, false,
+			       NULL, 0);
 	sim_leave(sim, &sim->memory_lock);
 	return good ? mm : NULL;
 }
@@ -247,8 +248,10 @@ static int64_t map_locked(struct mm *mm, const struct map_request *request)
 	if (request->flags & CALL_MAP_FIXED)
 		error = unmap_range(mm, va, va + request->length - 1);
 	else
-		error = (va = find_place(mm, request->length, request->huge ? SIM_HUGE_SIZE : SIM_PAGE_SIZE)) ?
-				0 : -ENOMEM;
+		error = (va = find_place(mm, request->length,
+				 request->huge ? SIM_HUGE_SIZE : SIM_PAGE_SIZE))
+				? 0
+				: -ENOMEM;
 	if (error)
 		return error;
 	if (request->flags & CALL_MAP_PRIVATE) {
@@ -273,7 +276,10 @@ static int64_t map_locked(struct mm *mm, const struct map_request *request)
 int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags,
 	struct file *file, uint64_t offset)
 {
-	struct map_request request = {.addr = addr, .index = offset >> SIM_PAGE_SHIFT, .prot = prot, .flags = flags,
+	struct map_request request = {.addr = addr,
+		.index = offset >> SIM_PAGE_SHIFT,
+		.prot = prot,
+		.flags = flags,
 		.file = file ? file->object : NULL};
 	uint32_t sharing = flags & (CALL_MAP_SHARED | CALL_MAP_PRIVATE);
 	struct mm *mm = task_mm(task);
@@ -363,7 +369,8 @@ int mm_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot
 		return -EINVAL;
 	if (!length)
 		return 0;
-	if (!rounded(length, SIM_PAGE_SIZE, &bytes) || bytes > TASK_SIZE || addr > TASK_SIZE - bytes)
+	if (!rounded(length, SIM_PAGE_SIZE, &bytes) || bytes > TASK_SIZE ||
+		addr > TASK_SIZE - bytes)
 		return -ENOMEM;
 	down_write(task, &mm->lock);
 	sim_enter(task->sim, &task->sim->memory_lock);
@@ -417,7 +424,9 @@ struct page *mm_region_page(struct task *task, struct mm_region *region, uint64_
 
 int64_t mm_region_map(struct task *task, struct mm_region *region, uint32_t prot)
 {
-	struct map_request request = {.length = region->memory->size, .prot = prot, .flags = CALL_MAP_SHARED,
+	struct map_request request = {.length = region->memory->size,
+		.prot = prot,
+		.flags = CALL_MAP_SHARED,
 		.file = region->memory};
 	struct mm *mm = task_mm(task);
 	int64_t result;

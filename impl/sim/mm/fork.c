@@ -80,7 +80,7 @@ static void forget_clones(const struct mm *parent)
 {
 	struct range_node *node;
 
-	range_tree_for_each(node, &parent->vmas) {
+	range_tree_for_each (node, &parent->vmas) {
 		struct memory *memory = vma_of(node)->private;
 
 		if (memory && memory->clone) {
@@ -104,7 +104,7 @@ struct mm *mm_fork(struct task *task, struct mm *parent)
 		return NULL;
 	down_write(task, &parent->lock);
 	sim_enter(sim, &sim->memory_lock);
-	range_tree_for_each(node, &parent->vmas) {
+	range_tree_for_each (node, &parent->vmas) {
 		good = good && copy_mapping(child, vma_of(node));
 	}
 	forget_clones(parent);

@@ -4,17 +4,18 @@
 
 #include "impl/sim/mm/mm_private.h"
 
-#define MEMFD_FLAGS UINT32_C(7) /* CLOEXEC, ALLOW_SEALING, HUGETLB */
+#define MEMFD_FLAGS   UINT32_C(7) /* CLOEXEC, ALLOW_SEALING, HUGETLB */
 #define MEMFD_HUGETLB UINT32_C(4)
-#define PIECE SIM_PAGE_SIZE
-#define FAR_PAGES (UINT64_C(1) << 32) /* larger files get page numbers one by one */
+#define PIECE	      SIM_PAGE_SIZE
+#define FAR_PAGES     (UINT64_C(1) << 32) /* larger files get page numbers one by one */
 
 int memfd_create_file(struct task *task, uint64_t size, uint32_t flags, struct file **file)
 {
 	struct sim *sim = task->sim;
 	struct memory *memory;
 
-	if (flags & ~MEMFD_FLAGS || size > INT64_MAX || ((flags & MEMFD_HUGETLB) && size % SIM_HUGE_SIZE))
+	if (flags & ~MEMFD_FLAGS || size > INT64_MAX ||
+		((flags & MEMFD_HUGETLB) && size % SIM_HUGE_SIZE))
 		return -EINVAL;
 	sim_enter(sim, &sim->memory_lock);
 	memory = memory_create(sim, MEMORY_SHARED, (size >> SIM_PAGE_SHIFT) + 1, 0);
@@ -55,7 +56,7 @@ static void drop_private_copies(struct sim *sim, const struct memory *memory, ui
 
 		if (!mm)
 			continue;
-		range_tree_for_each(node, &mm->vmas) {
+		range_tree_for_each (node, &mm->vmas) {
 			const struct vma *vma = vma_of(node);
 			uint64_t skip = first > vma->shared_index ? first - vma->shared_index : 0;
 
@@ -125,7 +126,8 @@ int64_t memfd_read(struct task *task, struct file *file, uint64_t at, uint64_t l
 	uint64_t done = 0;
 
 	while (done < length && file->position < memory->size) {
-		size_t offset = file->position % SIM_PAGE_SIZE, part = SIM_PAGE_SIZE - offset, stored;
+		size_t offset = file->position % SIM_PAGE_SIZE, part = SIM_PAGE_SIZE - offset,
+		       stored;
 		struct page *page;
 
 		if (part > length - done)
@@ -161,7 +163,8 @@ int64_t memfd_write(struct task *task, struct file *file, uint64_t at, uint64_t 
 	if (length > INT64_MAX - file->position)
 		length = INT64_MAX - file->position;
 	while (done < length) {
-		size_t offset = file->position % SIM_PAGE_SIZE, part = SIM_PAGE_SIZE - offset, loaded;
+		size_t offset = file->position % SIM_PAGE_SIZE, part = SIM_PAGE_SIZE - offset,
+		       loaded;
 		struct page *page = NULL;
 		bool good = true;
 
@@ -186,7 +189,8 @@ int64_t memfd_write(struct task *task, struct file *file, uint64_t at, uint64_t 
 	return (int64_t)done;
 }
 
-int64_t file_pin(struct task *task, struct file *file, uint64_t index, uint64_t count, struct page **pages)
+int64_t file_pin(
+	struct task *task, struct file *file, uint64_t index, uint64_t count, struct page **pages)
 {
 	struct sim *sim = task->sim;
 	struct memory *memory;

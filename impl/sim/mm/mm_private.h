@@ -13,27 +13,28 @@
 #define GIB_PAGES (UINT64_C(1) << 18)
 
 enum memory_kind {
-	MEMORY_PRIVATE, /* pages of one mm; they may be shared with other mms until one writes (fork) */
-	MEMORY_SHARED, /* pages of a file, of a shared anonymous mapping, of a driver */
-	MEMORY_REAL, /* pages of a host process */
+	MEMORY_PRIVATE, /* pages of one mm; they may be shared with other mms until one writes
+			   (fork) */
+	MEMORY_SHARED,	/* pages of a file, of a shared anonymous mapping, of a driver */
+	MEMORY_REAL,	/* pages of a host process */
 };
 
 /* What pages belong to. Where a page stands, `pages` holds one reference on it. */
 struct memory {
 	uint8_t kind;
 	bool huge;
-	bool far; /* some pages lie beyond what is reserved */
+	bool far;	     /* some pages lie beyond what is reserved */
 	uint16_t generation; /* of pages that are made now */
 	uint32_t references; /* mappings, the file, the region */
-	uint64_t size; /* bytes, MEMORY_SHARED */
-	uint64_t base; /* page number of index 0, generation 0 */
-	uint64_t reserved; /* page numbers that each generation has */
-	uint64_t *later; /* base of generation 1 and up */
+	uint64_t size;	     /* bytes, MEMORY_SHARED */
+	uint64_t base;	     /* page number of index 0, generation 0 */
+	uint64_t reserved;   /* page numbers that each generation has */
+	uint64_t *later;     /* base of generation 1 and up */
 	uint32_t later_count, later_room;
-	struct radix pages; /* by index */
-	struct memory *clone; /* while its mm is being forked */
-	uint32_t *users; /* of a region's owner, or NULL */
-	struct memory *next; /* MEMORY_REAL: of the mm */
+	struct radix pages;	  /* by index */
+	struct memory *clone;	  /* while its mm is being forked */
+	uint32_t *users;	  /* of a region's owner, or NULL */
+	struct memory *next;	  /* MEMORY_REAL: of the mm */
 	const struct mm *real_mm; /* MEMORY_REAL */
 	uint64_t device, inode; /* MEMORY_REAL: of the file, 0 for what is private to the process */
 };
@@ -44,19 +45,19 @@ struct mm_region {
 
 struct vma {
 	struct range_node node; /* bytes; first */
-	uint32_t protection; /* enum mm_protection */
-	bool huge; /* may only be cut at huge pages */
+	uint32_t protection;	/* enum mm_protection */
+	bool huge;		/* may only be cut at huge pages */
 	struct memory *private; /* NULL: a shared mapping */
 	uint64_t private_index; /* page of it at node.first */
-	struct memory *shared; /* what lies behind; NULL: private anonymous memory */
+	struct memory *shared;	/* what lies behind; NULL: private anonymous memory */
 	uint64_t shared_index;
 };
 
 struct mm {
 	struct sim *sim;
 	uint32_t number;
-	uint32_t users; /* of the space; 0: gone */
-	uint32_t grabs; /* of the structure; the space has one */
+	uint32_t users;		  /* of the space; 0: gone */
+	uint32_t grabs;		  /* of the structure; the space has one */
 	uint32_t shared_mappings; /* mappings with something behind */
 	enum mm_provider provider;
 	int pid; /* MM_REAL */
@@ -96,31 +97,35 @@ static inline void memory_changed(struct sim *sim)
 
 /* -- page.c; with sim->memory_lock -- */
 /* A memory without references; NULL: host memory. */
-struct memory *memory_create(struct sim *sim, enum memory_kind kind, uint64_t pages, uint64_t congruent);
+struct memory *memory_create(
+	struct sim *sim, enum memory_kind kind, uint64_t pages, uint64_t congruent);
 /* Pages that are made from now on have other page numbers than those before. */
 bool memory_next_generation(struct sim *sim, struct memory *memory);
 void memory_put(struct sim *sim, struct memory *memory);
 /* A new page for index, with one reference that the caller stores; NULL: host memory. */
-struct page *page_create(struct sim *sim, struct memory *memory, uint64_t index, uint16_t generation);
+struct page *page_create(
+	struct sim *sim, struct memory *memory, uint64_t index, uint16_t generation);
 /* memory gives up its reference on a page, which stands at no place of it any more. */
 void page_leave(struct sim *sim, const struct memory *memory, struct page *page);
 /* Gives up the pages [index, +count). Whether there were any. */
 bool memory_drop(struct sim *sim, struct memory *memory, uint64_t index, uint64_t count);
 /* The bytes, made if there are none; NULL: host memory. */
 uint8_t *page_bytes(struct sim *sim, struct page *page);
-/* Changes bytes and, if report is not NULL, tells that task's owner. known_va: where the task sees the page, or 0. */
-bool page_store(struct sim *sim, struct task *report, struct page *page, size_t offset, const void *from,
-	size_t count, uint64_t known_va);
+/* Changes bytes and, if report is not NULL, tells that task's owner. known_va: where the task sees
+ * the page, or 0. */
+bool page_store(struct sim *sim, struct task *report, struct page *page, size_t offset,
+	const void *from, size_t count, uint64_t known_va);
 
 /* -- provider_sim.c; with sim->memory_lock -- */
 struct vma *mm_find_vma(const struct mm *mm, uint64_t va);
 /*
- * What va shows for that use: false when it faults. *page NULL: zeroes that no page stands for yet (INTENT_READ only,
- * unless make).
+ * What va shows for that use: false when it faults. *page NULL: zeroes that no page stands for yet
+ * (INTENT_READ only, unless make).
  */
 bool sim_fault(struct mm *mm, uint64_t va, enum fault_intent intent, bool make, struct page **page);
 /* Pins count pages of vma from its page at on; the number pinned. */
-uint64_t sim_pin(struct sim *sim, const struct vma *vma, uint64_t at, uint64_t count, struct page **pages);
+uint64_t sim_pin(
+	struct sim *sim, const struct vma *vma, uint64_t at, uint64_t count, struct page **pages);
 /* The page of a file's memory, made if there is none; NULL: beyond the end or host memory. */
 struct page *memory_page(struct sim *sim, struct memory *memory, uint64_t index);
 /* Whether the mapping shows the page, and where. */
@@ -129,7 +134,8 @@ bool vma_shows(const struct vma *vma, const struct page *page, uint64_t *va);
 /* -- provider_real.c -- */
 size_t real_read(const struct mm *mm, uint64_t va, void *to, size_t count);
 size_t real_write(const struct mm *mm, uint64_t va, const void *from, size_t count);
-int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bool write, struct page **pages);
+int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bool write,
+	struct page **pages);
 struct page *real_visible(struct sim *sim, struct mm *mm, uint64_t va);
 void real_release(struct sim *sim, struct mm *mm);
 

@@ -6,11 +6,14 @@
 
 /* Unlike any byte that programs write by themselves; a use after the end of a page shows it. */
 #define POISON 0x6b
-/* Numbers that one object takes at most; pages beyond get theirs one by one, so that numbers never run out. */
+/* Numbers that one object takes at most; pages beyond get theirs one by one, so that numbers never
+ * run out. */
 #define RESERVE_MAX (UINT64_C(1) << 32)
 
-/* Page numbers for pages of memory from index on, congruent to congruent modulo 1 GiB. False: host memory. */
-static bool reserve(struct sim *sim, struct memory *memory, uint64_t index, uint64_t pages, uint64_t congruent)
+/* Page numbers for pages of memory from index on, congruent to congruent modulo 1 GiB. False: host
+ * memory. */
+static bool reserve(
+	struct sim *sim, struct memory *memory, uint64_t index, uint64_t pages, uint64_t congruent)
 {
 	struct physical *physical = &sim->physical;
 	uint64_t first = physical->next + ((congruent - physical->next) & (GIB_PAGES - 1));
@@ -51,19 +54,21 @@ static struct span *span_of(const struct sim *sim, uint64_t number)
 		else
 			high = middle;
 	}
-	if (!low || number - sim->physical.spans[low - 1].first >= sim->physical.spans[low - 1].pages)
+	if (!low ||
+		number - sim->physical.spans[low - 1].first >= sim->physical.spans[low - 1].pages)
 		return NULL;
 	return &sim->physical.spans[low - 1];
 }
 
-struct memory *memory_create(struct sim *sim, enum memory_kind kind, uint64_t pages, uint64_t congruent)
+struct memory *memory_create(
+	struct sim *sim, enum memory_kind kind, uint64_t pages, uint64_t congruent)
 {
 	struct memory *memory = sim_alloc_internal(sim, sizeof(*memory));
 
 	if (!memory)
 		return NULL;
 	memory->kind = (uint8_t)kind;
-	memory->reserved = pages < RESERVE_MAX ? pages : RESERVE_MAX;
+	memory->reserved = pages < RESERVE_MAX || kind == MEMORY_REAL ? pages : RESERVE_MAX;
 	if (!reserve(sim, memory, 0, memory->reserved, congruent)) {
 		sim_free_internal(sim, memory, sizeof(*memory));
 		return NULL;
@@ -119,7 +124,8 @@ void memory_put(struct sim *sim, struct memory *memory)
 }
 
 /* The page number of a new page, 0: host memory. */
-static uint64_t new_number(struct sim *sim, struct memory *memory, uint64_t index, uint16_t generation)
+static uint64_t new_number(
+	struct sim *sim, struct memory *memory, uint64_t index, uint16_t generation)
 {
 	if (index >= memory->reserved) {
 		memory->far = true;
@@ -132,7 +138,8 @@ static uint64_t new_number(struct sim *sim, struct memory *memory, uint64_t inde
 	return (generation ? memory->later[generation - 1] : memory->base) + index;
 }
 
-struct page *page_create(struct sim *sim, struct memory *memory, uint64_t index, uint16_t generation)
+struct page *page_create(
+	struct sim *sim, struct memory *memory, uint64_t index, uint16_t generation)
 {
 	uint64_t number = new_number(sim, memory, index, generation);
 	struct page *page = number ? sim_alloc_internal(sim, sizeof(*page)) : NULL;
@@ -213,8 +220,8 @@ static bool is_real(const struct page *page)
 }
 
 /* Tells of a change at every address where the task sees the page, in ascending order. */
-static void report_change(struct task *task, const struct page *page, size_t offset, const void *old,
-	const void *bytes, size_t count, uint64_t known_va)
+static void report_change(struct task *task, const struct page *page, size_t offset,
+	const void *old, const void *bytes, size_t count, uint64_t known_va)
 {
 	const struct sim_events *events = &task->sim->config.events;
 	const struct mm *mm = task_mm(task);
@@ -228,14 +235,14 @@ static void report_change(struct task *task, const struct page *page, size_t off
 		events->memory(events->context, va + offset, old, bytes, (uint32_t)count);
 		return;
 	}
-	range_tree_for_each(node, &mm->vmas) {
+	range_tree_for_each (node, &mm->vmas) {
 		if (vma_shows(vma_of(node), page, &va))
 			events->memory(events->context, va + offset, old, bytes, (uint32_t)count);
 	}
 }
 
-bool page_store(struct sim *sim, struct task *report, struct page *page, size_t offset, const void *from,
-	size_t count, uint64_t known_va)
+bool page_store(struct sim *sim, struct task *report, struct page *page, size_t offset,
+	const void *from, size_t count, uint64_t known_va)
 {
 	uint8_t old[SIM_PAGE_SIZE];
 	uint8_t *bytes = page_bytes(sim, page);
@@ -264,7 +271,8 @@ void page_read(struct task *task, const struct page *page, size_t offset, void *
 
 	sim_enter(sim, &sim->memory_lock);
 	if (is_real(page)) {
-		size_t done = real_read(real_mm(page), (uint64_t)(uintptr_t)page->bytes + offset, to, count);
+		size_t done = real_read(
+			real_mm(page), (uint64_t)(uintptr_t)page->bytes + offset, to, count);
 
 		memset((uint8_t *)to + done, 0, count - done);
 	} else if (page->bytes) {
@@ -283,7 +291,8 @@ void page_write(struct task *task, struct page *page, size_t offset, const void 
 	if (is_real(page)) {
 		uint8_t old[SIM_PAGE_SIZE];
 		uint64_t va = (uint64_t)(uintptr_t)page->bytes + offset;
-		size_t done = sim->config.events.memory ? real_read(real_mm(page), va, old, count) : 0;
+		size_t done =
+			sim->config.events.memory ? real_read(real_mm(page), va, old, count) : 0;
 
 		if (real_write(real_mm(page), va, from, count) == count && done == count)
 			report_change(task, page, offset, old, from, count, 0);
@@ -303,7 +312,8 @@ void page_unpin(struct task *task, struct page **pages, uint64_t count)
 		struct page *page = pages[n];
 
 		if (!page->pins) {
-			sim_warn(task, "unpin-not-pinned", "page %#llx", (unsigned long long)page->phys);
+			sim_warn(task, "unpin-not-pinned", "page %#llx",
+				(unsigned long long)page->phys);
 			continue;
 		}
 		sim->physical.pins--;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory of a host process. Nothing is dereferenced: bytes go through process_vm_readv and process_vm_writev, and what a
- * page is comes from the process's list of mappings, so that a bad address is an error and never a signal.
+ * The memory of a host process. Nothing is dereferenced: bytes go through process_vm_readv and
+ * process_vm_writev, and what a page is comes from the process's list of mappings, so that a bad
+ * address is an error and never a signal.
  *
- * A page's identity is (file, offset) in shared mappings and its address otherwise. Pages are read and written
- * where they were when they were first seen: unlike simulated ones they do not outlive their mapping.
+ * A page's identity is (file, offset) in shared mappings and its address otherwise. Pages are read
+ * and written where they were when they were first seen: unlike simulated ones they do not outlive
+ * their mapping.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,8 +42,8 @@ static size_t transfer(const struct mm *mm, uint64_t va, void *bytes, size_t cou
 			break;
 		here = (struct iovec){(uint8_t *)bytes + done, part};
 		there = (struct iovec){(void *)(uintptr_t)at, part};
-		moved = write ? process_vm_writev(pid_of(mm), &here, 1, &there, 1, 0) :
-				process_vm_readv(pid_of(mm), &here, 1, &there, 1, 0);
+		moved = write ? process_vm_writev(pid_of(mm), &here, 1, &there, 1, 0)
+			      : process_vm_readv(pid_of(mm), &here, 1, &there, 1, 0);
 		if (moved != (ssize_t)part)
 			break;
 		done += part;
@@ -88,12 +90,17 @@ static bool parse(const char *line, struct mapping *mapping)
 	char modes[5];
 	int name = 0;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &first, &end, modes, &offset, &major, &minor,
-		    &inode, &name) < 7)
+	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &first, &end, modes, &offset, &major,
+		    &minor, &inode, &name) < 7)
 		return false;
-	*mapping = (struct mapping){.first = first, .end = end, .offset = offset,
-		.device = (uint64_t)major << 32 | minor, .inode = inode, .readable = modes[0] == 'r',
-		.writable = modes[1] == 'w', .shared = modes[3] == 's'};
+	*mapping = (struct mapping){.first = first,
+		.end = end,
+		.offset = offset,
+		.device = (uint64_t)major << 32 | minor,
+		.inode = inode,
+		.readable = modes[0] == 'r',
+		.writable = modes[1] == 'w',
+		.shared = modes[3] == 's'};
 	/* Mappings of the kernel's own have no pages that could be pinned. */
 	if (!strncmp(line + name, "[v", 2))
 		mapping->readable = mapping->writable = false;
@@ -135,8 +142,8 @@ static struct memory *memory_of(struct sim *sim, struct mm *mm, uint64_t device,
 }
 
 /* The page behind va, NULL when there is none or it may not be used so. */
-static struct page *page_behind(struct sim *sim, struct mm *mm, const struct mapping *mapping, uint64_t va,
-	bool write)
+static struct page *page_behind(
+	struct sim *sim, struct mm *mm, const struct mapping *mapping, uint64_t va, bool write)
 {
 	struct memory *memory;
 	uint64_t index = va >> SIM_PAGE_SHIFT;
@@ -144,7 +151,8 @@ static struct page *page_behind(struct sim *sim, struct mm *mm, const struct map
 	void **slot;
 	uint8_t byte;
 
-	if (!mapping || !(write ? mapping->writable : mapping->readable) || real_read(mm, va, &byte, 1) != 1)
+	if (!mapping || !(write ? mapping->writable : mapping->readable) ||
+		real_read(mm, va, &byte, 1) != 1)
 		return NULL;
 	if (mapping->shared) {
 		memory = memory_of(sim, mm, mapping->device, mapping->inode);
@@ -164,7 +172,8 @@ static struct page *page_behind(struct sim *sim, struct mm *mm, const struct map
 	return *slot;
 }
 
-int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bool write, struct page **pages)
+int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bool write,
+	struct page **pages)
 {
 	struct mappings mappings;
 	uint64_t done;

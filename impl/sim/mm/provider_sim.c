@@ -21,8 +21,10 @@ struct page *memory_page(struct sim *sim, struct memory *memory, uint64_t index)
 	return slot ? *slot : NULL;
 }
 
-/* A page that only this mm has at index, with the contents of old (NULL: zeroes), which it replaces. */
-static struct page *page_of_its_own(struct sim *sim, struct memory *memory, uint64_t index, struct page *old)
+/* A page that only this mm has at index, with the contents of old (NULL: zeroes), which it
+ * replaces. */
+static struct page *page_of_its_own(
+	struct sim *sim, struct memory *memory, uint64_t index, struct page *old)
 {
 	bool here = old && old->object == memory;
 	uint16_t generation = here ? (uint16_t)(old->generation + 1) : memory->generation;
@@ -51,7 +53,8 @@ static bool private_fault(struct sim *sim, const struct vma *vma, uint64_t at, b
 	struct page *now = radix_get(&vma->private->pages, index);
 
 	/* Beyond the end of the file even pages of its own are out of reach. */
-	if (vma->shared && vma->shared_index + at >= (vma->shared->size + SIM_PAGE_SIZE - 1) >> SIM_PAGE_SHIFT)
+	if (vma->shared &&
+		vma->shared_index + at >= (vma->shared->size + SIM_PAGE_SIZE - 1) >> SIM_PAGE_SHIFT)
 		return false;
 	if (!now && vma->shared) {
 		now = memory_page(sim, vma->shared, vma->shared_index + at);
@@ -68,7 +71,8 @@ static bool private_fault(struct sim *sim, const struct vma *vma, uint64_t at, b
 	return now || !(own || make);
 }
 
-static bool vma_fault(struct sim *sim, const struct vma *vma, uint64_t at, bool own, bool make, struct page **page)
+static bool vma_fault(struct sim *sim, const struct vma *vma, uint64_t at, bool own, bool make,
+	struct page **page)
 {
 	if (vma->private)
 		return private_fault(sim, vma, at, own, make, page);
@@ -79,12 +83,9 @@ static bool vma_fault(struct sim *sim, const struct vma *vma, uint64_t at, bool 
 static bool permitted(const struct vma *vma, enum fault_intent intent)
 {
 	switch (intent) {
-	case INTENT_READ:
-		return vma->protection != 0;
-	case INTENT_PIN_READ:
-		return vma->protection & MM_READ;
-	default:
-		return vma->protection & MM_WRITE;
+	case INTENT_READ: return vma->protection != 0;
+	case INTENT_PIN_READ: return vma->protection & MM_READ;
+	default: return vma->protection & MM_WRITE;
 	}
 }
 
@@ -94,13 +95,13 @@ bool sim_fault(struct mm *mm, uint64_t va, enum fault_intent intent, bool make, 
 
 	if (!vma || !permitted(vma, intent))
 		return false;
-	return vma_fault(mm->sim, vma, (va - vma->node.first) >> SIM_PAGE_SHIFT, intent != INTENT_READ,
-		make || intent != INTENT_READ, page);
+	return vma_fault(mm->sim, vma, (va - vma->node.first) >> SIM_PAGE_SHIFT,
+		intent != INTENT_READ, make || intent != INTENT_READ, page);
 }
 
 /* Long private anonymous runs: one look at the table for RADIX_FANOUT pages. */
-static uint64_t pin_private(struct sim *sim, struct memory *memory, uint64_t index, uint64_t count,
-	struct page **pages)
+static uint64_t pin_private(
+	struct sim *sim, struct memory *memory, uint64_t index, uint64_t count, struct page **pages)
 {
 	void **slot = NULL;
 	uint64_t n;
@@ -108,7 +109,8 @@ static uint64_t pin_private(struct sim *sim, struct memory *memory, uint64_t ind
 	for (n = 0; n < count; n++, index++) {
 		struct page *page;
 
-		slot = slot && index % RADIX_FANOUT ? slot + 1 : radix_slot(sim, &memory->pages, index);
+		slot = slot && index % RADIX_FANOUT ? slot + 1
+						    : radix_slot(sim, &memory->pages, index);
 		if (!slot)
 			break;
 		page = *slot;
@@ -126,7 +128,8 @@ static uint64_t pin_private(struct sim *sim, struct memory *memory, uint64_t ind
 	return n;
 }
 
-uint64_t sim_pin(struct sim *sim, const struct vma *vma, uint64_t at, uint64_t count, struct page **pages)
+uint64_t sim_pin(
+	struct sim *sim, const struct vma *vma, uint64_t at, uint64_t count, struct page **pages)
 {
 	uint64_t n;
 
@@ -140,8 +143,8 @@ uint64_t sim_pin(struct sim *sim, const struct vma *vma, uint64_t at, uint64_t c
 	return n;
 }
 
-static int64_t pin_range(struct sim *sim, const struct mm *mm, uint64_t va, uint64_t count, bool write,
-	struct page **pages)
+static int64_t pin_range(struct sim *sim, const struct mm *mm, uint64_t va, uint64_t count,
+	bool write, struct page **pages)
 {
 	enum fault_intent intent = write ? INTENT_PIN_WRITE : INTENT_PIN_READ;
 	uint64_t done = 0;
@@ -164,7 +167,8 @@ static int64_t pin_range(struct sim *sim, const struct mm *mm, uint64_t va, uint
 	return (int64_t)done;
 }
 
-int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write, struct page **pages)
+int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write,
+	struct page **pages)
 {
 	struct sim *sim = task->sim;
 	int64_t done;
@@ -206,7 +210,8 @@ bool vma_shows(const struct vma *vma, const struct page *page, uint64_t *va)
 	if (!vma->protection)
 		return false;
 	at = page->index - vma->private_index;
-	if (vma->private && at < vma_pages(vma) && radix_get(&vma->private->pages, page->index) == page) {
+	if (vma->private && at < vma_pages(vma) &&
+		radix_get(&vma->private->pages, page->index) == page) {
 		*va = vma->node.first + (at << SIM_PAGE_SHIFT);
 		return true;
 	}

@@ -4,7 +4,7 @@
 #include "impl/sim/sim_private.h"
 
 #define NODE_BYTES (RADIX_FANOUT * sizeof(void *))
-#define MASK (RADIX_FANOUT - 1)
+#define MASK	   (RADIX_FANOUT - 1)
 
 /* Whether the tree is high enough for index. */
 static bool reaches(const struct radix *radix, uint64_t index)
@@ -38,7 +38,8 @@ static bool grow(struct sim *sim, struct radix *radix, uint64_t index)
 
 		if (!radix->root) {
 			radix->height = 1;
-			while (radix->height * RADIX_BITS < 64 && index >> (radix->height * RADIX_BITS))
+			while (radix->height * RADIX_BITS < 64 &&
+				index >> (radix->height * RADIX_BITS))
 				radix->height++;
 		}
 		root = sim_alloc_internal(sim, NODE_BYTES);
@@ -79,7 +80,8 @@ static void *next_below(void **node, unsigned shift, uint64_t *index)
 	uint64_t slot = (*index >> shift) & MASK;
 
 	for (; slot < RADIX_FANOUT; slot++) {
-		/* Where the next slot starts; after the last one the caller's level goes on from there. */
+		/* Where the next slot starts; after the last one the caller's level goes on from
+		 * there. */
 		uint64_t next = ((*index >> shift) + 1) << shift;
 		void *found = node[slot];
 

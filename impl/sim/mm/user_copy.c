@@ -70,7 +70,8 @@ static size_t load(struct mm *mm, uint64_t from, void *to, size_t count)
 	return done;
 }
 
-static size_t store_real(struct mm *mm, struct task *report, uint64_t to, const void *from, size_t count)
+static size_t store_real(
+	struct mm *mm, struct task *report, uint64_t to, const void *from, size_t count)
 {
 	const struct sim_events *events = &mm->sim->config.events;
 	size_t done = 0;
@@ -82,7 +83,8 @@ static size_t store_real(struct mm *mm, struct task *report, uint64_t to, const 
 		const uint8_t *bytes = (const uint8_t *)from + done;
 		uint8_t old[SIM_PAGE_SIZE];
 
-		if (real_read(mm, to + done, old, part) != part || real_write(mm, to + done, bytes, part) != part)
+		if (real_read(mm, to + done, old, part) != part ||
+			real_write(mm, to + done, bytes, part) != part)
 			break;
 		events->memory(events->context, to + done, old, bytes, (uint32_t)part);
 		done += part;
@@ -105,7 +107,8 @@ static size_t store(struct mm *mm, struct task *report, uint64_t to, const void 
 		struct page *page;
 
 		if (!store_page(sim, mm, start, &page) ||
-			!page_store(sim, report, page, (size_t)(va - start), (const uint8_t *)from + done, part, start))
+			!page_store(sim, report, page, (size_t)(va - start),
+				(const uint8_t *)from + done, part, start))
 			break;
 		done += part;
 	}
@@ -146,7 +149,8 @@ static int check_zeroed(struct mm *mm, uint64_t from, uint64_t count)
 	struct sim *sim = mm->sim;
 
 	while (count) {
-		size_t part = within_page(from, count < SIM_PAGE_SIZE ? (size_t)count : SIM_PAGE_SIZE);
+		size_t part =
+			within_page(from, count < SIM_PAGE_SIZE ? (size_t)count : SIM_PAGE_SIZE);
 		struct page *page;
 
 		if (!load_page(sim, mm, from & ~(SIM_PAGE_SIZE - 1), &page))
@@ -164,7 +168,8 @@ static int check_zeroed_real(const struct mm *mm, uint64_t from, uint64_t count)
 	uint8_t bytes[SIM_PAGE_SIZE];
 
 	while (count) {
-		size_t part = within_page(from, count < SIM_PAGE_SIZE ? (size_t)count : SIM_PAGE_SIZE);
+		size_t part =
+			within_page(from, count < SIM_PAGE_SIZE ? (size_t)count : SIM_PAGE_SIZE);
 
 		if (real_read(mm, from, bytes, part) != part)
 			return -EFAULT;
@@ -198,7 +203,8 @@ size_t user_load(struct task *task, uint64_t from, void *to, size_t count)
 
 size_t user_store(struct task *task, uint64_t to, const void *from, size_t count)
 {
-	return task->process && task->process->mm ? store(task->process->mm, task, to, from, count) : 0;
+	return task->process && task->process->mm ? store(task->process->mm, task, to, from, count)
+						  : 0;
 }
 
 size_t mm_poke(struct mm *mm, uint64_t to, const void *from, size_t count)
