@@ -182,7 +182,7 @@ static double generate(struct bench *bench)
 
 static double mutate(struct bench *bench)
 {
-	static uint8_t inputs[MUTATION_INPUTS][MUTATION_ROOM];
+	static uint8_t inputs[MUTATION_INPUTS][MUTATION_ROOM], data[MUTATION_ROOM];
 	size_t sizes[MUTATION_INPUTS];
 	struct random random;
 	struct prog prog;
@@ -200,8 +200,8 @@ static double mutate(struct bench *bench)
 		for (uint64_t i = 0; i < loop.batch; i++) {
 			unsigned at = (unsigned)(i % MUTATION_INPUTS);
 
-			sizes[at] = prog_mutate_bytes(
-				inputs[at], sizes[at], MUTATION_ROOM, random_next(&random));
+			memcpy(data, inputs[at], sizes[at]);
+			prog_mutate_bytes(data, sizes[at], MUTATION_ROOM, random_next(&random));
 		}
 	prog_free(&prog);
 	return bench_loop_rate(&loop);

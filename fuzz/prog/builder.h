@@ -23,6 +23,27 @@ void builder_subject(struct builder *b, uint32_t call, uint32_t producer);
 /* The call's fields are set: bends it now and then and takes it into the scene. */
 void builder_done(struct builder *b, uint32_t call);
 
+/* An index below count, newer things twice as likely: programs work on what they have just made. */
+uint32_t builder_pick(struct builder *b, uint32_t count);
+/* Producer of a context or IOAS, made when there is none and now and then anyway. */
+uint32_t builder_need_context(struct builder *b);
+uint32_t builder_need_ioas(struct builder *b);
+/* Producer of the context that the IOAS is in. */
+uint32_t builder_context_of(struct builder *b, uint32_t ioas);
+uint64_t builder_some_pages(struct builder *b);
+/* An area of the IOAS (UINT32_MAX: of any), NULL when none was found. Valid until the next call. */
+struct scene_area *builder_some_area(struct builder *b, uint32_t ioas);
+
+/* Idioms of system calls (generate_system.c). */
+void builder_memory(struct builder *b);
+void builder_memfd(struct builder *b);
+void builder_transfer(struct builder *b);
+void builder_contents(struct builder *b);
+void builder_raw(struct builder *b);
+void builder_descriptor(struct builder *b);
+void builder_process(struct builder *b);
+void builder_any(struct builder *b);
+
 /* One idiom by weight. */
 void builder_idiom(struct builder *b);
 /* How programs begin: a context, an IOAS, often a device. */

@@ -9,7 +9,6 @@
 
 #include "fuzz/prog/builder.h"
 #include "impl/abi/iommufd_abi.h"
-#include "impl/abi/kernel_calls.h"
 #include "impl/abi/test_abi.h"
 
 #define PAGE	    UINT64_C(4096)
@@ -46,7 +45,7 @@ void builder_done(struct builder *b, uint32_t call)
 	scene_add(&b->scene, b->prog, call);
 }
 
-static uint32_t pick(struct builder *b, uint32_t count)
+uint32_t builder_pick(struct builder *b, uint32_t count)
 {
 	/* Newer things twice as likely: programs work on what they have just made. */
 	uint32_t a = (uint32_t)random_below(b->random, count),
@@ -55,49 +54,53 @@ static uint32_t pick(struct builder *b, uint32_t count)
 	return a > c ? a : c;
 }
 
-static uint32_t need_context(struct builder *b)
+uint32_t builder_need_context(struct builder *b)
 {
 	uint32_t call;
 
 	if (b->scene.contexts && !random_chance(b->random, 1, 40))
-		return b->scene.context[pick(b, b->scene.contexts)];
+		return b->scene.context[builder_pick(b, b->scene.contexts)];
 	call = builder_call(b, CALL_ID_open);
 	if (call != UINT32_MAX)
 		scene_add(&b->scene, b->prog, call);
 	return call;
 }
 
-static uint32_t need_ioas(struct builder *b)
+static uint32_t new_ioas(struct builder *b)
 {
-	uint32_t call, context;
+	uint32_t context = builder_need_context(b),
+		 call = builder_call(b, CALL_ID_IOMMU_IOAS_ALLOC);
 
-	if (b->scene.ioases && !random_chance(b->random, 1, 12))
-		return b->scene.ioas[pick(b, b->scene.ioases)].call;
-	context = need_context(b);
-	call = builder_call(b, CALL_ID_IOMMU_IOAS_ALLOC);
 	builder_subject(b, call, context);
 	builder_done(b, call);
 	return call;
 }
 
-static uint32_t context_of(struct builder *b, uint32_t ioas)
+uint32_t builder_need_ioas(struct builder *b)
+{
+	if (b->scene.ioases && !random_chance(b->random, 1, 12))
+		return b->scene.ioas[builder_pick(b, b->scene.ioases)].call;
+	return new_ioas(b);
+}
+
+uint32_t builder_context_of(struct builder *b, uint32_t ioas)
 {
 	struct scene_ioas *found = scene_find_ioas(&b->scene, (uint16_t)ioas);
 
 	return found ? found->context : (b->scene.contexts ? b->scene.context[0] : UINT16_MAX);
 }
 
-static uint64_t some_pages(struct builder *b)
+uint64_t builder_some_pages(struct builder *b)
 {
 	static const uint16_t common[] = {1, 1, 1, 2, 2, 3, 4, 5, 8, 16, 64, 512};
 
 	return common[random_below(b->random, sizeof(common) / sizeof(common[0]))] * PAGE;
 }
 
-static struct scene_area *some_area(struct builder *b, uint32_t ioas)
+struct scene_area *builder_some_area(struct builder *b, uint32_t ioas)
 {
 	for (int tries = 0; tries < 8 && b->scene.areas; tries++) {
-		struct scene_area *area = &b->scene.area[pick(b, b->scene.areas)];
+		struct scene_area *area = &b->scene.area[builder_pick(b, b->scene.areas)];
 
 		if (ioas == UINT32_MAX || area->ioas == ioas)
 			return area;
@@ -124,8 +127,9 @@ static struct scene_area *need_area(struct builder *b, uint32_t ioas);
 static void idiom_map_into(struct builder *b, uint32_t ioas)
 {
 	struct scene_ioas *state = scene_find_ioas(&b->scene, (uint16_t)ioas);
-	uint64_t length = some_pages(b), flags = IOMMU_IOAS_MAP_READABLE, va;
+	uint64_t length = builder_some_pages(b), flags = IOMMU_IOAS_MAP_READABLE, va;
 	uint32_t call;
+	bool low;
 
 	if (random_chance(b->random, 3, 4))
 		flags |= IOMMU_IOAS_MAP_WRITEABLE;
@@ -135,12 +139,14 @@ static void idiom_map_into(struct builder *b, uint32_t ioas)
 	if (random_chance(b->random, 1, 10)) /* parts of pages */
 		va += 2048, length -= random_chance(b->random, 1, 2) ? 2048 : 0;
 	call = builder_call(b, CALL_ID_IOMMU_IOAS_MAP);
-	builder_subject(b, call, context_of(b, ioas));
+	builder_subject(b, call, builder_context_of(b, ioas));
 	builder_set(b, call, "ioas_id", value_handle(ioas, 0, 0));
 	if (random_chance(b->random, 1, 2)) {
 		flags |= IOMMU_IOAS_MAP_FIXED_IOVA;
+		/* Below the aperture no device can be attached any more. */
+		low = !(state && state->devices) && random_chance(b->random, 1, 5);
 		builder_set(b, call, "iova",
-			value_number((state && state->devices ? APERTURE : 16 * PAGE) +
+			value_number((low ? 16 * PAGE : APERTURE) +
 				     random_below(b->random, 64) * 4 * PAGE));
 	}
 	builder_set(b, call, "flags", value_number(flags));
@@ -151,17 +157,17 @@ static void idiom_map_into(struct builder *b, uint32_t ioas)
 
 static struct scene_area *need_area(struct builder *b, uint32_t ioas)
 {
-	struct scene_area *area = some_area(b, ioas);
+	struct scene_area *area = builder_some_area(b, ioas);
 
 	if (area)
 		return area;
-	idiom_map_into(b, ioas == UINT32_MAX ? need_ioas(b) : ioas);
-	return some_area(b, ioas);
+	idiom_map_into(b, ioas == UINT32_MAX ? builder_need_ioas(b) : ioas);
+	return builder_some_area(b, ioas);
 }
 
 static void idiom_map(struct builder *b)
 {
-	idiom_map_into(b, need_ioas(b));
+	idiom_map_into(b, builder_need_ioas(b));
 }
 
 static void idiom_copy(struct builder *b)
@@ -176,13 +182,13 @@ static void idiom_copy(struct builder *b)
 		return;
 	source = *area;
 	iova = inside(b, &source, &length);
-	target = random_chance(b->random, 1, 2) ? source.ioas : need_ioas(b);
-	if (context_of(b, target) != context_of(b, source.ioas))
+	target = random_chance(b->random, 1, 2) ? source.ioas : builder_need_ioas(b);
+	if (builder_context_of(b, target) != builder_context_of(b, source.ioas))
 		target = source.ioas;
 	if (source.flags & IOMMU_IOAS_MAP_WRITEABLE && random_chance(b->random, 2, 3))
 		flags |= IOMMU_IOAS_MAP_WRITEABLE;
 	call = builder_call(b, CALL_ID_IOMMU_IOAS_COPY);
-	builder_subject(b, call, context_of(b, target));
+	builder_subject(b, call, builder_context_of(b, target));
 	builder_set(b, call, "dst_ioas_id", value_handle(target, 0, 0));
 	builder_set(b, call, "src_ioas_id", value_handle(source.ioas, 0, 0));
 	if (random_chance(b->random, 1, 3)) {
@@ -204,7 +210,7 @@ static void idiom_unmap(struct builder *b)
 	if (!area)
 		return;
 	call = builder_call(b, CALL_ID_IOMMU_IOAS_UNMAP);
-	builder_subject(b, call, context_of(b, area->ioas));
+	builder_subject(b, call, builder_context_of(b, area->ioas));
 	builder_set(b, call, "ioas_id", value_handle(area->ioas, 0, 0));
 	if (random_chance(b->random, 1, 6)) {
 		builder_set(b, call, "length", value_number(UINT64_MAX));
@@ -219,24 +225,40 @@ static void idiom_unmap(struct builder *b)
 
 static void idiom_ioas(struct builder *b)
 {
-	uint32_t context = need_context(b), call = builder_call(b, CALL_ID_IOMMU_IOAS_ALLOC);
+	new_ioas(b);
+}
 
-	builder_subject(b, call, context);
-	builder_done(b, call);
+/* One that a device can probably be attached to: it has one, or no areas outside the aperture. */
+static uint32_t need_attachable(struct builder *b)
+{
+	for (uint32_t tries = 0; tries < 4 && b->scene.ioases; tries++) {
+		struct scene_ioas *ioas = &b->scene.ioas[builder_pick(b, b->scene.ioases)];
+		bool outside = false;
+
+		for (uint32_t i = 0; i < b->scene.areas && !ioas->devices; i++)
+			outside = outside ||
+				  (b->scene.area[i].ioas == ioas->call &&
+					  (b->scene.area[i].iova.kind != VALUE_NUMBER ||
+						  b->scene.area[i].iova.number < APERTURE));
+		if (!outside || random_chance(b->random, 1, 12))
+			return ioas->call;
+	}
+	return new_ioas(b);
 }
 
 static void idiom_device(struct builder *b)
 {
 	bool flags = random_chance(b->random, 1, 3);
-	uint32_t ioas = need_ioas(b);
+	uint32_t ioas = need_attachable(b);
 	uint32_t call = builder_call(b, flags ? CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS
 					      : CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN);
 
-	builder_subject(b, call, context_of(b, ioas));
+	builder_subject(b, call, builder_context_of(b, ioas));
 	builder_set(b, call, "id", value_handle(ioas, 0, 0));
 	if (b->scene.devices && random_chance(b->random, 1, 8)) /* by HWPT */
 		builder_set(b, call, "id",
-			value_handle(b->scene.device[pick(b, b->scene.devices)].call, 1, 0));
+			value_handle(
+				b->scene.device[builder_pick(b, b->scene.devices)].call, 1, 0));
 	if (flags)
 		builder_set(
 			b, call, "dev_flags", value_number(random_chance(b->random, 1, 2) ? 0 : 1));
@@ -257,8 +279,8 @@ static void idiom_replace(struct builder *b)
 	need_device(b);
 	if (!b->scene.devices)
 		return;
-	target = need_ioas(b);
-	device = &b->scene.device[pick(b, b->scene.devices)];
+	target = need_attachable(b);
+	device = &b->scene.device[builder_pick(b, b->scene.devices)];
 	call = builder_call(b, CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE);
 	builder_subject(b, call, device->context);
 	builder_set(b, call, "id", value_handle(device->call, 0, 0));
@@ -275,17 +297,24 @@ static void idiom_dma(struct builder *b)
 	uint64_t length;
 	struct value iova;
 	uint32_t call;
+	bool write;
 
 	need_device(b);
 	if (!b->scene.devices)
 		return;
-	device = b->scene.device[pick(b, b->scene.devices)];
+	device = b->scene.device[builder_pick(b, b->scene.devices)];
 	area = need_area(b, device.ioas);
 	if (!area)
 		return;
 	iova = inside(b, area, &length);
-	call = builder_call(
-		b, random_chance(b->random, 1, 2) ? CALL_ID_dma_read : CALL_ID_dma_write);
+	write = random_chance(b->random, 1, 2);
+	if (!random_chance(b->random, 1, 8)) { /* as the area allows */
+		if (!(area->flags & IOMMU_IOAS_MAP_WRITEABLE))
+			write = false;
+		else if (!(area->flags & IOMMU_IOAS_MAP_READABLE))
+			write = true;
+	}
+	call = builder_call(b, write ? CALL_ID_dma_write : CALL_ID_dma_read);
 	builder_subject(b, call, device.context);
 	builder_set(b, call, "dev_id", value_handle(device.call, 2, 0));
 	builder_set(b, call, "iova", iova);
@@ -303,7 +332,7 @@ static void idiom_check_map(struct builder *b)
 	need_device(b);
 	if (!b->scene.devices)
 		return;
-	device = b->scene.device[pick(b, b->scene.devices)];
+	device = b->scene.device[builder_pick(b, b->scene.devices)];
 	area = need_area(b, device.ioas);
 	if (!area)
 		return;
@@ -319,7 +348,7 @@ static void idiom_check_map(struct builder *b)
 
 static void idiom_check_refs(struct builder *b)
 {
-	uint32_t context = need_context(b),
+	uint32_t context = builder_need_context(b),
 		 call = builder_call(b, CALL_ID_IOMMU_TEST_OP_MD_CHECK_REFS);
 
 	builder_subject(b, call, context);
@@ -331,9 +360,10 @@ static void idiom_check_refs(struct builder *b)
 
 static void idiom_access_fd(struct builder *b)
 {
-	uint32_t ioas = need_ioas(b), call = builder_call(b, CALL_ID_IOMMU_TEST_OP_CREATE_ACCESS);
+	uint32_t ioas = builder_need_ioas(b),
+		 call = builder_call(b, CALL_ID_IOMMU_TEST_OP_CREATE_ACCESS);
 
-	builder_subject(b, call, context_of(b, ioas));
+	builder_subject(b, call, builder_context_of(b, ioas));
 	builder_set(b, call, "id", value_handle(ioas, 0, 0));
 	builder_set(b, call, "flags", value_number(random_chance(b->random, 4, 5) ? 1 : 0));
 	builder_done(b, call);
@@ -341,7 +371,7 @@ static void idiom_access_fd(struct builder *b)
 
 static void idiom_access(struct builder *b)
 {
-	uint32_t ioas = need_ioas(b), context = context_of(b, ioas);
+	uint32_t ioas = builder_need_ioas(b), context = builder_context_of(b, ioas);
 	uint32_t call = builder_call(b, CALL_ID_access_create), attach;
 
 	if (call == UINT32_MAX)
@@ -520,7 +550,7 @@ static void idiom_access_replace(struct builder *b)
 
 	if (!need_access(b, kernel, false, &access))
 		return;
-	target = need_ioas(b);
+	target = builder_need_ioas(b);
 	call = builder_call(
 		b, kernel ? CALL_ID_access_replace : CALL_ID_IOMMU_TEST_OP_ACCESS_REPLACE_IOAS);
 	access_subject(b, call, &access);
@@ -543,9 +573,10 @@ static void idiom_access_end(struct builder *b)
 
 static void idiom_ranges(struct builder *b)
 {
-	uint32_t ioas = need_ioas(b), call = builder_call(b, CALL_ID_IOMMU_IOAS_IOVA_RANGES);
+	uint32_t ioas = builder_need_ioas(b),
+		 call = builder_call(b, CALL_ID_IOMMU_IOAS_IOVA_RANGES);
 
-	builder_subject(b, call, context_of(b, ioas));
+	builder_subject(b, call, builder_context_of(b, ioas));
 	builder_set(b, call, "ioas_id", value_handle(ioas, 0, 0));
 	builder_set(b, call, "num_iovas", value_number(random_below(b->random, 5)));
 	builder_set(b, call, "allowed_iovas", value_mem(192 * PAGE));
@@ -554,14 +585,15 @@ static void idiom_ranges(struct builder *b)
 
 static void idiom_allow(struct builder *b)
 {
-	uint32_t ioas = need_ioas(b), call = builder_call(b, CALL_ID_IOMMU_IOAS_ALLOW_IOVAS);
+	uint32_t ioas = builder_need_ioas(b),
+		 call = builder_call(b, CALL_ID_IOMMU_IOAS_ALLOW_IOVAS);
 	uint32_t count = (uint32_t)random_below(b->random, 4), start;
 	struct scene_ioas *state = scene_find_ioas(&b->scene, (uint16_t)ioas);
 	uint64_t at = state && state->devices ? APERTURE : PAGE;
 
 	if (call == UINT32_MAX)
 		return;
-	builder_subject(b, call, context_of(b, ioas));
+	builder_subject(b, call, builder_context_of(b, ioas));
 	builder_set(b, call, "ioas_id", value_handle(ioas, 0, 0));
 	start = count ? prog_add_values(b->prog, count) : 0;
 	for (uint32_t i = 0; count && start != UINT32_MAX && i < count; i++) {
@@ -584,9 +616,10 @@ static void idiom_allow(struct builder *b)
 
 static void idiom_reserve(struct builder *b)
 {
-	uint32_t ioas = need_ioas(b), call = builder_call(b, CALL_ID_IOMMU_TEST_OP_ADD_RESERVED);
+	uint32_t ioas = builder_need_ioas(b),
+		 call = builder_call(b, CALL_ID_IOMMU_TEST_OP_ADD_RESERVED);
 
-	builder_subject(b, call, context_of(b, ioas));
+	builder_subject(b, call, builder_context_of(b, ioas));
 	builder_set(b, call, "id", value_handle(ioas, 0, 0));
 	builder_set(b, call, "start", value_number((random_below(b->random, 64) + 400) * PAGE));
 	builder_set(b, call, "length", value_number((1 + random_below(b->random, 20)) * PAGE));
@@ -596,14 +629,14 @@ static void idiom_reserve(struct builder *b)
 static void idiom_option(struct builder *b)
 {
 	bool huge = random_chance(b->random, 3, 4), get = random_chance(b->random, 1, 2);
-	uint32_t ioas = huge ? need_ioas(b) : UINT32_MAX, context, call;
+	uint32_t ioas = huge ? builder_need_ioas(b) : UINT32_MAX, context, call;
 
 	if (!huge && !get && random_chance(b->random, 1, 2)) { /* needs an empty context */
 		context = builder_call(b, CALL_ID_open);
 		if (context != UINT32_MAX)
 			scene_add(&b->scene, b->prog, context);
 	} else {
-		context = huge ? context_of(b, ioas) : need_context(b);
+		context = huge ? builder_context_of(b, ioas) : builder_need_context(b);
 	}
 	call = builder_call(
 		b, huge ? CALL_ID_IOMMU_OPTION_HUGE_PAGES : CALL_ID_IOMMU_OPTION_RLIMIT_MODE);
@@ -616,20 +649,39 @@ static void idiom_option(struct builder *b)
 	builder_done(b, call);
 }
 
+static bool ioas_in_use(const struct builder *b, const struct scene_ioas *ioas)
+{
+	for (uint32_t i = 0; i < b->scene.accesses; i++)
+		if (b->scene.access[i].ioas == ioas->call)
+			return true;
+	return ioas->devices != 0;
+}
+
+/* Mostly what nothing holds, made for it if need be: nearly all else is EBUSY. */
+static uint32_t destroyable_ioas(struct builder *b)
+{
+	if (random_chance(b->random, 1, 3))
+		return builder_need_ioas(b);
+	for (uint32_t i = b->scene.ioases; i-- > 0;)
+		if (!ioas_in_use(b, &b->scene.ioas[i]))
+			return b->scene.ioas[i].call;
+	return new_ioas(b);
+}
+
 static void idiom_destroy(struct builder *b)
 {
-	uint32_t kind = (uint32_t)random_below(b->random, 4), call, producer, output = 0, context;
+	uint32_t call, producer, output = 0, context;
 
-	if (kind == 0 && b->scene.devices) {
-		struct scene_device *device = &b->scene.device[pick(b, b->scene.devices)];
+	if (b->scene.devices && random_chance(b->random, 1, 3)) {
+		struct scene_device *device = &b->scene.device[builder_pick(b, b->scene.devices)];
 
 		producer = device->call;
 		context = device->context;
 		if (random_chance(b->random, 1, 4))
 			output = 1 + (uint32_t)random_below(b->random, 2);
 	} else {
-		producer = need_ioas(b);
-		context = context_of(b, producer);
+		producer = destroyable_ioas(b);
+		context = builder_context_of(b, producer);
 	}
 	call = builder_call(b, CALL_ID_IOMMU_DESTROY);
 	builder_subject(b, call, context);
@@ -640,161 +692,13 @@ static void idiom_destroy(struct builder *b)
 static void idiom_temp_limit(struct builder *b)
 {
 	static const uint16_t limits[] = {12, 16, 64, 4096, 65535, 11, 0};
-	uint32_t context = need_context(b),
+	uint32_t context = builder_need_context(b),
 		 call = builder_call(b, CALL_ID_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT);
 
 	builder_subject(b, call, context);
 	builder_set(b, call, "limit",
 		value_number(limits[random_below(b->random, sizeof(limits) / sizeof(limits[0]))]));
 	builder_done(b, call);
-}
-
-static void idiom_memory(struct builder *b)
-{
-	uint32_t call;
-	uint64_t at = random_below(b->random, 32) * PAGE;
-
-	switch (random_below(b->random, 5)) {
-	case 0: call = builder_call(b, CALL_ID_munmap); break;
-	case 1:
-		call = builder_call(b, CALL_ID_mprotect);
-		builder_set(b, call, "prot", value_number(random_below(b->random, 4)));
-		break;
-	case 2:
-		call = builder_call(b, CALL_ID_mmap);
-		builder_set(b, call, "prot", value_number(3));
-		builder_set(b, call, "flags",
-			value_number(CALL_MAP_FIXED | CALL_MAP_ANONYMOUS |
-				     (random_chance(b->random, 1, 3) ? CALL_MAP_SHARED
-								     : CALL_MAP_PRIVATE)));
-		break;
-	default:
-		call = builder_call(b, CALL_ID_fill);
-		builder_set(b, call, "value", value_number(random_below(b->random, 256)));
-		break;
-	}
-	builder_set(b, call, "addr", value_mem(at));
-	builder_set(b, call, "length", value_number((1 + random_below(b->random, 4)) * PAGE));
-	builder_done(b, call);
-}
-
-static void idiom_memfd(struct builder *b)
-{
-	uint32_t memfd = builder_call(b, CALL_ID_memfd), call;
-
-	builder_set(b, memfd, "size", value_number(8 * PAGE));
-	builder_done(b, memfd);
-	if (memfd == UINT32_MAX)
-		return;
-	call = builder_call(b, CALL_ID_mmap);
-	builder_set(b, call, "addr", value_mem(random_below(b->random, 32) * PAGE));
-	builder_set(b, call, "length", value_number((1 + random_below(b->random, 8)) * PAGE));
-	builder_set(b, call, "prot", value_number(3));
-	builder_set(b, call, "flags", value_number(CALL_MAP_SHARED | CALL_MAP_FIXED));
-	builder_set(b, call, "fd", value_handle(memfd, 0, 0));
-	builder_done(b, call);
-	if (random_chance(b->random, 1, 4)) {
-		call = builder_call(b, CALL_ID_ftruncate);
-		builder_subject(b, call, memfd);
-		builder_set(b, call, "size", value_number(random_below(b->random, 10) * PAGE));
-		builder_done(b, call);
-	}
-}
-
-static void idiom_descriptor(struct builder *b)
-{
-	uint32_t context = need_context(b), call;
-	uint32_t target = b->scene.accesses && random_chance(b->random, 1, 2)
-				  ? b->scene.access[pick(b, b->scene.accesses)].call
-				  : context;
-
-	switch (random_below(b->random, 6)) {
-	case 0: call = builder_call(b, CALL_ID_dup); break;
-	case 1: call = builder_call(b, CALL_ID_poll); break;
-	case 2: call = builder_call(b, CALL_ID_read); break;
-	case 3:
-		call = builder_call(b, CALL_ID_mmap);
-		builder_set(b, call, "length", value_number(PAGE));
-		builder_set(b, call, "prot", value_number(random_below(b->random, 8)));
-		builder_set(b, call, "flags", value_number(1 + random_below(b->random, 2)));
-		builder_set(b, call, "fd", value_handle(target, 0, 0));
-		builder_done(b, call);
-		return;
-	default: call = builder_call(b, CALL_ID_close); break;
-	}
-	builder_subject(b, call, target);
-	builder_set(b, call, "events", value_number(5));
-	builder_done(b, call);
-}
-
-static void idiom_process(struct builder *b)
-{
-	struct scene_area *area;
-	uint32_t process = b->prog->call_count, call, pass;
-
-	if (b->processes >= PROG_PROCESS_MAX - 1)
-		return;
-	b->processes++;
-	if (random_chance(b->random, 1, 2)) {
-		call = builder_call(b, CALL_ID_process);
-		builder_set(b, call, "process", value_number(b->processes));
-		builder_set(b, call, "uid", value_number(1000 + random_below(b->random, 2)));
-		builder_set(b, call, "memlock", value_number(random_below(b->random, 64) * PAGE));
-		if (random_chance(b->random, 1, 3))
-			builder_set(b, call, "caps", value_number(CALL_CAP_IPC_LOCK));
-		pass = builder_call(b, CALL_ID_pass);
-		builder_subject(b, pass, need_context(b));
-		builder_set(b, pass, "process", value_number(b->processes));
-	} else {
-		call = builder_call(b, CALL_ID_fork);
-		builder_set(b, call, "process", value_number(b->processes));
-		pass = UINT32_MAX;
-	}
-	if (b->full)
-		return;
-	area = some_area(b, UINT32_MAX);
-	call = builder_call(b, CALL_ID_IOMMU_IOAS_MAP);
-	if (call == UINT32_MAX)
-		return;
-	b->prog->calls[call].process = b->processes;
-	if (pass != UINT32_MAX)
-		builder_subject(b, call, pass);
-	else
-		builder_subject(b, call, need_context(b));
-	if (area)
-		builder_set(b, call, "ioas_id", value_handle(area->ioas, 0, 0));
-	else if (b->scene.ioases)
-		builder_set(b, call, "ioas_id", value_handle(b->scene.ioas[0].call, 0, 0));
-	builder_set(b, call, "flags", value_number(IOMMU_IOAS_MAP_READABLE));
-	builder_set(b, call, "user_va", value_mem(0));
-	builder_set(b, call, "length", value_number(some_pages(b)));
-	builder_done(b, call);
-	if (random_chance(b->random, 1, 2)) {
-		call = builder_call(
-			b, random_chance(b->random, 1, 2) ? CALL_ID_exit : CALL_ID_exec);
-		if (call != UINT32_MAX)
-			b->prog->calls[call].process = b->processes;
-	}
-	(void)process;
-}
-
-/* Any row at all, with fields chosen by kind: also the calls that no idiom knows. */
-static void idiom_any(struct builder *b)
-{
-	enum call_id row;
-	uint32_t call;
-
-	do
-		row = (enum call_id)random_below(b->random, CALL_ID_COUNT);
-	while (call_rows[row].kind == CALL_CONTROL || row == CALL_ID_fork ||
-		row == CALL_ID_process || row == CALL_ID_exit || row == CALL_ID_exec ||
-		(!call_rows[row].implemented && !random_chance(b->random, 1, 12)));
-	call = builder_call(b, row);
-	if (call == UINT32_MAX)
-		return;
-	for (unsigned field = 0; field < call_rows[row].field_count; field++)
-		builder_value(b, call, field);
-	scene_add(&b->scene, b->prog, call);
 }
 
 static const struct idiom {
@@ -827,11 +731,14 @@ static const struct idiom {
 	{idiom_option, 25, 0},
 	{idiom_destroy, 35, 0},
 	{idiom_temp_limit, 8, NEEDS_TEST},
-	{idiom_memory, 25, 0},
-	{idiom_memfd, 8, 0},
-	{idiom_descriptor, 15, 0},
-	{idiom_process, 8, 0},
-	{idiom_any, 40, 0},
+	{builder_memory, 25, 0},
+	{builder_memfd, 8, 0},
+	{builder_transfer, 8, 0},
+	{builder_contents, 8, 0},
+	{builder_raw, 6, 0},
+	{builder_descriptor, 15, 0},
+	{builder_process, 8, 0},
+	{builder_any, 40, 0},
 };
 
 void builder_idiom(struct builder *b)
@@ -855,7 +762,7 @@ void builder_idiom(struct builder *b)
 
 void builder_prelude(struct builder *b)
 {
-	need_ioas(b);
+	builder_need_ioas(b);
 	if (!(b->options->exclude_needs & NEEDS_TEST) && random_chance(b->random, 45, 100))
 		idiom_device(b);
 	if (random_chance(b->random, 30, 100))
