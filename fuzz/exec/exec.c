@@ -10,15 +10,32 @@
 
 #define DEFAULT_PAGES 16384u
 
+/* What a struct holds when the program says nothing: the size word, the selector, a process's
+ * limit. */
+static void set_defaults(struct row_plan *plan, const struct call_row *row)
+{
+	struct call_process process = {.memlock = EXEC_MEMLOCK_DEFAULT};
+
+	if (row == &call_rows[CALL_ID_process])
+		memcpy(plan->defaults, &process, sizeof(process));
+	if (plan->size >= 0)
+		field_set(&row->fields[plan->size], plan->defaults, row->size);
+	if (row->selector >= 0)
+		for (unsigned b = 0; b < row->selector_width && b < 4; b++)
+			plan->defaults[(unsigned)row->selector + b] =
+				(uint8_t)(row->selector_value >> (8 * b));
+}
+
 static void plan_row(struct row_plan *plan, const struct call_row *row)
 {
-	*plan = (struct row_plan){.tail = -1, .at = -1, .bytes = -1, .name = -1};
+	*plan = (struct row_plan){.size = -1, .tail = -1, .at = -1, .bytes = -1, .name = -1};
 	plan->output_count = (uint8_t)call_outputs(row, plan->outputs);
 	for (unsigned f = 0; f < row->field_count; f++) {
 		const struct field *field = &row->fields[f];
 		bool descriptor = resource_is_descriptor((enum resource)field->resource);
 
 		switch (field->kind) {
+		case FIELD_SIZE: plan->size = (int8_t)(field->width ? (int)f : -1); break;
 		case FIELD_TAIL: plan->tail = (int8_t)f; break;
 		case FIELD_AT: plan->at = (int8_t)f; break;
 		case FIELD_BYTES: plan->bytes = (int8_t)f; break;
@@ -34,6 +51,7 @@ static void plan_row(struct row_plan *plan, const struct call_row *row)
 		if (!field->width && resource_is_descriptor((enum resource)field->resource))
 			plan->result_is_descriptor = true;
 	}
+	set_defaults(plan, row);
 }
 
 static struct target_config config_of(const struct exec *exec, const struct prog_options *options)
@@ -273,7 +291,7 @@ static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *p
 		if (!field->width)
 			state->outputs[o] = (uint64_t)outcome->result;
 		else if (field->offset + field->width <= outcome->image_size)
-			state->outputs[o] = field_get(field, outcome->image);
+			state->outputs[o] = image_get(field, outcome->image);
 		else
 			state->outputs[o] = 0;
 	}

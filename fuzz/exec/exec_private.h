@@ -3,6 +3,8 @@
 #ifndef IOMMUZZ_FUZZ_EXEC_EXEC_PRIVATE_H
 #define IOMMUZZ_FUZZ_EXEC_EXEC_PRIVATE_H
 
+#include <string.h>
+
 #include "fuzz/exec/exec.h"
 
 #define EXEC_DEPTH_MAX	     4 /* callbacks around a call at most */
@@ -16,8 +18,9 @@
 /* What the executor needs to know of a row, computed once. */
 struct row_plan {
 	uint8_t output_count;
-	uint8_t outputs[CALL_OUTPUT_MAX]; /* field indices */
-	int8_t tail, at, bytes, name;	  /* field indices or -1 */
+	uint8_t outputs[CALL_OUTPUT_MAX];   /* field indices */
+	int8_t size, tail, at, bytes, name; /* field indices or -1 */
+	uint8_t defaults[CALL_STRUCT_MAX];  /* the struct with no field given */
 	bool has_descriptors; /* some field in the struct is a descriptor: rename it in traces */
 	bool result_is_descriptor;
 };
@@ -106,6 +109,30 @@ struct exec {
 	uint32_t pin_count, pin_room;
 	uint32_t callback_count; /* of the running top-level call */
 };
+
+/* field_get and field_set where each call of a program passes; fields are little endian, as are
+ * hosts. */
+static inline void image_set(const struct field *field, uint8_t *image, uint64_t value)
+{
+	uint8_t *at = image + field->offset;
+
+	switch (field->width) {
+	case 1: memcpy(at, &value, 1); break;
+	case 2: memcpy(at, &value, 2); break;
+	case 4: memcpy(at, &value, 4); break;
+	default: memcpy(at, &value, 8); break;
+	}
+}
+
+static inline uint64_t image_get(const struct field *field, const uint8_t *image)
+{
+	uint32_t word;
+
+	if (field->width != 4 || field->is_signed)
+		return field_get(field, image);
+	memcpy(&word, image + field->offset, sizeof(word));
+	return word;
+}
 
 /* exec_resolve.c: the call with handles, image and literals, in frames[depth]. False when memory is
  * short. */

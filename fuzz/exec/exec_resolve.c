@@ -94,7 +94,7 @@ static bool set_fields(struct exec *exec, struct frame *frame, const struct fiel
 		} else {
 			number = exec_value(exec, value);
 		}
-		field_set(field, image->bytes + offset, number);
+		image_set(field, image->bytes + offset, number);
 	}
 	return true;
 }
@@ -209,68 +209,43 @@ static void point_literals(struct frame *frame)
 	}
 }
 
-/* A process has the limit of P1's default unless the program says otherwise. */
-static void set_process_defaults(uint8_t *image)
-{
-	struct call_process process = {.memlock = EXEC_MEMLOCK_DEFAULT};
-
-	memcpy(image, &process, sizeof(process));
-}
-
-/* Struct defaults: the size word is sizeof, and the selector makes the row what it is. */
-static void set_defaults(const struct call_row *row, uint8_t *image)
-{
-	for (unsigned f = 0; f < row->field_count; f++)
-		if (row->fields[f].kind == FIELD_SIZE && row->fields[f].width) {
-			field_set(&row->fields[f], image, row->size);
-			break;
-		}
-	if (row == &call_rows[CALL_ID_process])
-		set_process_defaults(image);
-	if (row->selector >= 0)
-		for (unsigned b = 0; b < row->selector_width && b < 4; b++)
-			image[(unsigned)row->selector + b] =
-				(uint8_t)(row->selector_value >> (8 * b));
-}
-
 static const struct value *field_value(const struct exec *exec, const struct call *call, int field)
 {
 	return field < 0 ? NULL : prog_value(exec->prog, call, (unsigned)field);
 }
 
 /* First word of the struct: how much of it the call sees and answers. */
-static uint32_t size_word(const struct call_row *row, const uint8_t *image)
+static uint32_t size_word(
+	const struct row_plan *plan, const struct call_row *row, const uint8_t *image)
 {
-	for (unsigned f = 0; f < row->field_count; f++)
-		if (row->fields[f].kind == FIELD_SIZE && row->fields[f].width)
-			return (uint32_t)field_get(&row->fields[f], image);
-	return row->size;
+	return plan->size >= 0 ? (uint32_t)image_get(&row->fields[plan->size], image) : row->size;
 }
 
 static bool build_image(struct exec *exec, const struct call *call, struct frame *frame,
 	const struct value *tail, bool default_place)
 {
 	const struct call_row *row = prog_row(call);
+	const struct row_plan *plan = &exec->plans[call->row];
 	uint32_t tail_size = tail && tail->kind == VALUE_BYTES ? tail->count : 0;
 	uint32_t size = row->size + tail_size;
 
 	if (!buffer_reserve(&frame->image, size + (uint32_t)4096))
 		return false;
-	memset(frame->image.bytes, 0, row->size);
-	set_defaults(row, frame->image.bytes);
+	memcpy(frame->image.bytes, plan->defaults, row->size);
 	/* Behind the struct come the literals, so their place depends on the image alone. */
 	frame->window_used = (size + LITERAL_ALIGNMENT - 1) / LITERAL_ALIGNMENT * LITERAL_ALIGNMENT;
 	if (!set_fields(exec, frame, row->fields, row->field_count,
 		    exec->prog->values + call->first_value, row->field_count, &frame->image, 0, 0))
 		return false;
-	set_counts(row->fields, row->field_count, exec->prog->values + call->first_value,
-		row->field_count, frame->image.bytes);
+	if (frame->literal_count)
+		set_counts(row->fields, row->field_count, exec->prog->values + call->first_value,
+			row->field_count, frame->image.bytes);
 	if (tail_size)
 		memcpy(frame->image.bytes + row->size, exec->prog->bytes + tail->start, tail_size);
 	/* A larger size word without a tail means a tail of zeros, not what an earlier call left
 	 * there. */
 	uint32_t seen = row->framing == FRAMING_SIZE && default_place && !frame->literal_count
-				? size_word(row, frame->image.bytes)
+				? size_word(plan, row, frame->image.bytes)
 				: 0;
 	if (seen > size) {
 		seen = seen < row->size + 4096u ? seen : row->size + 4096u;
@@ -285,13 +260,14 @@ static bool build_image(struct exec *exec, const struct call *call, struct frame
 	return true;
 }
 
-static void set_own_range(struct frame *frame, const struct call_row *row)
+static void set_own_range(
+	struct frame *frame, const struct row_plan *plan, const struct call_row *row)
 {
 	frame->own_from = frame->own_to = 0;
 	if (row->kind != CALL_IOCTL || !row->size)
 		return;
-	uint32_t seen =
-		row->framing == FRAMING_FIXED ? row->size : size_word(row, frame->image.bytes);
+	uint32_t seen = row->framing == FRAMING_FIXED ? row->size
+						      : size_word(plan, row, frame->image.bytes);
 	frame->own_from = frame->call.at;
 	frame->own_to = frame->call.at + (seen < row->size ? seen : row->size);
 }
@@ -341,6 +317,6 @@ bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame)
 	}
 	resolved->literals = frame->literals;
 	resolved->literal_count = frame->literal_count;
-	set_own_range(frame, row);
+	set_own_range(frame, plan, row);
 	return true;
 }
