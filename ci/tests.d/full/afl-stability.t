@@ -4,8 +4,7 @@
 cd "$(dirname "$0")/../../.." || exit 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-build/release/iommuzz gen --seed 7 --count 10500 --output "$work/text" >/dev/null || exit 2
-build/release/iommuzz fmt --to-binary -o "$work/seeds" "$work/text" || exit 2
+build/release/iommuzz gen --seed 7 --programs 10500 --binary --output "$work/seeds" >/dev/null || exit 2
 echo 1..2
 ci/fuzz --engine afl --target fuzz_iommufd --seconds 120 --require-stability \
 	--seeds "$work/seeds" --work "$work/afl" >&2 &&
