@@ -2,10 +2,8 @@
 /* iommuzz check: runs suites of programs as tests. */
 #include "tools/check.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "impl/sim/bugs.h"
 #include "tools/files.h"
@@ -162,30 +160,22 @@ static bool set_format(struct check *check, const char *name)
 	return false;
 }
 
-/* Whether the program lies where tests of this project lie by themselves. */
+/* The tests of the source tree: conformance, what was once found, and the framing of each call. */
 static bool load_default(struct check *check)
 {
-	static const char *const folders[] = {"conformance", "corpus/regress"};
-	bool found = false;
+	char *conformance = files_tree("conformance"), *regress = files_tree("corpus/regress");
+	bool found = conformance && suite_load(&check->suite, conformance, &check->config);
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		char *path = files_tree(folders[i]);
-		struct file_list list = {0};
-
-		/* An empty regress folder is no error. */
-		if (path && (i == 0 || access(path, R_OK) == 0)) {
-			if (i == 0 || files_collect(path, &list))
-				found = suite_load(&check->suite, path, &check->config) || found;
-		}
-		files_free(&list);
-		free(path);
-	}
-	if (!found) {
+	if (!conformance)
 		tool_error("check: no folder 'conformance' here or above the binary; name a suite");
-		return false;
-	}
-	framing_add(&check->suite, &check->config);
-	return true;
+	/* Nothing may have been found yet. */
+	if (found && regress && files_has_programs(regress))
+		found = suite_load(&check->suite, regress, &check->config);
+	if (found)
+		framing_add(&check->suite, &check->config);
+	free(conformance);
+	free(regress);
+	return found;
 }
 
 struct check_words {

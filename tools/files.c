@@ -243,6 +243,15 @@ bool files_collect(const char *path, struct file_list *list)
 	return true;
 }
 
+bool files_has_programs(const char *folder)
+{
+	struct file_list list = {0};
+	bool found = collect_folder(folder, &list) && list.count;
+
+	files_free(&list);
+	return found;
+}
+
 void files_free(struct file_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)

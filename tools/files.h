@@ -37,6 +37,8 @@ struct file_list {
  */
 bool files_collect(const char *path, struct file_list *list);
 void files_free(struct file_list *list);
+/* Whether a folder holds a program, at any depth. */
+bool files_has_programs(const char *folder);
 
 /* A folder of the source tree ("conformance"), seen from the working directory or the binary; NULL
  * if not found. */

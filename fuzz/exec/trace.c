@@ -154,9 +154,11 @@ void trace_finish_entry(struct trace *trace)
 	if (!trace->entry_count)
 		return;
 	struct trace_entry *entry = &trace->entries[trace->entry_count - 1];
-	struct trace_change *changes = trace->changes + entry->first_change;
 
-	if (entry->change_count < 2 || sorted_and_apart(changes, entry->change_count))
+	if (entry->change_count < 2)
+		return;
+	struct trace_change *changes = trace->changes + entry->first_change;
+	if (sorted_and_apart(changes, entry->change_count))
 		return;
 	sort_changes(changes, entry->change_count);
 	uint32_t kept = 0;
