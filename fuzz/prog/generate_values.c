@@ -9,6 +9,7 @@
 
 #define PAGE	      UINT64_C(4096)
 #define CALLS_DEFAULT 40
+#define RW_MAX	      UINT64_C(0x1000000)
 
 static const uint64_t boundaries[] = {0, 1, 2, 7, 8, 12, 16, 2047, 2048, 4095, 4096, 4097,
 	0x1000000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, UINT64_C(1) << 63,
@@ -81,6 +82,30 @@ static struct value some_bytes(struct builder *b, uint32_t count)
 	return (struct value){.kind = VALUE_BYTES, .count = count, .start = start};
 }
 
+/* Moving megabytes takes longer than all other calls of a program together, and finds no more. */
+static void limit_bytes(struct builder *b, uint32_t call, unsigned index)
+{
+	const struct call_row *row = prog_row(&b->prog->calls[call]);
+	struct value *value = prog_value(b->prog, &b->prog->calls[call], index);
+
+	if (row->fields[index].kind != FIELD_LENGTH || value->number <= 64 * PAGE)
+		return;
+	switch (row - call_rows) {
+	case CALL_ID_access_rw:
+	case CALL_ID_dma_read:
+	case CALL_ID_dma_write:
+	case CALL_ID_IOMMU_TEST_OP_ACCESS_RW:
+		if (value->number > RW_MAX) /* refused before a byte moves */
+			return;
+		break;
+	case CALL_ID_fill:
+	case CALL_ID_read:
+	case CALL_ID_write: break;
+	default: return;
+	}
+	value->number = random_chance(b->random, 1, 2) ? 64 * PAGE : 0;
+}
+
 void builder_value(struct builder *b, uint32_t call, unsigned index)
 {
 	struct call *target = &b->prog->calls[call];
@@ -122,6 +147,7 @@ void builder_value(struct builder *b, uint32_t call, unsigned index)
 	}
 	if (prog_field_takes(field, (enum value_kind)value.kind, 0))
 		*prog_value(b->prog, &b->prog->calls[call], index) = value;
+	limit_bytes(b, call, index);
 }
 
 /* Breaks size, tail or place of the struct. */
@@ -195,10 +221,7 @@ void builder_bend(struct builder *b, uint32_t call)
 	}
 	if (value->kind == VALUE_NUMBER)
 		value->number = prog_field_number(field, value->number);
-	/* Filling all of mem takes longer than all other calls of a program together. */
-	if (prog_row(&b->prog->calls[call]) == &call_rows[CALL_ID_fill] &&
-		field->kind == FIELD_LENGTH && value->number > 64 * PAGE)
-		value->number = random_chance(b->random, 1, 2) ? 64 * PAGE : 0;
+	limit_bytes(b, call, index);
 }
 
 void builder_callback(struct builder *b, uint32_t access)
