@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "commit.h"
 #include "impl/sim/bugs.h"
 #include "tools/bench.h"
 #include "tools/files.h"
@@ -45,11 +46,7 @@ struct report {
 	size_t count;
 };
 
-#ifdef IOMMUZZ_COMMIT
 const char *const bench_commit = IOMMUZZ_COMMIT;
-#else
-const char *const bench_commit = "unknown";
-#endif
 
 /* -- the clock -- */
 
