@@ -196,15 +196,20 @@ static void model_call(
 
 	*outcome = (struct call_outcome){.result = -ESRCH};
 	if (model->process->alive) {
-		if (call->fail != FAIL_NONE)
+		bool arms = call->fail == FAIL_POINT && !model->armed.active;
+
+		if (arms)
 			model->armed = (struct model_armed){
+				.active = true,
 				.point = call->fail_point,
-				.nth = call->fail == FAIL_POINT ? call->fail_nth : 0,
+				.nth = call->fail_nth,
 			};
 		place_literals(model, call);
 		outcome->result = run_rule(model, call, outcome);
-		if (call->fail != FAIL_NONE) {
+		if (arms) {
 			outcome->injected = model->armed.injected;
+			outcome->fail_point = model->armed.point;
+			outcome->fail_nth = model->armed.nth;
 			outcome->faults_passed = model->armed.passed;
 			model->armed = (struct model_armed){0};
 		}
@@ -240,11 +245,12 @@ static bool error_allowed(const struct resolved_call *call, int64_t error)
 	return false;
 }
 
-/* Points whose passes the model counts itself. */
+/* Points whose passes the model counts itself: the call runs up to there. */
 static bool point_modelled(const struct resolved_call *call)
 {
 	return call->fail == FAIL_POINT &&
-	       (call->fail_point == FAULT_USER_COPY || call->fail_point == FAULT_RESERVED);
+	       (call->fail_point == FAULT_USER_COPY || call->fail_point == FAULT_RESERVED ||
+		       call->fail_point == FAULT_DRIVER || call->fail_point == FAULT_REMOTE);
 }
 
 /* The failed call left nothing behind but what the executor placed in memory for it. */

@@ -504,12 +504,12 @@ typedef int64_t (*model_rule)(struct model *model, struct model_command *command
 /* NULL for rows that are not implemented yet. */
 model_rule model_rule_of(enum call_id row);
 
-/* The failure that a call asked for; calls in its callbacks count too. */
+/* The failure that a call asked for. What drivers do in callbacks passes no fault point of it. */
 struct model_armed {
+	bool active, paused, injected;
 	uint8_t point; /* enum fault_point */
-	uint16_t nth;  /* from 1; 0: none */
+	uint16_t nth;  /* from 1 */
 	uint32_t passed;
-	bool injected;
 };
 
 struct model {

@@ -159,11 +159,13 @@ void model_access_notify(
 		const struct resolved_call *call = model->call;
 		struct model_process *process = model->process;
 		uint8_t *arguments = model->arguments;
-		bool handled;
+		bool paused = model->armed.paused, handled;
 
 		access->callbacks++;
+		model->armed.paused = true;
 		handled = model->events.unmap(model->events.context, access->handle, iova, length);
 		access->callbacks--;
+		model->armed.paused = paused;
 		model->call = call;
 		model->process = process;
 		model->arguments = arguments;
@@ -378,9 +380,12 @@ static int rw_piece(struct model *model, struct model_pages *pages, const struct
 	if (model->process->mm == pages->mm && !(transfer->flags & CALL_ACCESS_SLOW_PATH))
 		return write ? model_copy_out(model, address, transfer->bytes, transfer->length)
 			     : model_copy_in(model, transfer->bytes, address, transfer->length);
-	if (transfer->position / MODEL_PAGE == last / MODEL_PAGE && pages->mm->alive)
+	if (transfer->position / MODEL_PAGE == last / MODEL_PAGE && pages->mm->alive) {
+		if (model_should_fail(model, FAULT_REMOTE))
+			return -EINVAL;
 		return rw_pages(
 			model, pages, transfer, write ? MODEL_REMOTE_WRITE : MODEL_REMOTE_READ);
+	}
 	return rw_pinned(model, pages, transfer);
 }
 

@@ -6,7 +6,8 @@ bool model_should_fail(struct model *model, enum fault_point point)
 {
 	struct model_armed *armed = &model->armed;
 
-	if (!armed->nth || armed->point != point || ++armed->passed != armed->nth)
+	if (!armed->active || armed->paused || armed->point != point ||
+		++armed->passed != armed->nth)
 		return false;
 	armed->injected = true;
 	return true;

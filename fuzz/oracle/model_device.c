@@ -32,7 +32,7 @@ static int attach_to(struct model *model, struct model_device *device, struct mo
 {
 	if (device->hwpt)
 		return -EBUSY;
-	if (model_should_fail(model, FAULT_RESERVED))
+	if (model_should_fail(model, FAULT_RESERVED) || model_should_fail(model, FAULT_DRIVER))
 		return -EINVAL;
 	hwpt_join(device, hwpt);
 	device->object.users++;
@@ -49,6 +49,8 @@ static int replace_to(struct model *model, struct model_device *device, struct m
 	if (old == hwpt)
 		return 0;
 	if (old->ioas != hwpt->ioas && model_should_fail(model, FAULT_RESERVED))
+		return -EINVAL;
+	if (model_should_fail(model, FAULT_DRIVER))
 		return -EINVAL;
 	hwpt_join(device, hwpt);
 	hwpt_leave(model, old);

@@ -3,7 +3,8 @@
 #include "fuzz/oracle/model.h"
 
 #define PROT_ALL    ((uint32_t)(CALL_PROT_READ | CALL_PROT_WRITE | CALL_PROT_EXEC))
-#define MAP_TYPE    ((uint32_t)(CALL_MAP_SHARED | CALL_MAP_PRIVATE))
+#define PROT_SEM    8u
+#define MAP_TYPE    0xfu
 #define MAP_MINIMUM UINT64_C(0x10000)
 
 static uint64_t round_up(uint64_t value)
@@ -53,10 +54,10 @@ static int check_place(
 	const struct model *model, const struct call_mmap *map, uint64_t length, uint64_t *address)
 {
 	if (map->flags & CALL_MAP_FIXED) {
-		if (map->addr % MODEL_PAGE)
-			return -EINVAL;
 		if (length > MODEL_TASK_SIZE || map->addr > MODEL_TASK_SIZE - length)
 			return -ENOMEM;
+		if (map->addr % MODEL_PAGE)
+			return -EINVAL;
 		if (map->addr < MAP_MINIMUM)
 			return -EPERM;
 		*address = map->addr;
@@ -66,48 +67,63 @@ static int check_place(
 	return *address ? 0 : -ENOMEM;
 }
 
+/* In the order of Linux: descriptor, length, place, kind of mapping. HUGETLB gives ordinary pages.
+ */
+static int check_mmap(struct model *model, const struct call_mmap *map, struct model_file **file,
+	struct model_vma *vma)
+{
+	uint64_t length = round_up(map->length);
+	uint32_t type = map->flags & MAP_TYPE;
+	int rc;
+
+	if (map->offset % MODEL_PAGE)
+		return -EINVAL;
+	if (!(map->flags & CALL_MAP_ANONYMOUS)) {
+		*file = map->fd < 0 ? NULL : model_file_at(model, (uint64_t)map->fd);
+		if (!*file)
+			return -EBADF;
+	}
+	if (!map->length)
+		return -EINVAL;
+	if (!length)
+		return -ENOMEM;
+	if (map->offset / MODEL_PAGE + length / MODEL_PAGE < map->offset / MODEL_PAGE)
+		return -EOVERFLOW;
+	rc = check_place(model, map, length, &vma->start);
+	if (rc)
+		return rc;
+	/* Both bits together are SHARED_VALIDATE, for files only. */
+	if (type != CALL_MAP_SHARED && type != CALL_MAP_PRIVATE &&
+		!(*file && type == (CALL_MAP_SHARED | CALL_MAP_PRIVATE)))
+		return -EINVAL;
+	vma->end = vma->start + length;
+	vma->prot = (uint8_t)(map->prot & PROT_ALL);
+	vma->shared = type & CALL_MAP_SHARED;
+	vma->offset = *file ? map->offset : 0;
+	return 0;
+}
+
 int64_t model_rule_mmap(struct model *model, struct model_command *command)
 {
 	struct model_mm *mm = model->process->mm;
 	struct model_file *file = NULL;
 	struct model_vma vma = {0};
 	struct call_mmap map;
-	uint64_t length;
 	int rc;
 
 	(void)command;
 	memcpy(&map, model->arguments, sizeof(map));
-	if (map.offset % MODEL_PAGE)
-		return -EINVAL;
-	if (!(map.flags & CALL_MAP_ANONYMOUS)) {
-		file = map.fd < 0 ? NULL : model_file_at(model, (uint64_t)map.fd);
-		if (!file)
-			return -EBADF;
-	}
-	if (!map.length)
-		return -EINVAL;
-	length = round_up(map.length);
-	if (!length)
-		return -ENOMEM;
-	if (!(map.flags & MAP_TYPE) || map.prot & ~PROT_ALL)
-		return -EINVAL;
-	rc = check_place(model, &map, length, &vma.start);
+	rc = check_mmap(model, &map, &file, &vma);
 	if (rc)
 		return rc;
-	if (map.flags & CALL_MAP_HUGETLB)
-		return -ENOMEM;
 	if (file && file->kind == MODEL_FILE_IOMMU)
 		return map_iommufd(model, &map);
 	if (file && file->kind != MODEL_FILE_MEMFD)
 		return -ENODEV;
-	vma.end = vma.start + length;
-	vma.prot = (uint8_t)map.prot;
-	vma.shared = map.flags & CALL_MAP_SHARED;
-	vma.offset = file ? map.offset : 0;
 	if (file)
 		vma.backing = file->memory;
 	else if (vma.shared)
-		vma.backing = model_backing_new(model, length);
+		vma.backing = model_backing_new(model, vma.end - vma.start);
 	model_vma_remove(model, mm, vma.start, vma.end);
 	model_vma_add(model, mm, &vma);
 	if (!file && vma.backing)
@@ -145,7 +161,7 @@ int64_t model_rule_mprotect(struct model *model, struct model_command *command)
 	end = range.addr + round_up(range.length);
 	if (end <= range.addr)
 		return -ENOMEM;
-	if (range.prot & ~PROT_ALL)
+	if (range.prot & ~(PROT_ALL | PROT_SEM))
 		return -EINVAL;
 	/* A hole ends it; what lies before is changed already. */
 	while (range.addr < end) {
@@ -156,7 +172,7 @@ int64_t model_rule_mprotect(struct model *model, struct model_command *command)
 		model_vma_split(model, mm, range.addr);
 		model_vma_split(model, mm, end);
 		vma = model_vma_find(mm, range.addr);
-		vma->prot = (uint8_t)range.prot;
+		vma->prot = (uint8_t)(range.prot & PROT_ALL);
 		range.addr = vma->end;
 	}
 	return 0;

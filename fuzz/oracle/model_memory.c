@@ -381,18 +381,17 @@ void model_mm_put(struct model *model, struct model_mm *mm)
 
 /* ---- faults ---- */
 
+/* Whatever can be accessed at all can be loaded, as on x86; pins ask for the permission itself. */
 static bool kind_permitted(const struct model_vma *vma, enum model_fault_kind kind)
 {
 	switch (kind) {
-	case MODEL_COPY_IN: return vma->prot != 0;
 	case MODEL_COPY_OUT:
 	case MODEL_PIN_WRITE:
 	case MODEL_REMOTE_WRITE: return vma->prot & CALL_PROT_WRITE;
-	case MODEL_LOOK:
 	case MODEL_PIN_READ:
 	case MODEL_REMOTE_READ: return vma->prot & CALL_PROT_READ;
+	default: return vma->prot != 0;
 	}
-	return false;
 }
 
 /* A write, or a long-term pin, needs a page that belongs to this address space alone. */

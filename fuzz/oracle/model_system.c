@@ -4,9 +4,11 @@
 
 #define READY_FILE                                                                                 \
 	((uint32_t)(CALL_POLL_IN | CALL_POLL_OUT | CALL_POLL_RDNORM |                              \
-		    0x100))		  /* a file without poll; WRNORM */
-#define TRANSFER_MAX UINT64_C(0x7ffff000) /* bytes of one read or write */
-#define FILE_MAX     INT64_MAX
+		    0x100))		   /* a file without poll; WRNORM */
+#define TRANSFER_MAX  UINT64_C(0x7ffff000) /* bytes of one read or write */
+#define FILE_MAX      INT64_MAX
+#define MEMFD_CLOEXEC 1u
+#define MEMFD_FLAGS   7u /* CLOEXEC, ALLOW_SEALING, HUGETLB: ordinary pages stand in */
 
 static struct model_file *subject_file(struct model *model)
 {
@@ -100,11 +102,11 @@ int64_t model_rule_memfd(struct model *model, struct model_command *command)
 
 	(void)command;
 	memcpy(&memfd, model->arguments, sizeof(memfd));
-	if (memfd.flags || memfd.size > FILE_MAX)
+	if (memfd.flags & ~MEMFD_FLAGS || memfd.size > FILE_MAX)
 		return -EINVAL;
 	file = model_file_new(model, MODEL_FILE_MEMFD);
 	file->memory = model_backing_new(model, memfd.size);
-	fd = model_file_install(model, model->process, file, false);
+	fd = model_file_install(model, model->process, file, memfd.flags & MEMFD_CLOEXEC);
 	if (fd < 0)
 		model_file_put(model, file);
 	return fd;
