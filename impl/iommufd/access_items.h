@@ -28,6 +28,16 @@ static inline struct access_item *items_remove(
 	return item;
 }
 
+/* Forgets all items; their pins stay. */
+static inline void items_free(struct task *task, struct access_item **first, struct access_item **newest)
+{
+	while (*first) {
+		struct access_item *item = items_remove(first, newest, NULL);
+
+		sim_free(task, item, sizeof(*item));
+	}
+}
+
 static inline uint64_t range_end(uint64_t iova, uint64_t length)
 {
 	uint64_t last;

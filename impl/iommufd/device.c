@@ -34,7 +34,7 @@ static int attach_hwpt(struct task *task, struct device *device, struct hwpt *hw
 	int rc = 0;
 
 	mutex_lock(task, &device->group_mutex);
-	if (device->hwpt && !SIM_BUG(task, ATTACH_TWICE))
+	if (device->hwpt)
 		rc = -EBUSY;
 	else if (fault_here(task, FAULT_RESERVED))
 		rc = -EINVAL;
@@ -150,7 +150,8 @@ static int automatic_choose(
 	for (struct hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->next) {
 		int rc;
 
-		if (!hwpt->automatic || !object_try_get(task, ioas->context, &hwpt->object))
+		if (!hwpt->automatic || SIM_BUG(task, AUTOMATIC_NOT_SHARED) ||
+			!object_try_get(task, ioas->context, &hwpt->object))
 			continue;
 		rc = attach_or_replace(task, device, hwpt, replace, old);
 		object_put(task, ioas->context, &hwpt->object);

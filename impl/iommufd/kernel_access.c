@@ -183,11 +183,7 @@ int64_t kernel_access_destroy(struct task *task, uint64_t handle)
 		return rc;
 	access_destroy(task, driver->access);
 	driver_unlist(task, driver);
-	while (driver->items) {
-		struct access_item *item = items_remove(&driver->items, &driver->newest_item, NULL);
-
-		sim_free(task, item, sizeof(*item));
-	}
+	items_free(task, &driver->items, &driver->newest_item);
 	sim_free(task, driver, sizeof(*driver));
 	return 0;
 }

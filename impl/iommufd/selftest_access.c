@@ -8,7 +8,9 @@ void test_access_file_release(struct task *task, struct file *file)
 
 	if (driver->access) {
 		mutex_lock(task, &driver->lock);
-		if (!SIM_BUG(task, CLOSE_PINS_KEPT))
+		if (SIM_BUG(task, CLOSE_PINS_KEPT))
+			items_free(task, &driver->items, &driver->newest_item);
+		else
 			items_unpin(task, driver->access, &driver->items, &driver->newest_item, 0, UINT64_MAX);
 		mutex_unlock(task, &driver->lock);
 		access_destroy(task, driver->access);
