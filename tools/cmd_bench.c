@@ -14,13 +14,14 @@
 #define RUNS_MAX	  100
 #define BATCH_NANOSECONDS 2000000u /* a batch shall last this long at least */
 
-enum { BENCH_SHORT, BENCH_RUNS, BENCH_JSON, BENCH_ONLY, BENCH_LIST };
+enum { BENCH_SHORT, BENCH_RUNS, BENCH_JSON, BENCH_CSV, BENCH_ONLY, BENCH_LIST };
 
 static const struct option_spec bench_options[] = {
 	[BENCH_SHORT] = {"short", 0, NULL,
 		"Fewer and shorter runs: the whole in well under a minute."},
 	[BENCH_RUNS] = {"runs", 'r', "N", "Runs of each measurement (default 7, with --short 3)."},
 	[BENCH_JSON] = {"json", 'j', "FILE", "Writes all runs as JSON to FILE."},
+	[BENCH_CSV] = {"csv", 'c', "FILE", "Writes medians, minima and maxima as CSV to FILE."},
 	[BENCH_ONLY] = {"only", 'o', "PATTERN",
 		"Only the measurements whose names match (may be given several times)."},
 	[BENCH_LIST] = {"list", 'l', NULL, "Prints the measurements, measures nothing."},
@@ -37,7 +38,7 @@ struct series {
 struct report {
 	struct bench bench;
 	unsigned runs;
-	const char *json, *only[16];
+	const char *json, *csv, *only[16];
 	unsigned only_count;
 	bool list;
 	int argc;
@@ -209,19 +210,11 @@ static void json_series(const struct series *series, FILE *out)
 	}
 }
 
-static bool write_json(const struct report *report)
+static void print_json(const struct report *report, FILE *out)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out) {
-		tool_error("out of memory");
-		return false;
-	}
-	fputs("{\"command\": [", out);
+	fputs("{\"command\": [\"iommuzz\"", out);
 	for (int i = 0; i < report->argc; i++) {
-		fputs(i ? ", " : "", out);
+		fputs(", ", out);
 		tool_json_string(report->argv[i], out);
 	}
 	fputs("], \"commit\": ", out);
@@ -236,8 +229,56 @@ static bool write_json(const struct report *report)
 		json_series(&report->series[i], out);
 	}
 	fputs("\n]}\n", out);
+}
+
+static void csv_text(const char *text, FILE *out)
+{
+	fputc('"', out);
+	for (; *text; text++)
+		fputs(*text == '"' ? "\"\"" : (char[]){*text, 0}, out);
+	fputc('"', out);
+}
+
+static void print_csv(const struct report *report, FILE *out)
+{
+	fputs("command,commit,build,compiler,name,unit,median,minimum,maximum,runs,budget\n", out);
+	for (size_t i = 0; i < report->count; i++) {
+		const struct series *series = &report->series[i];
+		const struct measurement *measurement = series->measurement;
+
+		fputs("\"iommuzz", out);
+		for (int a = 0; a < report->argc; a++)
+			fprintf(out, " %s", report->argv[a]);
+		fprintf(out, "\",%s,\"%s\",", bench_commit, build_name());
+		csv_text(compiler_name(), out);
+		fprintf(out, ",%s,%s,", measurement->name, measurement->unit);
+		if (series->count)
+			fprintf(out, "%.6g,%.6g,%.6g,", median(series), series->values[0],
+				series->values[series->count - 1]);
+		else
+			fputs(",,,", out);
+		fprintf(out, "%u,", series->count);
+		csv_text(measurement->budget ? measurement->budget : "", out);
+		fputc('\n', out);
+	}
+}
+
+static bool write_file(const struct report *report, const char *path,
+	void (*print)(const struct report *report, FILE *out))
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = path ? open_memstream(&text, &size) : NULL;
+
+	if (!path)
+		return true;
+	if (!out) {
+		tool_error("out of memory");
+		return false;
+	}
+	print(report, out);
 	fclose(out);
-	bool done = files_write(report->json, text, size);
+	bool done = files_write(path, text, size);
 	free(text);
 	return done;
 }
@@ -292,7 +333,8 @@ static int run_report(struct report *report)
 		print_series(&report->series[i]);
 		missing = missing || !report->series[i].count;
 	}
-	if (report->json && !report->list && !write_json(report))
+	if (!report->list && (!write_file(report, report->json, print_json) ||
+				     !write_file(report, report->csv, print_csv)))
 		return TOOL_BROKEN;
 	return missing ? TOOL_FAILED : TOOL_OK;
 }
@@ -309,6 +351,7 @@ static bool read_option(struct report *report, int option, const char *value)
 		report->runs = (unsigned)runs;
 		return true;
 	case BENCH_JSON: report->json = value; return true;
+	case BENCH_CSV: report->csv = value; return true;
 	case BENCH_ONLY:
 		if (report->only_count == sizeof(report->only) / sizeof(report->only[0])) {
 			tool_error("bench: too many --only");
@@ -346,7 +389,8 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command command_bench = {
 	.name = "bench",
 	.brief = "measure speed",
-	.synopsis = "iommuzz bench [--short] [--runs N] [--only PATTERN]... [--json FILE]",
+	.synopsis =
+		"iommuzz bench [--short] [--runs N] [--only PATTERN]... [--json FILE] [--csv FILE]",
 	.description = "Measures what DESIGN.md section 8 sets budgets for and some more, on one "
 		       "core: each line is\n"
 		       "the median of several runs with the lowest and the highest. Budgets are "

@@ -8,6 +8,20 @@
 #include <stdlib.h>
 
 #include "fuzz/oracle/oracle.h"
+#include "impl/sim/bugs.h"
+
+/* IOMMUZZ_BUG=NAME switches a defect on for all programs (bugs build): how fast is it found? */
+static inline void choose_defect(struct oracle_run *run)
+{
+	const char *name = getenv("IOMMUZZ_BUG");
+	uint16_t bug = name ? sim_bug_find(name) : 0;
+
+	if (name && (!bug || !sim_bugs_built())) {
+		fprintf(stderr, "IOMMUZZ_BUG: this build has no defect '%s'\n", name);
+		exit(2);
+	}
+	oracle_set_bug(run, bug);
+}
 
 /* Runs the program with all oracles; prints and aborts on a finding. run is made at the first use
  * and kept. */
@@ -15,10 +29,12 @@ static inline void run_and_report(struct oracle_run **run, const struct prog *pr
 {
 	struct finding finding;
 
-	if (!*run)
+	if (!*run) {
 		*run = oracle_open(0, ORACLE_ALL);
-	if (!*run)
-		return;
+		if (!*run)
+			return;
+		choose_defect(*run);
+	}
 	if (oracle_run_program(*run, prog, &finding))
 		return;
 	oracle_print(&finding, prog, stderr);
