@@ -83,6 +83,9 @@ static int check_mmap(struct model *model, const struct call_mmap *map, struct m
 		if (!*file)
 			return -EBADF;
 	}
+	/* There are no huge pages, and no file of them. */
+	if (map->flags & CALL_MAP_HUGETLB)
+		return *file ? -EINVAL : -ENOMEM;
 	if (!map->length)
 		return -EINVAL;
 	if (!length)

@@ -32,17 +32,6 @@ struct model_pages *model_pages_get(struct model_pages *pages)
 	return pages;
 }
 
-void model_pages_put(struct model *model, struct model_pages *pages)
-{
-	if (--pages->refs)
-		return;
-	model_array_end(model, &pages->needs);
-	model_array_end(model, &pages->records);
-	model_mm_put(model, pages->mm);
-	model_task_put(model, pages->task);
-	model_free(model, pages, sizeof(*pages));
-}
-
 static uint32_t need_index(const struct model_pages *pages, uint64_t index)
 {
 	const struct model_array *needs = &pages->needs;
@@ -132,6 +121,22 @@ static uint64_t drop_needs(
 	}
 	model_array_remove(&pages->needs, kept, to - kept);
 	return to - kept;
+}
+
+void model_pages_put(struct model *model, struct model_pages *pages)
+{
+	if (--pages->refs)
+		return;
+	/* Pins of a driver that never gave them back end with the IOAS (I6). */
+	for (uint32_t i = 0; i < pages->needs.count; i++)
+		model_page_unpin(
+			model, ((struct model_need *)model_array_at(&pages->needs, i))->page);
+	uncharge(model, pages, pages->needs.count);
+	model_array_end(model, &pages->needs);
+	model_array_end(model, &pages->records);
+	model_mm_put(model, pages->mm);
+	model_task_put(model, pages->task);
+	model_free(model, pages, sizeof(*pages));
 }
 
 int model_pages_need(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last)

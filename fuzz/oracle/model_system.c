@@ -8,7 +8,7 @@
 #define TRANSFER_MAX  UINT64_C(0x7ffff000) /* bytes of one read or write */
 #define FILE_MAX      INT64_MAX
 #define MEMFD_CLOEXEC 1u
-#define MEMFD_FLAGS   7u /* CLOEXEC, ALLOW_SEALING, HUGETLB: ordinary pages stand in */
+#define MEMFD_FLAGS   3u /* CLOEXEC, ALLOW_SEALING; there are no huge pages */
 
 static struct model_file *subject_file(struct model *model)
 {
