@@ -177,19 +177,22 @@ void trace_finish_entry(struct trace *trace)
 	trace->change_count = entry->first_change + kept;
 }
 
+static bool change_equal(const struct trace *a, const struct trace_change *p, const struct trace *b,
+	const struct trace_change *q)
+{
+	return p->address == q->address && p->count == q->count &&
+	       memcmp(a->bytes + p->start, b->bytes + q->start, p->count) == 0;
+}
+
 static bool changes_equal(const struct trace *a, const struct trace_entry *x, const struct trace *b,
 	const struct trace_entry *y)
 {
 	if (x->change_count != y->change_count)
 		return false;
-	for (uint32_t i = 0; i < x->change_count; i++) {
-		const struct trace_change *p = &a->changes[x->first_change + i];
-		const struct trace_change *q = &b->changes[y->first_change + i];
-
-		if (p->address != q->address || p->count != q->count ||
-			memcmp(a->bytes + p->start, b->bytes + q->start, p->count) != 0)
+	for (uint32_t i = 0; i < x->change_count; i++)
+		if (!change_equal(a, &a->changes[x->first_change + i], b,
+			    &b->changes[y->first_change + i]))
 			return false;
-	}
 	return true;
 }
 
@@ -315,12 +318,9 @@ static void explain_changes(const struct trace *a, const struct trace_entry *x,
 	uint32_t most = x->change_count > y->change_count ? x->change_count : y->change_count;
 
 	for (uint32_t i = 0; i < most; i++) {
-		bool both = i < x->change_count && i < y->change_count;
-		const struct trace_change *p = &a->changes[x->first_change + i];
-		const struct trace_change *q = &b->changes[y->first_change + i];
-
-		if (both && p->address == q->address && p->count == q->count &&
-			memcmp(a->bytes + p->start, b->bytes + q->start, p->count) == 0)
+		if (i < x->change_count && i < y->change_count &&
+			change_equal(a, &a->changes[x->first_change + i], b,
+				&b->changes[y->first_change + i]))
 			continue;
 		fputs("user memory: expected ", out);
 		explain_change(a, x, i, out);
