@@ -273,7 +273,7 @@ static void start_job(const struct campaign *campaign, struct job *job)
 /* The engine ended. One that stopped at a finding goes on for the rest of its time. */
 static void reap_job(const struct campaign *campaign, struct job *job, int status)
 {
-	unsigned before = job->findings;
+	unsigned before = job->findings_before;
 	engine_read(campaign, job);
 	close(job->output);
 	job->output = -1;
@@ -291,6 +291,7 @@ static void reap_job(const struct campaign *campaign, struct job *job, int statu
 		return;
 	}
 	job->restarts++;
+	job->findings_before = job->findings;
 	int rc = engine_start(campaign, job, left);
 	if (rc)
 		break_job(job, rc);

@@ -51,9 +51,9 @@ struct job {
 	unsigned restarts;
 	uint64_t executions_before; /* of the processes before a restart */
 	uint64_t executions, rate, corpus, coverage;
-	double stability; /* percent; negative: not known */
-	unsigned findings;
-	char reason[CAMPAIGN_LINE_MAX]; /* the line of the log that says what was wrong */
+	double stability;		    /* percent; negative: not known */
+	unsigned findings, findings_before; /* of this run; when the engine was last started */
+	char reason[CAMPAIGN_LINE_MAX];	    /* the line of the log that says what was wrong */
 };
 
 /* Allocated text; aborts when memory is short. */

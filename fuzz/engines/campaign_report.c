@@ -56,13 +56,16 @@ static void print_table(const struct campaign *campaign)
 	}
 }
 
-/* Runs a command and shows its output, indented, at most so many lines. */
-static void show_output(const char *const *argv)
+/* The output of a command, both streams, to be freed; at most so many lines. */
+static char *take_output(const char *const *argv)
 {
 	int ends[2];
+	char *text = NULL;
+	size_t size;
+	FILE *copy = open_memstream(&text, &size);
 	fflush(NULL);
-	if (pipe(ends))
-		return;
+	if (!copy || pipe(ends))
+		abort();
 	pid_t pid = fork();
 	if (pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
@@ -79,14 +82,37 @@ static void show_output(const char *const *argv)
 	while (output && fgets(line, sizeof(line), output)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (lines++ < FINDING_LINES_MAX)
-			printf("    %s\n", line);
+			fprintf(copy, "    %s\n", line);
 	}
 	if (lines > FINDING_LINES_MAX)
-		printf("    (%u more lines)\n", lines - FINDING_LINES_MAX);
+		fprintf(copy, "    (%u more lines)\n", lines - FINDING_LINES_MAX);
 	if (output)
 		fclose(output);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
+	fclose(copy);
+	return text;
+}
+
+/*
+ * What tells one cause from another, to be freed: first and last line of a report without its
+ * numbers. The lines between hold the program's own words.
+ */
+static char *cause_of(const char *report)
+{
+	char *cause = campaign_text("%s", report), *out = cause;
+	size_t length = strlen(report);
+	while (length && report[length - 1] == '\n')
+		length--;
+	size_t last = length;
+	while (last && report[last - 1] != '\n')
+		last--;
+	size_t first = strcspn(report, "\n");
+	for (size_t i = 0; i < length; i++)
+		if ((i < first || i >= last) && !isdigit((unsigned char)report[i]))
+			*out++ = report[i];
+	*out = '\0';
+	return cause;
 }
 
 /* Raw inputs: text where they are text, else a dump. */
@@ -112,25 +138,63 @@ static void show_bytes(const char *path)
 	}
 }
 
-static void show_finding(const struct campaign *campaign, const struct job *job, const char *path)
+/* What the target says when it runs the finding again; the command is handed out too. Both to be
+ * freed. */
+static char *replay_finding(
+	const struct campaign *campaign, const struct job *job, const char *path, char **command)
 {
-	printf("\nfinding of %s: %s\n", job->target, path);
-	if (job->raw) {
-		show_bytes(path);
-	} else {
-		printf("  the program (min makes it shorter: %s min %s)\n", campaign->self, path);
-		show_output(
-			(const char *const[]){campaign->self, "fmt", "--from-binary", path, NULL});
-	}
 	char *replay = campaign_text("%s/asan/%s_replay", campaign->build, job->target);
 	if (access(replay, X_OK)) {
 		free(replay);
 		replay = campaign_text("%s/afl/%s_replay", campaign->build, job->target);
 	}
-	printf("  what is wrong (again: %s %s)\n", replay, path);
-	show_output(
+	char *report = take_output(
 		(const char *const[]){"timeout", REPLAY_SECONDS, replay, "--quiet", path, NULL});
-	free(replay);
+	*command = replay;
+	return report;
+}
+
+static void show_finding(const struct campaign *campaign, const struct job *job, const char *path,
+	const char *report, const char *replay)
+{
+	printf("\nfinding of %s: %s\n", job->target, path);
+	if (job->raw) {
+		show_bytes(path);
+	} else {
+		char *program = take_output(
+			(const char *const[]){campaign->self, "fmt", "--from-binary", path, NULL});
+		printf("  the program (shorter: %s min FILE)\n%s", campaign->self, program);
+		free(program);
+	}
+	printf("  what is wrong (again: %s FILE)\n%s", replay, report);
+}
+
+/* The findings of a target; those of a cause that was shown are only named. */
+static void show_findings(const struct campaign *campaign, const struct job *job)
+{
+	char *paths[FINDING_SHOWN_MAX], *causes[FINDING_SHOWN_MAX];
+	unsigned found = engine_list_findings(campaign, job, paths, FINDING_SHOWN_MAX);
+	unsigned shown = found < FINDING_SHOWN_MAX ? found : FINDING_SHOWN_MAX;
+	for (unsigned i = 0; i < shown; i++) {
+		char *replay, *report = replay_finding(campaign, job, paths[i], &replay);
+		unsigned same = 0;
+		causes[i] = cause_of(report);
+		while (strcmp(causes[same], causes[i]))
+			same++;
+		if (same == i)
+			show_finding(campaign, job, paths[i], report, replay);
+		else
+			printf("\nfinding of %s: %s\n  the same as %s\n", job->target, paths[i],
+				strrchr(paths[same], '/') + 1);
+		free(replay);
+		free(report);
+	}
+	for (unsigned i = 0; i < shown; i++) {
+		free(paths[i]);
+		free(causes[i]);
+	}
+	if (found > shown)
+		printf("\n%s: %u more findings\n", job->target, found - shown);
 }
 
 void report_summary(const struct campaign *campaign)
@@ -138,18 +202,10 @@ void report_summary(const struct campaign *campaign)
 	print_table(campaign);
 	for (unsigned i = 0; i < campaign->count; i++) {
 		const struct job *job = &campaign->list[i];
-		char *paths[FINDING_SHOWN_MAX];
 		if (job->broken)
 			printf("\n%s could not run: %s\n", job->target, job->reason);
-		if (job->state == JOB_WAITING)
-			continue;
-		unsigned found = engine_list_findings(campaign, job, paths, FINDING_SHOWN_MAX);
-		for (unsigned k = 0; k < found && k < FINDING_SHOWN_MAX; k++) {
-			show_finding(campaign, job, paths[k]);
-			free(paths[k]);
-		}
-		if (found > FINDING_SHOWN_MAX)
-			printf("\n%s: %u more findings\n", job->target, found - FINDING_SHOWN_MAX);
+		if (job->state != JOB_WAITING)
+			show_findings(campaign, job);
 	}
 	fflush(stdout);
 }
