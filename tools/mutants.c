@@ -26,8 +26,7 @@ static const struct {
 	[WAY_MACHINE] = {"machine", ORACLE_MACHINE},
 };
 
-struct catch
-{
+struct capture {
 	bool caught, crash;
 	char test[64], rule[64]; /* the first test that saw it */
 };
@@ -47,7 +46,7 @@ struct mutants {
 struct look {
 	struct mutants *mutants;
 	unsigned way;
-	struct catch *catch;
+	struct capture *capture;
 };
 
 static size_t index_of(const struct mutants *mutants, const struct test *test)
@@ -69,12 +68,12 @@ static void note(void *context, const struct test *test, const struct test_resul
 		look->mutants->seen[index] |= (uint8_t)(1u << look->way);
 	else
 		look->mutants->seen[index] = UINT8_MAX;
-	if (look->catch->caught)
+	if (look->capture->caught)
 		return;
-	look->catch->caught = true;
-	look->catch->crash = crash;
-	snprintf(look->catch->test, sizeof(look->catch->test), "%s", test->id);
-	snprintf(look->catch->rule, sizeof(look->catch->rule), "%s", result->rule);
+	look->capture->caught = true;
+	look->capture->crash = crash;
+	snprintf(look->capture->test, sizeof(look->capture->test), "%s", test->id);
+	snprintf(look->capture->rule, sizeof(look->capture->rule), "%s", result->rule);
 }
 
 static void note_baseline(void *context, const struct test *test, const struct test_result *result)
@@ -88,10 +87,10 @@ static void note_baseline(void *context, const struct test *test, const struct t
 	}
 }
 
-static bool look_at(struct mutants *mutants, uint16_t bug, unsigned way, struct catch *catch)
+static bool look_at(struct mutants *mutants, uint16_t bug, unsigned way, struct capture *capture)
 {
 	struct suite_config config = mutants->check->config;
-	struct look look = {.mutants = mutants, .way = way, .catch = catch};
+	struct look look = {.mutants = mutants, .way = way, .capture = capture};
 	struct suite_pool pool = {.jobs = mutants->check->jobs,
 		.timeout = TIMEOUT,
 		.quiet = true,
@@ -122,9 +121,9 @@ static void count_alone(struct mutants *mutants, uint16_t bug)
 		mutants->alone[way] += alone[way];
 }
 
-static void print_mutant(const struct sim_bug_info *info, const struct catch *catches)
+static void print_mutant(const struct sim_bug_info *info, const struct capture *catches)
 {
-	const struct catch *suite = &catches[WAY_SUITE];
+	const struct capture *suite = &catches[WAY_SUITE];
 
 	printf("%-28s %-8s", info->name, suite->caught ? "caught" : "SURVIVED");
 	for (unsigned way = 0; way < WAY_COUNT; way++)
@@ -140,7 +139,7 @@ static void print_mutant(const struct sim_bug_info *info, const struct catch *ca
 
 static bool run_mutant(struct mutants *mutants, uint16_t bug)
 {
-	struct catch catches[WAY_COUNT] = {0};
+	struct capture catches[WAY_COUNT] = {0};
 	bool any = false;
 
 	memset(mutants->seen, 0, mutants->check->suite.count);
