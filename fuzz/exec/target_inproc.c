@@ -217,11 +217,25 @@ static int64_t call_spawn(const struct running *run)
 		capabilities_of(arguments.caps), arguments.memlock);
 }
 
+/*
+ * The model knows no huge pages, so programs get none: as on a machine that has reserved none.
+ * Without length nothing is mapped, but what comes before the length is checked.
+ */
+static int64_t refuse_huge_pages(const struct running *run, const struct call_mmap *arguments)
+{
+	if (arguments->flags & CALL_MAP_ANONYMOUS)
+		return arguments->offset % SIM_PAGE_SIZE ? -EINVAL : -ENOMEM;
+	return sim_mmap(run->task, arguments->addr, 0, arguments->prot, arguments->flags,
+		arguments->fd, arguments->offset);
+}
+
 static int64_t call_map_memory(const struct running *run)
 {
 	struct call_mmap arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
+	if (arguments.flags & CALL_MAP_HUGETLB)
+		return refuse_huge_pages(run, &arguments);
 	return sim_mmap(run->task, arguments.addr, arguments.length, arguments.prot,
 		arguments.flags, arguments.fd, arguments.offset);
 }
@@ -307,6 +321,8 @@ static int64_t run_system(const struct running *run)
 	case CALL_ID_mprotect: return call_address_space(run);
 	case CALL_ID_memfd:
 		memcpy(&memfd, run->image, sizeof(memfd));
+		if (memfd.flags & CALL_MEMFD_HUGETLB)
+			return -EINVAL;
 		return sim_memfd(task, memfd.size, memfd.flags);
 	case CALL_ID_ftruncate: return sim_ftruncate(task, descriptor(run), first_number(run));
 	case CALL_ID_put:

@@ -29,14 +29,7 @@ int64_t model_rule_open(struct model *model, struct model_command *command)
 
 	(void)command;
 	memcpy(&open, model->arguments, sizeof(open));
-	switch (open.path & ~UINT32_C(0xff)) {
-	case CALL_OPEN_GROUP:
-	case CALL_OPEN_NOIOMMU_GROUP:
-	case CALL_OPEN_CDEV: return -ENODEV;
-	default: break;
-	}
-	if (open.path == CALL_OPEN_CONTAINER)
-		return -ENODEV;
+	/* No other node exists yet. */
 	if (open.path != CALL_OPEN_IOMMU)
 		return -ENOENT;
 	file = model_file_new(model, MODEL_FILE_IOMMU);

@@ -147,23 +147,15 @@ static int rw_remote_page(struct task *task, struct mm *mm, uint64_t va, void *b
 }
 
 /* A kernel thread borrows the source's address space and copies as its owner would: one user copy. */
-static int rw_borrowed(struct task *task, struct mm *mm, uint64_t va, char *buffer, uint64_t length, bool write)
+static int rw_borrowed(struct task *task, struct mm *mm, uint64_t va, void *buffer, uint64_t length, bool write)
 {
-	if (fault_here(task, FAULT_USER_COPY))
-		return -EFAULT;
-	while (length) {
-		uint64_t count = SIM_PAGE_SIZE - (va & (SIM_PAGE_SIZE - 1));
-		int rc;
+	int rc;
 
-		count = count < length ? count : length;
-		rc = rw_remote_page(task, mm, va, buffer, count, write);
-		if (rc)
-			return rc;
-		va += count;
-		buffer += count;
-		length -= count;
-	}
-	return 0;
+	if (fault_here(task, FAULT_USER_COPY) || !mm_get(mm))
+		return -EFAULT;
+	rc = mm_copy_borrowed(task, mm, va, buffer, length, write);
+	mm_put(task, mm);
+	return rc;
 }
 
 int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, uint32_t flags)

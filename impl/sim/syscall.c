@@ -152,6 +152,9 @@ int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t pro
 	struct file *file;
 	int64_t result;
 
+	/* Before the descriptor, as on x86. */
+	if (offset % SIM_PAGE_SIZE)
+		return -EINVAL;
 	syscall_enter(task);
 	if (flags & CALL_MAP_ANONYMOUS)
 		return syscall_leave(task, mm_mmap(task, addr, length, prot, flags, NULL, offset));
@@ -187,9 +190,12 @@ int64_t sim_memfd(struct task *task, uint64_t size, uint32_t flags)
 
 int64_t sim_ftruncate(struct task *task, int fd, uint64_t size)
 {
-	struct file *file = file_from_fd(task, fd);
+	struct file *file;
 	int64_t result;
 
+	if (size > INT64_MAX)
+		return -EINVAL;
+	file = file_from_fd(task, fd);
 	if (!file)
 		return -EBADF;
 	syscall_enter(task);

@@ -6,6 +6,7 @@
 #include "impl/sim/mm/mm_private.h"
 
 #define LOWEST UINT64_C(0x10000) /* nobody maps below */
+#define MM_SEM 8u		 /* PROT_SEM: known and without effect here */
 
 struct mm *mm_create_empty(struct sim *sim, enum mm_provider provider)
 {
@@ -369,9 +370,11 @@ int mm_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot
 		return -EINVAL;
 	if (!length)
 		return 0;
-	if (!rounded(length, SIM_PAGE_SIZE, &bytes) || bytes > TASK_SIZE ||
-		addr > TASK_SIZE - bytes)
+	if (!rounded(length, SIM_PAGE_SIZE, &bytes) || addr + bytes <= addr)
 		return -ENOMEM;
+	if (prot & ~(uint32_t)(MM_READ | MM_WRITE | MM_EXEC | MM_SEM))
+		return -EINVAL;
+	/* What lies beyond the address space is a hole like any other. */
 	down_write(task, &mm->lock);
 	sim_enter(task->sim, &task->sim->memory_lock);
 	error = protect_range(mm, addr, addr + bytes - 1, prot);

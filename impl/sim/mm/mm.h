@@ -68,6 +68,13 @@ int copy_to_user(struct task *task, uint64_t to, const void *from, size_t count)
 /* 1: all zero, 0: some byte is not, -EFAULT. One copy whatever its length. */
 int check_zeroed_user(struct task *task, uint64_t from, uint64_t count);
 /*
+ * Copies as a kernel thread that has borrowed mm (kept alive with mm_get): what the processor may
+ * do there counts, as in a user copy. Writes report changes of the running task's memory. No fault
+ * point. 0 or -EFAULT.
+ */
+int mm_copy_borrowed(
+	struct task *task, struct mm *mm, uint64_t va, void *buffer, size_t count, bool write);
+/*
  * Accesses for the harness: no fault point, no report of changes; they stop where the process
  * itself would fault. Return the number of bytes done.
  */

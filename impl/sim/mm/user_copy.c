@@ -95,11 +95,12 @@ static size_t store_real(
 /* report: the task whose owner hears of the change, or NULL. */
 static size_t store(struct mm *mm, struct task *report, uint64_t to, const void *from, size_t count)
 {
+	bool own = report && task_mm(report) == mm;
 	struct sim *sim = mm->sim;
 	size_t done = 0;
 
 	if (mm->provider == MM_REAL)
-		return store_real(mm, report, to, from, count);
+		return store_real(mm, own ? report : NULL, to, from, count);
 	sim_enter(sim, &sim->memory_lock);
 	while (done < count) {
 		uint64_t va = to + done, start = va & ~(SIM_PAGE_SIZE - 1);
@@ -108,7 +109,7 @@ static size_t store(struct mm *mm, struct task *report, uint64_t to, const void 
 
 		if (!store_page(sim, mm, start, &page) ||
 			!page_store(sim, report, page, (size_t)(va - start),
-				(const uint8_t *)from + done, part, start))
+				(const uint8_t *)from + done, part, own ? start : 0))
 			break;
 		done += part;
 	}
@@ -205,6 +206,14 @@ size_t user_store(struct task *task, uint64_t to, const void *from, size_t count
 {
 	return task->process && task->process->mm ? store(task->process->mm, task, to, from, count)
 						  : 0;
+}
+
+int mm_copy_borrowed(
+	struct task *task, struct mm *mm, uint64_t va, void *buffer, size_t count, bool write)
+{
+	size_t done = write ? store(mm, task, va, buffer, count) : load(mm, va, buffer, count);
+
+	return done == count ? 0 : -EFAULT;
 }
 
 size_t mm_poke(struct mm *mm, uint64_t to, const void *from, size_t count)
