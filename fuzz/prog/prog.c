@@ -59,7 +59,7 @@ static bool reserve_values(struct prog *prog, uint32_t need)
 {
 	struct value *values = prog->values;
 
-	if (need > prog->value_room)
+	if (need > prog->value_room || !values) /* never NULL: calls without values point there */
 		values = grow(values, &prog->value_room, need, sizeof(*values));
 	if (values)
 		prog->values = values;
@@ -70,7 +70,7 @@ static bool reserve_bytes(struct prog *prog, uint32_t need)
 {
 	uint8_t *bytes = prog->bytes;
 
-	if (need > prog->byte_room)
+	if (need > prog->byte_room || !bytes)
 		bytes = grow(bytes, &prog->byte_room, need, 1);
 	if (bytes)
 		prog->bytes = bytes;
