@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Flags of every object, and `iommuzz_warnings`, those of our own sources only.
 
-add_compile_options(-fno-omit-frame-pointer)
 # The same source gives the same binary in every checkout.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 
@@ -14,7 +13,7 @@ target_compile_options(iommuzz_warnings INTERFACE -Wall -Wextra -Wconversion -We
 target_include_directories(iommuzz_warnings INTERFACE ${CMAKE_SOURCE_DIR})
 
 if(IOMMUZZ_SANITIZE)
-	add_compile_options(-fsanitize=${IOMMUZZ_SANITIZE} -fno-sanitize-recover=all)
+	add_compile_options(-fsanitize=${IOMMUZZ_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
 	add_link_options(-fsanitize=${IOMMUZZ_SANITIZE})
 	if(IOMMUZZ_SANITIZE MATCHES memory)
 		add_compile_options(-fsanitize-memory-track-origins)
