@@ -3,24 +3,28 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "impl/sim/sim_private.h"
 
 /*
- * Classes: multiples of 16 up to 1 KiB, then powers of two up to 32 KiB. What is larger has memory
- * of its own and stands in a list, so that a reset can give it back.
+ * Classes: multiples of 16 up to 64, of 64 up to 1 KiB, then powers of two up to 32 KiB. What is
+ * larger has memory of its own and stands in a list, so that a reset can give it back. Objects from
+ * 64 bytes on begin with a cache line.
  */
-#define SMALL_STEP  16u
+#define LINE	    64u
+#define TINY_STEP   16u
 #define SMALL_MAX   1024u
 #define MEDIUM_MAX  32768u
 #define CHUNK_FIRST ((size_t)1 << 18)
 #define CHUNK_MAX   ((size_t)1 << 23)
 #define KEPT_MAX    ((size_t)1 << 26)
+#define HUGE_PAGE   ((size_t)1 << 21)
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size; /* of the bytes that follow */
-	_Alignas(16) uint8_t bytes[];
+	_Alignas(64) uint8_t bytes[];
 };
 
 struct arena_large {
@@ -64,36 +68,54 @@ static void large_free_all(struct arena *arena)
 }
 
 /* The class of a size up to MEDIUM_MAX and the bytes that its objects take. */
-static unsigned class_of(size_t size, size_t *bytes)
+static inline unsigned class_of(size_t size, size_t *bytes)
 {
-	unsigned shift;
+	unsigned class, shift;
 
-	if (size <= SMALL_MAX) {
-		unsigned class = size ? (unsigned)((size - 1) / SMALL_STEP) : 0;
-
-		*bytes = ((size_t) class + 1) * SMALL_STEP;
+	if (size <= LINE) {
+		class = size ? (unsigned)((size - 1) / TINY_STEP) : 0;
+		*bytes = ((size_t) class + 1) * TINY_STEP;
 		return class;
+	}
+	if (size <= SMALL_MAX) {
+		class = (unsigned)((size - 1) / LINE);
+		*bytes = ((size_t) class + 1) * LINE;
+		return LINE / TINY_STEP - 1 + class;
 	}
 	shift = 64u - (unsigned)__builtin_clzll((unsigned long long)size - 1);
 	*bytes = (size_t)1 << shift;
-	return SMALL_MAX / SMALL_STEP + shift - 11;
+	return LINE / TINY_STEP + SMALL_MAX / LINE - 1 + shift - 11;
+}
+
+/* Host memory for a chunk; large ones in huge pages, since their objects are visited in any order.
+ */
+static struct arena_chunk *chunk_create(size_t size)
+{
+	struct arena_chunk *chunk;
+
+	if (size < HUGE_PAGE)
+		return aligned_alloc(LINE, sizeof(*chunk) + size);
+	chunk = aligned_alloc(HUGE_PAGE, size);
+	if (chunk)
+		madvise(chunk, size, MADV_HUGEPAGE);
+	return chunk;
 }
 
 /* The next chunk that a reset kept, or a new one. */
-static bool chunk_next(struct arena *arena, size_t bytes)
+static bool chunk_next(struct arena *arena)
 {
 	struct arena_chunk *chunk = arena->chunk ? arena->chunk->next : arena->first;
 	size_t size;
 
 	if (!chunk) {
-		size = arena->chunk ? arena->chunk->size * 2 : CHUNK_FIRST;
+		size = arena->chunk ? arena->kept : CHUNK_FIRST;
 		if (size > CHUNK_MAX)
 			size = CHUNK_MAX;
-		chunk = malloc(sizeof(*chunk) + size);
+		chunk = chunk_create(size);
 		if (!chunk)
 			return false;
 		chunk->next = NULL;
-		chunk->size = size;
+		chunk->size = size < HUGE_PAGE ? size : size - sizeof(*chunk);
 		arena->kept += size;
 		if (arena->chunk)
 			arena->chunk->next = chunk;
@@ -103,7 +125,23 @@ static bool chunk_next(struct arena *arena, size_t bytes)
 	arena->chunk = chunk;
 	arena->next = chunk->bytes;
 	arena->end = chunk->bytes + chunk->size;
-	return bytes <= chunk->size;
+	return true;
+}
+
+/* A new object of that many bytes, not zeroed. */
+static void *carve(struct arena *arena, size_t bytes)
+{
+	size_t skip = bytes < LINE ? 0 : (size_t)(0 - (uintptr_t)arena->next) % LINE;
+	void *object;
+
+	if ((size_t)(arena->end - arena->next) < bytes + skip) {
+		if (!chunk_next(arena))
+			return NULL;
+		skip = 0;
+	}
+	object = arena->next + skip;
+	arena->next += bytes + skip;
+	return object;
 }
 
 static void *arena_alloc(struct arena *arena, size_t size)
@@ -119,10 +157,9 @@ static void *arena_alloc(struct arena *arena, size_t size)
 	if (object) {
 		memcpy(&arena->classes[class], object, sizeof(void *));
 	} else {
-		if ((size_t)(arena->end - arena->next) < bytes && !chunk_next(arena, bytes))
+		object = carve(arena, bytes);
+		if (!object)
 			return NULL;
-		object = arena->next;
-		arena->next += bytes;
 	}
 	return memset(object, 0, size);
 }
@@ -153,7 +190,7 @@ void arena_reset(struct sim *sim)
 		struct arena_chunk *chunk = arena->first;
 
 		arena->first = chunk->next;
-		arena->kept -= chunk->size;
+		arena->kept -= chunk->size < HUGE_PAGE ? chunk->size : chunk->size + sizeof(*chunk);
 		free(chunk);
 	}
 	arena->chunk = NULL;

@@ -89,9 +89,9 @@ void mutex_lock_slow(struct task *task, struct mutex *mutex)
 
 bool mutex_trylock(struct task *task, struct mutex *mutex)
 {
-	struct mutex seen, taken;
+	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)}, taken;
 
-	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)mutex->class));
+	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
 	seen.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
 	do {
 		if (seen.owner)

@@ -4,8 +4,9 @@
 #include <stddef.h>
 
 /*
- * Height-balanced trees: a search visits few nodes, which is what counts at a million areas, where
- * each node is a cache miss.
+ * Height-balanced trees. A set is taken for disjoint until two of its ranges overlap; what is kept
+ * below each node is then computed once for the other kind, and stays of that kind until the tree
+ * is empty.
  */
 
 void range_tree_init(struct range_tree *tree)
@@ -13,52 +14,37 @@ void range_tree_init(struct range_tree *tree)
 	*tree = (struct range_tree){.root = NULL};
 }
 
-static uint32_t height_of(const struct range_node *node)
+static uint16_t height_of(const struct range_node *node)
 {
 	return node ? node->height : 0;
 }
 
-/* Values strictly between two ranges, 0 when they touch or overlap. */
-static uint64_t between(uint64_t last, uint64_t first)
-{
-	return first > last ? first - last - 1 : 0;
-}
-
 /* Recomputes what is kept of a subtree; whether anything changed. */
-static bool update(struct range_node *node)
+static bool update(const struct range_tree *tree, struct range_node *node)
 {
 	const struct range_node *left = node->left, *right = node->right;
-	uint64_t first = node->first, last = node->last, gap = 0, hole;
-	uint32_t height = 0;
+	uint16_t left_height = height_of(left), right_height = height_of(right);
+	uint16_t height = (uint16_t)((left_height > right_height ? left_height : right_height) + 1);
+	uint64_t *kept, value;
 	bool changed;
 
-	if (left) {
-		first = left->subtree_first;
-		if (left->subtree_last > last)
-			last = left->subtree_last;
-		gap = left->subtree_gap;
-		hole = between(left->subtree_last, node->first);
-		if (hole > gap)
-			gap = hole;
-		height = left->height;
+	if (tree->overlaps) {
+		kept = &node->subtree_last;
+		value = node->last;
+		if (left && left->subtree_last > value)
+			value = left->subtree_last;
+		if (right && right->subtree_last > value)
+			value = right->subtree_last;
+	} else {
+		kept = &node->subtree_gap;
+		value = node->gap;
+		if (left && left->subtree_gap > value)
+			value = left->subtree_gap;
+		if (right && right->subtree_gap > value)
+			value = right->subtree_gap;
 	}
-	if (right) {
-		if (right->subtree_last > last)
-			last = right->subtree_last;
-		if (right->subtree_gap > gap)
-			gap = right->subtree_gap;
-		hole = between(node->last, right->subtree_first);
-		if (hole > gap)
-			gap = hole;
-		if (right->height > height)
-			height = right->height;
-	}
-	height++;
-	changed = first != node->subtree_first || last != node->subtree_last ||
-		  gap != node->subtree_gap || height != node->height;
-	node->subtree_first = first;
-	node->subtree_last = last;
-	node->subtree_gap = gap;
+	changed = value != *kept || height != node->height;
+	*kept = value;
 	node->height = height;
 	return changed;
 }
@@ -88,8 +74,8 @@ static struct range_node *rotate_left(struct range_tree *tree, struct range_node
 		node->right->parent = node;
 	right->left = node;
 	node->parent = right;
-	update(node);
-	update(right);
+	update(tree, node);
+	update(tree, right);
 	return right;
 }
 
@@ -103,8 +89,8 @@ static struct range_node *rotate_right(struct range_tree *tree, struct range_nod
 		node->left->parent = node;
 	left->right = node;
 	node->parent = left;
-	update(node);
-	update(left);
+	update(tree, node);
+	update(tree, left);
 	return left;
 }
 
@@ -124,7 +110,7 @@ static void rebalance(struct range_tree *tree, struct range_node *node)
 				rotate_right(tree, node->right);
 			node = rotate_left(tree, node);
 		} else {
-			changed = update(node);
+			changed = update(tree, node);
 		}
 		if (!changed)
 			break;
@@ -132,69 +118,149 @@ static void rebalance(struct range_tree *tree, struct range_node *node)
 	}
 }
 
+/* The set is no more disjoint: largest lasts take the place of gaps, from the leaves up. */
+static void become_overlapping(struct range_tree *tree)
+{
+	struct range_node *node = tree->root, *from = NULL;
+
+	tree->overlaps = true;
+	while (node) {
+		struct range_node *next;
+
+		if (from == node->parent && node->left)
+			next = node->left;
+		else if ((from == node->parent || from == node->left) && node->right)
+			next = node->right;
+		else
+			next = node->parent;
+		if (next == node->parent) {
+			node->overlaps = true;
+			update(tree, node);
+		}
+		from = node;
+		node = next;
+	}
+}
+
+/* The free values between below (NULL: 0) and node. */
+static uint64_t gap_between(const struct range_node *below, const struct range_node *node)
+{
+	return below ? node->first - below->last - 1 : node->first;
+}
+
+static bool touch(const struct range_node *below, const struct range_node *above)
+{
+	return below && above && below->last >= above->first;
+}
+
 void range_insert(struct range_tree *tree, struct range_node *node)
 {
-	struct range_node *parent = NULL, **link = &tree->root;
+	struct range_node *parent = tree->highest, **link = &tree->root;
+	struct range_node *below = NULL, *above = NULL;
 
+	node->left = node->right = NULL;
+	node->height = 1;
+	if (!parent) {
+		tree->overlaps = false;
+	} else if (node->first >= parent->first) {
+		below = parent;
+		link = &parent->right;
+	}
 	while (*link) {
 		parent = *link;
-		link = node->first < parent->first ? &parent->left : &parent->right;
+		if (node->first < parent->first) {
+			above = parent;
+			link = &parent->left;
+		} else {
+			below = parent;
+			link = &parent->right;
+		}
 	}
-	node->left = node->right = NULL;
 	node->parent = parent;
-	node->subtree_first = node->first;
-	node->subtree_last = node->last;
-	node->subtree_gap = 0;
-	node->height = 1;
 	*link = node;
+	node->overlaps = tree->overlaps;
 	tree->count++;
+	if (!above)
+		tree->highest = node;
+	/* In a disjoint set only the neighbours can overlap. */
+	if (!tree->overlaps && (touch(below, node) || touch(node, above))) {
+		become_overlapping(tree);
+	} else if (tree->overlaps) {
+		node->subtree_last = node->last;
+	} else {
+		node->gap = node->subtree_gap = gap_between(below, node);
+		if (above)
+			above->gap = gap_between(node, above);
+	}
 	rebalance(tree, parent);
+	if (above && above != parent)
+		rebalance(tree, above);
+}
+
+/* Takes node out of the shape of the tree; the lowest node whose subtree has changed. */
+static struct range_node *detach(
+	struct range_tree *tree, struct range_node *node, struct range_node *next)
+{
+	struct range_node *start;
+
+	if (!node->left || !node->right) {
+		start = node->parent;
+		replace_child(tree, node, node->left ? node->left : node->right);
+		return start;
+	}
+	start = next->parent == node ? next : next->parent;
+	replace_child(tree, next, next->right);
+	next->left = node->left;
+	next->right = node->right;
+	next->left->parent = next;
+	if (next->right)
+		next->right->parent = next;
+	replace_child(tree, node, next);
+	/* What next keeps is stale; the way up must compare with what stood here. */
+	next->height = node->height;
+	next->subtree_gap = node->subtree_gap;
+	if (tree->overlaps)
+		next->subtree_last = node->subtree_last;
+	return start;
 }
 
 void range_remove(struct range_tree *tree, struct range_node *node)
 {
-	struct range_node *start;
+	struct range_node *next = range_successor(node), *start;
 
 	tree->count--;
-	if (node->left && node->right) {
-		struct range_node *next = node->right;
-
-		while (next->left)
-			next = next->left;
-		start = next->parent == node ? next : next->parent;
-		replace_child(tree, next, next->right);
-		next->left = node->left;
-		next->right = node->right;
-		if (next->left)
-			next->left->parent = next;
-		if (next->right)
-			next->right->parent = next;
-		replace_child(tree, node, next);
-		/* next stands in for node: what it keeps is stale and must be seen as changed on
-		 * the way up */
-		next->height = node->height;
-		next->subtree_first = node->subtree_first;
-		next->subtree_last = node->subtree_last;
-		next->subtree_gap = node->subtree_gap;
-		rebalance(tree, start);
-		if (start != next)
-			rebalance(tree, next);
-	} else {
-		start = node->parent;
-		replace_child(tree, node, node->left ? node->left : node->right);
-		rebalance(tree, start);
-	}
+	if (!next)
+		tree->highest = range_predecessor(node);
+	else if (!tree->overlaps)
+		next->gap = next->first - (node->first - node->gap);
+	start = detach(tree, node, next);
+	rebalance(tree, start);
+	if (next && next != start)
+		rebalance(tree, next);
 	node->left = node->right = node->parent = NULL;
 }
 
 void range_resize(struct range_tree *tree, struct range_node *node, uint64_t first, uint64_t last)
 {
+	struct range_node *below = range_predecessor(node), *above = range_successor(node);
+
 	node->first = first;
 	node->last = last;
+	if (!tree->overlaps && (touch(below, node) || touch(node, above))) {
+		become_overlapping(tree);
+		return;
+	}
+	if (!tree->overlaps) {
+		node->gap = gap_between(below, node);
+		if (above)
+			above->gap = gap_between(node, above);
+	}
 	rebalance(tree, node);
+	if (above)
+		rebalance(tree, above);
 }
 
-/* The first node in order below node that intersects; subtree_last of node is known to be at least
+/* Overlapping set: the first node in order below node that intersects; its subtree_last is at least
  * first. */
 static struct range_node *search(struct range_node *node, uint64_t first, uint64_t last)
 {
@@ -213,17 +279,43 @@ static struct range_node *search(struct range_node *node, uint64_t first, uint64
 	}
 }
 
+/* In a disjoint set lasts ascend with firsts: no look at the other child is needed. */
+static struct range_node *search_disjoint(struct range_node *node, uint64_t first, uint64_t last)
+{
+	struct range_node *best = NULL;
+
+	while (node) {
+		if (node->last < first) {
+			node = node->right;
+		} else {
+			best = node;
+			if (node->first <= first)
+				break;
+			node = node->left;
+		}
+	}
+	return best && best->first <= last ? best : NULL;
+}
+
 struct range_node *range_first(const struct range_tree *tree, uint64_t first, uint64_t last)
 {
 	struct range_node *root = tree->root;
 
-	if (!root || root->subtree_last < first || root->subtree_first > last)
+	if (!root)
 		return NULL;
-	return search(root, first, last);
+	if (!tree->overlaps)
+		return first > tree->highest->last ? NULL : search_disjoint(root, first, last);
+	return root->subtree_last < first ? NULL : search(root, first, last);
 }
 
 struct range_node *range_next(const struct range_node *node, uint64_t first, uint64_t last)
 {
+	struct range_node *next;
+
+	if (!node->overlaps) {
+		next = range_successor(node);
+		return next && next->first <= last && next->last >= first ? next : NULL;
+	}
 	for (;;) {
 		const struct range_node *child;
 
@@ -287,68 +379,45 @@ struct range_node *range_predecessor(const struct range_node *node)
 	return (struct range_node *)(uintptr_t)node;
 }
 
-/* The first gap of a subtree that is at least wide; subtree_gap says that there is one. */
-static void lowest_gap(
-	const struct range_node *node, uint64_t wide, uint64_t *first, uint64_t *last)
+/* The lowest node of a subtree with a gap at least wide; subtree_gap says that there is one. */
+static const struct range_node *lowest_gap(const struct range_node *node, uint64_t wide)
 {
 	for (;;) {
-		const struct range_node *left = node->left, *right = node->right;
-
-		if (left && left->subtree_gap >= wide) {
-			node = left;
-			continue;
-		}
-		if (left && between(left->subtree_last, node->first) >= wide) {
-			*first = left->subtree_last + 1;
-			*last = node->first - 1;
-			return;
-		}
-		if (between(node->last, right->subtree_first) >= wide) {
-			*first = node->last + 1;
-			*last = right->subtree_first - 1;
-			return;
-		}
-		node = right;
+		if (node->left && node->left->subtree_gap >= wide)
+			node = node->left;
+		else if (node->gap >= wide)
+			return node;
+		else
+			node = node->right;
 	}
 }
 
-/* The first gap at least wide between node or what follows it and its successor; false when there
- * is none. */
-static bool gap_after(const struct range_node *node, uint64_t wide, uint64_t *first, uint64_t *last)
+/* The first node after node with a gap at least wide. */
+static const struct range_node *gap_after(const struct range_node *node, uint64_t wide)
 {
 	for (;;) {
-		const struct range_node *right = node->right, *child;
+		const struct range_node *child;
 
-		if (right && between(node->last, right->subtree_first) >= wide) {
-			*first = node->last + 1;
-			*last = right->subtree_first - 1;
-			return true;
-		}
-		if (right && right->subtree_gap >= wide) {
-			lowest_gap(right, wide, first, last);
-			return true;
-		}
+		if (node->right && node->right->subtree_gap >= wide)
+			return lowest_gap(node->right, wide);
 		do {
 			child = node;
 			node = node->parent;
 			if (!node)
-				return false;
+				return NULL;
 		} while (node->right == child);
-		if (between(child->subtree_last, node->first) >= wide) {
-			*first = child->subtree_last + 1;
-			*last = node->first - 1;
-			return true;
-		}
+		if (node->gap >= wide)
+			return node;
 	}
 }
 
-/* The node with the smallest first >= value. */
-static const struct range_node *at_or_after(const struct range_tree *tree, uint64_t value)
+/* The first node that ends at or after from. */
+static const struct range_node *ending_after(const struct range_tree *tree, uint64_t from)
 {
 	const struct range_node *node = tree->root, *best = NULL;
 
 	while (node) {
-		if (node->first >= value) {
+		if (node->last >= from) {
 			best = node;
 			node = node->left;
 		} else {
@@ -361,29 +430,28 @@ static const struct range_node *at_or_after(const struct range_tree *tree, uint6
 bool range_hole(const struct range_tree *tree, uint64_t from, uint64_t length, uint64_t *first,
 	uint64_t *last)
 {
-	const struct range_node *node = range_first(tree, from, from), *next;
+	const struct range_node *node = NULL;
 	uint64_t wide = length ? length : 1;
 
-	if (node) {
-		if (node->last == UINT64_MAX)
-			return false;
-		from = node->last + 1;
-		next = range_successor(node);
-	} else {
-		next = at_or_after(tree, from);
-	}
 	*first = from;
-	*last = next ? next->first - 1 : UINT64_MAX;
-	if ((!next || next->first > from) && *last - *first >= wide - 1)
-		return true;
-	if (!next)
-		return false;
-	if (gap_after(next, wide, first, last))
-		return true;
-	*first = tree->root->subtree_last;
+	if (tree->root && tree->root->subtree_gap >= wide)
+		node = ending_after(tree, from);
+	if (node) {
+		/* The hole below it may begin before from. */
+		if (node->first <= from || node->first - from < wide || node->gap < wide)
+			node = gap_after(node, wide);
+		if (node) {
+			*last = node->first - 1;
+			if (node->first - node->gap > from)
+				*first = node->first - node->gap;
+			return true;
+		}
+	}
 	*last = UINT64_MAX;
-	if (*first == UINT64_MAX)
-		return false;
-	++*first;
+	if (tree->highest && tree->highest->last >= from) {
+		if (tree->highest->last == UINT64_MAX)
+			return false;
+		*first = tree->highest->last + 1;
+	}
 	return *last - *first >= wide - 1;
 }

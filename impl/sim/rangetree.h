@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Interval trees over [first, last] of u64, intrusive, balanced, deterministic. Ranges may overlap
- * (reserved sets) or not (areas); the tree also keeps the widest gap below each node so that holes
- * of disjoint sets are found in O(log n).
+ * (reserved sets) or not (areas). A disjoint set also keeps the widest hole below each node, so
+ * that holes are found in O(log n); what lies above all ranges is found at once. No locks inside.
  */
 #ifndef IOMMUZZ_SIM_RANGETREE_H
 #define IOMMUZZ_SIM_RANGETREE_H
@@ -10,18 +10,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* One cache line: at a million ranges each node that a search visits is a cache miss. */
 struct range_node {
-	struct range_node *left, *right, *parent;
-	uint64_t first, last;	/* inclusive */
-	uint64_t subtree_last;	/* largest last below and here */
-	uint64_t subtree_first; /* smallest first below and here */
-	uint64_t subtree_gap;	/* widest run of uncovered values between ranges of the subtree (for
-				   disjoint sets) */
-	uint32_t height;	/* of the subtree */
+	struct range_node *left, *right;
+	uint64_t first, last; /* inclusive */
+	struct range_node *parent;
+	union {
+		uint64_t gap; /* disjoint set: free values right below first, down to the range
+				 before or to 0 */
+		uint64_t subtree_last; /* overlapping set: largest last below and here */
+	};
+	uint64_t subtree_gap; /* disjoint set: largest gap below and here */
+	uint16_t height;      /* of the subtree */
+	bool overlaps;	      /* as in the tree */
 };
 struct range_tree {
 	struct range_node *root;
+	struct range_node *highest; /* with the largest first */
 	uint32_t count;
+	bool overlaps; /* two ranges have overlapped since the tree was empty */
 };
 
 void range_tree_init(struct range_tree *tree);

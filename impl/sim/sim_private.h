@@ -74,7 +74,7 @@ struct process {
 
 struct arena_chunk;
 struct arena_large;
-#define ARENA_CLASSES 80
+#define ARENA_CLASSES 24
 
 struct arena {
 	uint8_t *next, *end; /* free part of the current chunk */

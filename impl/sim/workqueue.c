@@ -7,7 +7,7 @@ struct workqueue {
 	struct workqueue *next; /* of the sim */
 	const char *name;
 	struct work *first, **last;
-	bool running; /* somebody runs items: all others leave the queue alone */
+	bool running; /* atomic; somebody runs items: all others leave the queue alone */
 	struct task worker;
 };
 
@@ -78,20 +78,20 @@ static void run(struct task *task, struct workqueue *queue)
 	lock_wake(task, SLOT_WAIT);
 }
 
+static bool is_idle(const void *argument)
+{
+	return !__atomic_load_n(&((const struct workqueue *)argument)->running, __ATOMIC_ACQUIRE);
+}
+
 static bool start_running(struct sim *sim, struct workqueue *queue)
 {
 	bool mine;
 
 	sim_enter(sim, &sim->state_lock);
-	mine = !queue->running;
+	mine = is_idle(queue);
 	__atomic_store_n(&queue->running, true, __ATOMIC_RELEASE);
 	sim_leave(sim, &sim->state_lock);
 	return mine;
-}
-
-static bool is_idle(const void *argument)
-{
-	return !__atomic_load_n(&((const struct workqueue *)argument)->running, __ATOMIC_ACQUIRE);
 }
 
 void workqueue_flush(struct task *task, struct workqueue *queue)
@@ -151,7 +151,7 @@ static struct workqueue *claim(struct sim *sim)
 	struct workqueue *queue;
 
 	sim_enter(sim, &sim->state_lock);
-	for (queue = sim->workqueues; queue && (!queue->first || queue->running);
+	for (queue = sim->workqueues; queue && (!queue->first || !is_idle(queue));
 		queue = queue->next)
 		;
 	if (queue)
