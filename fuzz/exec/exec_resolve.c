@@ -312,7 +312,7 @@ bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame)
 	if (row->kind == CALL_IOCTL || call->row == CALL_ID_ioctl)
 		resolved->at = default_place ? frame->window : exec_value(exec, at);
 	if (bytes && bytes->kind == VALUE_BYTES) {
-		resolved->bytes = exec->prog->bytes + bytes->start;
+		resolved->bytes = prog_value_bytes(exec->prog, bytes);
 		resolved->byte_count = bytes->count;
 	}
 	resolved->literals = frame->literals;

@@ -222,7 +222,7 @@ void print_value(const struct printer *printer, const struct field *field,
 	case VALUE_HANDLE: print_handle(printer, field, value, row); break;
 	case VALUE_MEM: print_mem(out, value->number); break;
 	case VALUE_BYTES:
-		print_bytes(out, printer->prog->bytes + value->start, value->count);
+		print_bytes(out, prog_value_bytes(printer->prog, value), value->count);
 		break;
 	case VALUE_STRUCT: print_struct(printer, field->pointee, value); break;
 	case VALUE_ARRAY: print_array(printer, field->pointee, value); break;

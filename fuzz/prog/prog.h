@@ -134,6 +134,11 @@ static inline const struct call_row *prog_row(const struct call *call)
 {
 	return &call_rows[call->row];
 }
+/* The bytes of a VALUE_BYTES; never NULL, also for none. */
+static inline const uint8_t *prog_value_bytes(const struct prog *prog, const struct value *value)
+{
+	return value->count ? prog->bytes + value->start : (const uint8_t *)"";
+}
 static inline struct value *prog_value(
 	const struct prog *prog, const struct call *call, unsigned field)
 {

@@ -314,7 +314,7 @@ static void copy_values(struct prog *to, uint64_t first_to, const struct prog *f
 
 		if (value.kind == VALUE_BYTES) {
 			if (is_inside(&value, from->byte_count))
-				start = prog_add_bytes(to, from->bytes + value.start, value.count);
+				start = prog_add_bytes(to, prog_value_bytes(from, &value), value.count);
 			else
 				start = UINT32_MAX;
 			value.start = start;
