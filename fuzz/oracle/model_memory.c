@@ -205,6 +205,14 @@ static void report_at(struct model *model, uint64_t address, const uint8_t *old,
 	model->events.memory(model->events.context, address, old, bytes, (uint32_t)count);
 }
 
+/* A process sees nothing through a mapping without any permission. */
+static bool is_readable(struct model_mm *mm, uint64_t address)
+{
+	const struct model_vma *vma = model_vma_find(mm, address);
+
+	return vma && vma->prot;
+}
+
 void model_store(struct model *model, struct model_page *page, uint64_t offset, const void *bytes,
 	uint64_t count)
 {
@@ -217,13 +225,13 @@ void model_store(struct model *model, struct model_page *page, uint64_t offset, 
 	if (!model->events.memory || !model->process->alive)
 		return;
 	slot = slot_find(&mm->slots, page->index);
-	if (slot && slot->page == page)
+	if (slot && slot->page == page && is_readable(mm, page->index * MODEL_PAGE))
 		report_at(model, page->index * MODEL_PAGE + offset, old, bytes, count);
 	for (uint32_t i = 0; i < mm->vmas.count; i++) {
 		struct model_vma *vma = model_array_at(&mm->vmas, i);
 		uint64_t address = vma->start + page->index * MODEL_PAGE - vma->offset;
 
-		if (!vma->backing || page->index * MODEL_PAGE < vma->offset ||
+		if (!vma->backing || !vma->prot || page->index * MODEL_PAGE < vma->offset ||
 			address >= vma->end ||
 			model_backing_page(model, vma->backing, page->index, false) != page)
 			continue;

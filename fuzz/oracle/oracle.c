@@ -14,14 +14,13 @@
 #include "fuzz/oracle/rollback.h"
 #include "fuzz/prog/text.h"
 
-#define SWEEP_MAX 1000		    /* runs of one `fail-nth *` */
-#define PINS_KEPT "unmap-pins-kept" /* a WARN of impl */
+#define SWEEP_MAX 1000 /* runs of one `fail-nth *` */
 
 struct oracle_run {
 	struct lockstep pair;
 	uint32_t oracles;
 	uint32_t number; /* steps since begin */
-	bool driver_ran; /* the program's own driver has answered a callback */
+	bool driver_ran; /* the program itself was a driver: in-kernel calls, callbacks */
 	const char *skipped;
 	struct audit *audit;
 	struct isolation *isolation;
@@ -175,8 +174,15 @@ static bool begin(struct oracle_run *run, const struct prog *prog)
 /*
  * A WARN that a program provokes through the in-kernel API (7.2, 7.4 to 7.6) is what the kernel
  * would say to a wrong driver; one that an ioctl provokes is a defect, and so is every broken rule
- * of the machine. Pins that a driver kept when it was asked to give them back are met later.
+ * of the machine. Pins that a driver kept when it was asked to give them back, or gave back
+ * although they were another one's, are met later.
  */
+static bool is_drivers_fault(const struct oracle_run *run, const char *rule)
+{
+	return run->driver_ran &&
+	       (!strcmp(rule, "unmap-pins-kept") || !strcmp(rule, "unpin-without-pin"));
+}
+
 static bool machine_step(
 	struct oracle_run *run, uint32_t call, bool in_kernel, struct finding *finding)
 {
@@ -187,8 +193,7 @@ static bool machine_step(
 		return true;
 	if (!target_inproc_report(exec_target(run->pair.impl), &report, &all))
 		return true;
-	if (report.is_warning &&
-		(in_kernel || (run->driver_ran && !strcmp(report.rule, PINS_KEPT))))
+	if (report.is_warning && (in_kernel || is_drivers_fault(run, report.rule)))
 		return true;
 	return finding_set(finding, ORACLE_MACHINE, call, report.rule, "%s%s%s",
 		report.is_warning ? "kernel warning: " : "", report.message,
@@ -201,7 +206,7 @@ static bool step_once(struct oracle_run *run, const struct prog *prog, uint32_t 
 	bool agreed = lockstep_step(&run->pair, prog, i, mode, nth, step, finding);
 	bool in_kernel = step->callbacks || prog_row(&prog->calls[i])->kind == CALL_KERNEL;
 
-	run->driver_ran = run->driver_ran || step->callbacks;
+	run->driver_ran = run->driver_ran || in_kernel;
 	step->number = ++run->number;
 	if (!agreed || !machine_step(run, i, in_kernel, finding))
 		return false;

@@ -113,9 +113,10 @@ void iommufd_file_release(struct task *task, struct file *file)
 int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot, uint32_t flags,
 	uint64_t offset)
 {
-	(void)task;
 	(void)file;
 	(void)offset;
+	if (!sim_since(task_sim(task), LINUX(6, 17)))
+		return -ENODEV;
 	if (!length || length & (SIM_PAGE_SIZE - 1))
 		return -EINVAL;
 	if (!(flags & 1)) /* MAP_SHARED */

@@ -100,10 +100,10 @@ static int64_t dispatch_test(struct command *command)
 	if (op >= TEST_OPS || !test_rows[op])
 		return -EOPNOTSUPP;
 	row = &call_rows[test_rows[op] - 1];
-	if (!row->implemented)
-		return -ENOTTY;
 	if (!sim_since(task_sim(command->task), row->since))
 		return -EOPNOTSUPP;
+	if (!row->implemented)
+		return -ENOTTY;
 	return handlers[test_rows[op] - 1](command);
 }
 

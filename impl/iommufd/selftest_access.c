@@ -68,6 +68,7 @@ int64_t handle_IOMMU_TEST_OP_CREATE_ACCESS(struct command *command)
 	}
 	if (!rc) {
 		file_install_fd(task, fd, file);
+		file_close_on_exec(task, fd); /* 10.12 */
 		return 0;
 	}
 	file_put(task, file);

@@ -92,6 +92,7 @@ void fd_install(struct process *process, int fd, struct file *file)
 {
 	sim_enter(process->sim, &process->sim->state_lock);
 	process->files[fd] = file;
+	process->close_on_exec[fd / 64] &= ~(UINT64_C(1) << fd % 64);
 	sim_leave(process->sim, &process->sim->state_lock);
 }
 
@@ -129,6 +130,15 @@ void file_release_fd(struct task *task, int fd)
 	fd_install(task->process, fd, NULL);
 }
 
+void file_close_on_exec(struct task *task, int fd)
+{
+	struct process *process = task->process;
+
+	sim_enter(process->sim, &process->sim->state_lock);
+	process->close_on_exec[fd / 64] |= UINT64_C(1) << fd % 64;
+	sim_leave(process->sim, &process->sim->state_lock);
+}
+
 struct file *file_from_fd(struct task *task, int fd)
 {
 	struct process *process = task->process;
@@ -160,6 +170,21 @@ void files_close_all(struct task *task, struct process *process)
 	}
 }
 
+void files_close_on_exec(struct task *task)
+{
+	struct process *process = task->process;
+	uint32_t fd;
+
+	for (fd = 0; fd < process->files_room; fd++) {
+		struct file *file = NULL;
+
+		if (process->close_on_exec[fd / 64] & UINT64_C(1) << fd % 64)
+			file = fd_remove(process, (int)fd);
+		if (file)
+			file_put(task, file);
+	}
+}
+
 bool files_copy(struct process *to, const struct process *from)
 {
 	uint32_t fd;
@@ -172,5 +197,6 @@ bool files_copy(struct process *to, const struct process *from)
 		if (is_open(from, (int)fd))
 			to->files[fd] = file_get(from->files[fd]);
 	}
+	memcpy(to->close_on_exec, from->close_on_exec, sizeof(to->close_on_exec));
 	return true;
 }

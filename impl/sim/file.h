@@ -37,6 +37,8 @@ int file_reserve_fd(struct task *task);
 /* Installs (takes over the caller's reference) or gives the number back. */
 void file_install_fd(struct task *task, int fd, struct file *file);
 void file_release_fd(struct task *task, int fd);
+/* The descriptor, just installed, is closed by exec (O_CLOEXEC). Copies of it by dup are not. */
+void file_close_on_exec(struct task *task, int fd);
 /* The file behind fd with a reference, NULL when fd is not open. */
 struct file *file_from_fd(struct task *task, int fd);
 

@@ -68,6 +68,7 @@ struct process {
 	bool alive;
 	struct file **files; /* FILE_RESERVED: taken, nothing installed */
 	uint32_t files_room;
+	uint64_t close_on_exec[SIM_FDS / 64]; /* a bit a descriptor */
 	struct task *threads[SIM_THREADS];
 	struct task main;
 };
@@ -167,6 +168,10 @@ void arena_destroy(struct sim *sim);
  * no host memory. */
 struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid,
 	uint32_t capabilities, uint64_t memlock, struct mm *mm);
+static inline bool sim_process_alive(const struct process *process)
+{
+	return __atomic_load_n(&process->alive, __ATOMIC_ACQUIRE);
+}
 /* The process exits: memory, then descriptors. */
 void process_exit(struct process *process);
 /* Adds a task to the sim; process NULL: a kernel thread. */
@@ -175,6 +180,8 @@ void task_remove(struct sim *sim, struct task *task);
 
 /* file.c */
 void files_close_all(struct task *task, struct process *process);
+/* Closes the descriptors that do not survive exec. */
+void files_close_on_exec(struct task *task);
 /* The child's descriptors name the same files. False: no host memory. */
 bool files_copy(struct process *to, const struct process *from);
 /* The lowest free descriptor of a process, reserved; -EMFILE, -ENOMEM (host memory). */

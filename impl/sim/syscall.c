@@ -8,7 +8,8 @@
 #include "impl/sim/mm/mm_private.h"
 #include "impl/sim/sim_private.h"
 
-#define O_READ_WRITE 2u
+#define O_READ_WRITE  2u
+#define MEMFD_CLOEXEC 1u
 
 /* What a file without a poll method is always ready for: IN, OUT, RDNORM, WRNORM. */
 #define POLL_DEFAULT UINT32_C(0x145)
@@ -20,7 +21,7 @@ int64_t syscall_leave(struct task *task, int64_t result)
 		return result;
 	if (task->locks.depth || task->rcu_depth)
 		lock_assert_none(task);
-	if (task->sim->workqueues)
+	if (task->sim->threads || task->sim->workqueues)
 		workqueue_run_all(task);
 	if (task->sim->threads || task->sim->rcu_first)
 		rcu_run(task);
@@ -29,7 +30,8 @@ int64_t syscall_leave(struct task *task, int64_t result)
 
 static int64_t install_new(struct task *task, struct file *file)
 {
-	int fd = file_reserve_fd(task);
+	/* Nobody would close what a process opens after its exit. */
+	int fd = sim_process_alive(task->process) ? file_reserve_fd(task) : -ESRCH;
 
 	if (fd < 0)
 		file_put(task, file);
@@ -141,7 +143,9 @@ static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uin
 {
 	switch (file->kind) {
 	case FILE_MEMFD: return mm_mmap(task, addr, length, prot, flags, file, offset);
-	case FILE_IOMMUFD: return iommufd_file_mmap(task, file, length, prot, flags, offset);
+	case FILE_IOMMUFD:
+		length = (length + SIM_PAGE_SIZE - 1) & ~(SIM_PAGE_SIZE - 1);
+		return iommufd_file_mmap(task, file, length, prot, flags, offset);
 	default: return -ENODEV;
 	}
 }
@@ -161,7 +165,7 @@ int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t pro
 	file = file_from_fd(task, fd);
 	if (!file)
 		return syscall_leave(task, -EBADF);
-	result = map_file(task, file, addr, length, prot, flags, offset);
+	result = length ? map_file(task, file, addr, length, prot, flags, offset) : -EINVAL;
 	file_put(task, file);
 	return syscall_leave(task, result);
 }
@@ -181,11 +185,15 @@ int64_t sim_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t
 int64_t sim_memfd(struct task *task, uint64_t size, uint32_t flags)
 {
 	struct file *file;
+	int64_t fd;
 	int error;
 
 	syscall_enter(task);
 	error = memfd_create_file(task, size, flags, &file);
-	return syscall_leave(task, error ? error : install_new(task, file));
+	fd = error ? error : install_new(task, file);
+	if (fd >= 0 && flags & MEMFD_CLOEXEC)
+		file_close_on_exec(task, (int)fd);
+	return syscall_leave(task, fd);
 }
 
 int64_t sim_ftruncate(struct task *task, int fd, uint64_t size)
@@ -246,8 +254,12 @@ int64_t sim_fill(struct task *task, uint64_t address, uint8_t value, uint64_t co
 
 static bool slot_free(const struct sim *sim, unsigned number)
 {
-	return number < SIM_PROCESSES &&
-	       (!sim->processes[number] || !sim->processes[number]->alive);
+	const struct process *process;
+
+	if (number >= SIM_PROCESSES)
+		return false;
+	process = __atomic_load_n(&sim->processes[number], __ATOMIC_ACQUIRE);
+	return !process || !sim_process_alive(process);
 }
 
 int64_t sim_fork(struct task *task, unsigned number)
@@ -257,6 +269,8 @@ int64_t sim_fork(struct task *task, unsigned number)
 	struct process *child;
 	struct mm *mm;
 
+	if (!parent->mm)
+		return -ESRCH;
 	if (!slot_free(sim, number))
 		return -EEXIST;
 	mm = mm_fork(task, parent->mm);
@@ -269,13 +283,17 @@ int64_t sim_fork(struct task *task, unsigned number)
 
 int64_t sim_exec(struct task *task)
 {
-	struct mm *old = task->process->mm, *mm = mm_create(task->sim, MM_SIMULATED);
+	struct mm *old = task->process->mm, *mm;
 
+	if (!old)
+		return -ESRCH;
+	mm = mm_create(task->sim, MM_SIMULATED);
 	if (!mm)
 		return -ENOMEM;
 	syscall_enter(task);
 	task->process->mm = mm;
 	mm_put(task, old);
+	files_close_on_exec(task);
 	return syscall_leave(task, 0);
 }
 
