@@ -65,7 +65,7 @@ struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid,
 	process->alive = true;
 	process->threads[0] = &process->main;
 	task_init(sim, &process->main, process, 0);
-	sim->processes[number] = process;
+	__atomic_store_n(&sim->processes[number], process, __ATOMIC_RELEASE);
 	return process;
 }
 
@@ -78,7 +78,7 @@ void process_exit(struct process *process)
 	if (mm)
 		mm_put(task, mm);
 	files_close_all(task, process);
-	process->alive = false;
+	__atomic_store_n(&process->alive, false, __ATOMIC_RELEASE);
 }
 
 struct process *process_get(struct process *process)
@@ -108,9 +108,10 @@ void process_put(struct task *task, struct process *process)
 
 struct process *sim_process(struct sim *sim, unsigned n)
 {
-	struct process *process = n < SIM_PROCESSES ? sim->processes[n] : NULL;
+	struct process *process =
+		n < SIM_PROCESSES ? __atomic_load_n(&sim->processes[n], __ATOMIC_ACQUIRE) : NULL;
 
-	return process && process->alive ? process : NULL;
+	return process && sim_process_alive(process) ? process : NULL;
 }
 
 struct task *sim_task(struct sim *sim, unsigned process_number, unsigned thread)
