@@ -141,6 +141,10 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length,
 	uint32_t prot, uint32_t flags, uint64_t offset)
 {
+	int error = mm_check_file_map(addr, length, flags);
+
+	if (error)
+		return error;
 	switch (file->kind) {
 	case FILE_MEMFD: return mm_mmap(task, addr, length, prot, flags, file, offset);
 	case FILE_IOMMUFD:
@@ -165,7 +169,7 @@ int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t pro
 	file = file_from_fd(task, fd);
 	if (!file)
 		return syscall_leave(task, -EBADF);
-	result = length ? map_file(task, file, addr, length, prot, flags, offset) : -EINVAL;
+	result = map_file(task, file, addr, length, prot, flags, offset);
 	file_put(task, file);
 	return syscall_leave(task, result);
 }

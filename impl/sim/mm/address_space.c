@@ -5,8 +5,9 @@
 #include "impl/abi/kernel_calls.h"
 #include "impl/sim/mm/mm_private.h"
 
-#define LOWEST UINT64_C(0x10000) /* nobody maps below */
-#define MM_SEM 8u		 /* PROT_SEM: known and without effect here */
+#define LOWEST	 UINT64_C(0x10000) /* nobody maps below */
+#define MAP_TYPE 0xfu
+#define MM_SEM	 8u /* PROT_SEM: known and without effect here */
 
 struct mm *mm_create_empty(struct sim *sim, enum mm_provider provider)
 {
@@ -255,7 +256,7 @@ static int64_t map_locked(struct mm *mm, const struct map_request *request)
 				: -ENOMEM;
 	if (error)
 		return error;
-	if (request->flags & CALL_MAP_PRIVATE) {
+	if ((request->flags & MAP_TYPE) == CALL_MAP_PRIVATE) {
 		good = map_private(mm, va, request->length, request->prot, request->huge, memory,
 			request->index);
 	} else if (memory) {
@@ -274,6 +275,35 @@ static int64_t map_locked(struct mm *mm, const struct map_request *request)
 	return good ? (int64_t)va : -ENOMEM;
 }
 
+/* What does not depend on the kind of file, in the order of Linux. */
+static int check_place(
+	uint64_t addr, uint64_t length, uint32_t flags, bool file, uint64_t unit, uint64_t *whole)
+{
+	uint32_t type = flags & MAP_TYPE;
+
+	if (!length)
+		return -EINVAL;
+	if (!rounded(length, unit, whole) || *whole > TASK_SIZE)
+		return -ENOMEM;
+	if (flags & CALL_MAP_FIXED) {
+		if (addr > TASK_SIZE - *whole)
+			return -ENOMEM;
+		if (addr % unit)
+			return -EINVAL;
+		if (addr < LOWEST)
+			return -EPERM;
+	}
+	/* Both bits together are SHARED_VALIDATE, for files only. */
+	if (type == CALL_MAP_SHARED || type == CALL_MAP_PRIVATE)
+		return 0;
+	return file && type == (CALL_MAP_SHARED | CALL_MAP_PRIVATE) ? 0 : -EINVAL;
+}
+
+int mm_check_file_map(uint64_t addr, uint64_t length, uint32_t flags)
+{
+	return check_place(addr, length, flags, true, SIM_PAGE_SIZE, &length);
+}
+
 int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags,
 	struct file *file, uint64_t offset)
 {
@@ -282,32 +312,24 @@ int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot
 		.prot = prot,
 		.flags = flags,
 		.file = file ? file->object : NULL};
-	uint32_t sharing = flags & (CALL_MAP_SHARED | CALL_MAP_PRIVATE);
 	struct mm *mm = task_mm(task);
 	uint64_t unit;
 	int64_t result;
+	int error;
 
 	if (!mm || mm->provider == MM_REAL)
 		return -ENODEV;
-	if (offset % SIM_PAGE_SIZE || !length)
+	if (offset % SIM_PAGE_SIZE)
 		return -EINVAL;
 	request.huge = file ? request.file->huge : (flags & CALL_MAP_HUGETLB) != 0;
-	if (sharing == (CALL_MAP_SHARED | CALL_MAP_PRIVATE) || !sharing ||
-		(file && (flags & CALL_MAP_HUGETLB) && !request.huge))
+	if (file && (flags & CALL_MAP_HUGETLB) && !request.huge)
 		return -EINVAL;
 	unit = request.huge ? SIM_HUGE_SIZE : SIM_PAGE_SIZE;
-	if (!rounded(length, unit, &request.length) || request.length > TASK_SIZE)
-		return -ENOMEM;
+	error = check_place(addr, length, flags, file != NULL, unit, &request.length);
+	if (error)
+		return error;
 	if (file && offset % unit)
 		return -EINVAL;
-	if (flags & CALL_MAP_FIXED) {
-		if (addr > TASK_SIZE - request.length)
-			return -ENOMEM;
-		if (addr % unit)
-			return -EINVAL;
-		if (addr < LOWEST)
-			return -EPERM;
-	}
 	down_write(task, &mm->lock);
 	sim_enter(task->sim, &task->sim->memory_lock);
 	result = map_locked(mm, &request);
