@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open files. A file holds a kind, not function pointers: what a kind does on ioctl, release, ...
- * is in the const table of file_kinds.def, bound at build time (impl/sim/syscall.c calls
- * NAME_ioctl, NAME_release, ...).
+ * Open files. A file holds a kind, not function pointers, so that it can lie in memory that several
+ * processes share: impl/sim/syscall.c and file.c call the bodies of each kind by name.
  */
 #ifndef IOMMUZZ_SIM_FILE_H
 #define IOMMUZZ_SIM_FILE_H
