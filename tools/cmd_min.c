@@ -57,8 +57,10 @@ static struct oracle_run *open_oracles(const struct min *min)
 {
 	struct oracle_run *run = oracle_open(min->kernel, min->oracles);
 
-	if (run)
+	if (run) {
 		oracle_set_bug(run, min->bug);
+		oracle_set_work_limit(run, 0);
+	}
 	return run;
 }
 

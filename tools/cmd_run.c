@@ -242,6 +242,8 @@ static int run_files(struct run *run, const struct file_list *list)
 		tool_error("target %s: %s", run->target->name, reason);
 		return TOOL_BROKEN;
 	}
+	if (run->oracle_run)
+		oracle_set_work_limit(run->oracle_run, 0);
 	for (size_t i = 0; i < list->count; i++) {
 		struct prog_text text;
 

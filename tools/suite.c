@@ -145,8 +145,10 @@ struct suite_runner *suite_open(const struct suite_config *config)
 		free(runner);
 		return NULL;
 	}
-	if (runner->oracles)
+	if (runner->oracles) {
 		oracle_set_bug(runner->oracles, config->bug);
+		oracle_set_work_limit(runner->oracles, 0);
+	}
 	return runner;
 }
 

@@ -8,7 +8,8 @@
 #include "fuzz/exec/exec_private.h"
 #include "impl/abi/kernel_calls.h"
 
-#define DEFAULT_PAGES 16384u
+#define DEFAULT_PAGES	16384u
+#define WORK_LENGTH_MAX (UINT64_C(64) << 20) /* bytes of mem by default */
 
 /* What a struct holds when the program says nothing: the size word, the selector, a process's
  * limit. */
@@ -158,6 +159,54 @@ bool exec_injected(const struct exec *exec, uint32_t *faults_passed)
 	return exec->injected;
 }
 
+void exec_set_work_limit(struct exec *exec, uint64_t limit)
+{
+	exec->work_limit = limit;
+}
+
+/* Whether the call copies its length, as opposed to working on whole ranges. */
+static bool copies_bytes(uint16_t row)
+{
+	switch ((enum call_id)row) {
+	case CALL_ID_fill:
+	case CALL_ID_read:
+	case CALL_ID_write:
+	case CALL_ID_access_rw:
+	case CALL_ID_dma_read:
+	case CALL_ID_dma_write:
+	case CALL_ID_IOMMU_TEST_OP_ACCESS_RW: return true;
+	default: return false;
+	}
+}
+
+static uint64_t call_work(const struct prog *prog, const struct call *call)
+{
+	const struct call_row *row = prog_row(call);
+	/* Ranges are walked page by page at worst. */
+	unsigned shift = copies_bytes(call->row) ? 14 : 20;
+	uint64_t work = 1;
+
+	for (unsigned f = 0; f < row->field_count; f++) {
+		const struct value *value = prog_value(prog, call, f);
+
+		if (row->fields[f].kind != FIELD_LENGTH || value->kind != VALUE_NUMBER)
+			continue;
+		/* Longer than any memory: refused early. */
+		work += (value->number < WORK_LENGTH_MAX ? value->number : WORK_LENGTH_MAX) >>
+			shift;
+	}
+	return work * (call->repeat ? call->repeat : 1);
+}
+
+uint64_t exec_work(const struct prog *prog)
+{
+	uint64_t work = 0;
+
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		work += call_work(prog, &prog->calls[i]);
+	return work;
+}
+
 /* Why a program cannot be run by this executor, or NULL. */
 static const char *unsupported(const struct prog *prog)
 {
@@ -211,6 +260,8 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 	struct target_config config = config_of(exec, &prog->options);
 
 	*reason = unsupported(prog);
+	if (!*reason && exec->work_limit && exec_work(prog) > exec->work_limit)
+		*reason = "more work than is allowed here (repeats and lengths)";
 	if (*reason)
 		return false;
 	exec->running = false;

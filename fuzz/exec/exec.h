@@ -20,6 +20,14 @@ struct target *exec_target(struct exec *exec);
 /* A defect (enum sim_bug) for all following programs that name none; 0: none. */
 void exec_set_bug(struct exec *exec, uint16_t bug);
 
+/*
+ * Work of a program, estimated before it runs: one for each executed call (repeats count), and one
+ * for each 16 KiB that a call copies. exec_begin refuses programs beyond the limit, by default
+ * EXEC_WORK_MAX; fuzzing sets less, so that no input takes longer than a moment.
+ */
+uint64_t exec_work(const struct prog *prog);
+void exec_set_work_limit(struct exec *exec, uint64_t limit);
+
 /* Executed calls of one program at most (repeats count); exec_begin refuses longer ones. */
 #define EXEC_CALL_LIMIT (1u << 18)
 

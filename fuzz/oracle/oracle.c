@@ -109,8 +109,10 @@ struct oracle_run *oracle_open(uint16_t kernel, uint32_t oracles)
 	if (run->pair.impl && (run->pair.model || !(oracles & ORACLE_MODEL)) &&
 		(run->audit || !(oracles & ORACLE_AUDIT)) &&
 		(run->isolation || !(oracles & ORACLE_ISOLATION)) &&
-		(run->rollback || !(oracles & ORACLE_ROLLBACK)))
+		(run->rollback || !(oracles & ORACLE_ROLLBACK))) {
+		oracle_set_work_limit(run, ORACLE_WORK_LIMIT);
 		return run;
+	}
 	oracle_close(run);
 	return NULL;
 }
@@ -148,6 +150,11 @@ const char *oracle_skipped(const struct oracle_run *run)
 struct exec *oracle_exec(struct oracle_run *run)
 {
 	return run->pair.impl;
+}
+
+void oracle_set_work_limit(struct oracle_run *run, uint64_t limit)
+{
+	exec_set_work_limit(run->pair.impl, limit);
 }
 
 void oracle_set_bug(struct oracle_run *run, uint16_t bug)

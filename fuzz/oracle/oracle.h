@@ -43,6 +43,12 @@ const struct trace *oracle_model_trace(const struct oracle_run *run);
 const char *oracle_skipped(const struct oracle_run *run);
 /* The executor of the implementation, for outputs of the last run. */
 struct exec *oracle_exec(struct oracle_run *run);
+/*
+ * Work (exec.h) of a program at most; more is skipped. By default ORACLE_WORK_LIMIT, about half a
+ * second under sanitizers; 0: no limit.
+ */
+#define ORACLE_WORK_LIMIT 50000
+void oracle_set_work_limit(struct oracle_run *run, uint64_t limit);
 /* Defect (enum sim_bug) for programs that name none; 0: none. Only the implementation has it. */
 void oracle_set_bug(struct oracle_run *run, uint16_t bug);
 /* "model", "audit", ... of one bit of enum oracle_kind; and the bits of "model,audit" or "none",

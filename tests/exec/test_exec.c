@@ -336,6 +336,11 @@ static void test_failures(void)
 	tap_ok(done && entry(1)->result == -2, "an errno is the result");
 	tap_ok(!run("fd = open /dev/iommu\nthread A: IOMMU_IOAS_ALLOC fd\njoin\n", NULL),
 		"threads are refused for now");
+	exec_set_work_limit(exec, 100);
+	tap_ok(!run("repeat 101: nothing\n", NULL) && run("repeat 99: nothing\n", NULL) &&
+			!run("fill mem+0 length=2M\n", NULL),
+		"work beyond the limit is refused");
+	exec_set_work_limit(exec, 0);
 }
 
 int main(void)
