@@ -13,7 +13,7 @@ static void frame_push(struct task *task, struct kernel_access *driver, struct d
 {
 	frame->task = task;
 	frame->next = driver->frames;
-	driver->frames = frame;
+	__atomic_store_n(&driver->frames, frame, __ATOMIC_RELEASE);
 }
 
 /* Begins a call on a handle: the driver cannot go away until driver_end. NULL: -EBADF. */
@@ -40,7 +40,7 @@ static void driver_end(struct task *task, struct kernel_access *driver, const st
 	spin_lock(task, &machine->lock);
 	while (*link != frame)
 		link = &(*link)->next;
-	*link = frame->next;
+	__atomic_store_n(link, frame->next, __ATOMIC_RELEASE);
 	if (!driver->frames)
 		wake_up_all(task, &driver->idle);
 	spin_unlock(task, &machine->lock);
@@ -169,8 +169,12 @@ static int driver_close(struct task *task, uint64_t handle, struct kernel_access
 	}
 	spin_unlock(task, &machine->lock);
 	*out = driver;
-	if (!rc)
+	if (!rc) {
 		wait_event(task, &driver->idle, driver_is_idle, driver, 0);
+		/* The last one to leave may still be in driver_end, under the lock. */
+		spin_lock(task, &machine->lock);
+		spin_unlock(task, &machine->lock);
+	}
 	return rc;
 }
 

@@ -73,12 +73,17 @@ void object_abort(struct task *task, struct iommufd_context *context, struct iom
 }
 
 /* Both counters, unless one is 0 already. Table lock held. */
-static bool object_lock_counters(struct task *task, struct iommufd_object *object)
+static inline bool object_lock_counters(struct task *task, struct iommufd_object *object)
 {
 	if (!counter_read(&object->users) || !counter_read(&object->wait_count))
 		return false;
-	counter_add(task, &object->users, 1);
-	counter_add(task, &object->wait_count, 1);
+	if (task_threaded(task)) {
+		__atomic_add_fetch(&object->users, 1, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(&object->wait_count, 1, __ATOMIC_SEQ_CST);
+	} else {
+		object->users++;
+		object->wait_count++;
+	}
 	return true;
 }
 
