@@ -8,25 +8,57 @@ static struct range_tree *tree_of(const struct range_tree *tree)
 	return (struct range_tree *)(uintptr_t)tree;
 }
 
-static bool check_disjoint(struct audit *audit, const struct ioas *ioas, const struct range_tree *tree, const char *what)
-{
-	const struct range_node *node, *previous = NULL;
-	uint32_t count = 0;
+/* A walk over a set of intervals in ascending order. */
+struct disjoint {
+	const char *what;
+	uint32_t count;
+	uint64_t last; /* of the newest interval */
+};
 
-	range_tree_for_each(node, tree_of(tree)) {
-		if (node->last < node->first || (previous && node->first <= previous->last))
-			return AUDIT_BROKEN(audit, "I1 disjoint", "IOAS %u: %s [0x%llx, 0x%llx] overlaps", ioas->object.id,
-				what, (unsigned long long)node->first, (unsigned long long)node->last);
-		if (ioas->reserved.count && range_first(&ioas->reserved, node->first, node->last))
-			return AUDIT_BROKEN(audit, "I1 reserved", "IOAS %u: %s [0x%llx, 0x%llx] is partly reserved",
-				ioas->object.id, what, (unsigned long long)node->first,
-				(unsigned long long)node->last);
-		previous = node;
-		count++;
-	}
-	if (count != tree->count)
-		return AUDIT_BROKEN(audit, "I1 count", "IOAS %u: %u of %u %ss found", ioas->object.id, count, tree->count, what);
+static bool check_interval(
+	struct audit *audit, const struct ioas *ioas, struct disjoint *walk, uint64_t first, uint64_t last)
+{
+	if (last < first || (walk->count && first <= walk->last))
+		return AUDIT_BROKEN(audit, "I1 disjoint", "IOAS %u: %s [0x%llx, 0x%llx] overlaps", ioas->object.id,
+			walk->what, (unsigned long long)first, (unsigned long long)last);
+	if (ioas->reserved.count && range_first(&ioas->reserved, first, last))
+		return AUDIT_BROKEN(audit, "I1 reserved", "IOAS %u: %s [0x%llx, 0x%llx] is partly reserved",
+			ioas->object.id, walk->what, (unsigned long long)first, (unsigned long long)last);
+	walk->last = last;
+	walk->count++;
 	return true;
+}
+
+static bool check_count(struct audit *audit, const struct ioas *ioas, const struct disjoint *walk, uint32_t count)
+{
+	if (walk->count != count)
+		return AUDIT_BROKEN(audit, "I1 count", "IOAS %u: %u of %u %ss found", ioas->object.id, walk->count, count,
+			walk->what);
+	return true;
+}
+
+static bool check_areas_disjoint(struct audit *audit, const struct ioas *ioas)
+{
+	struct disjoint walk = {.what = "area"};
+	const struct range_item *item;
+
+	range_map_for_each(item, &ioas->areas) {
+		if (!check_interval(audit, ioas, &walk, item->first, item->last))
+			return false;
+	}
+	return check_count(audit, ioas, &walk, ioas->areas.count);
+}
+
+static bool check_allowed_disjoint(struct audit *audit, const struct ioas *ioas)
+{
+	struct disjoint walk = {.what = "allowed interval"};
+	const struct range_node *node;
+
+	range_tree_for_each(node, tree_of(&ioas->allowed)) {
+		if (!check_interval(audit, ioas, &walk, node->first, node->last))
+			return false;
+	}
+	return check_count(audit, ioas, &walk, ioas->allowed.count);
 }
 
 static bool check_area(struct audit *audit, const struct ioas *ioas, const struct area *area)
@@ -128,10 +160,10 @@ static bool check_run(struct audit *audit, const struct ioas *ioas, const struct
 static bool check_domain(struct audit *audit, const struct ioas *ioas, const struct iommu_domain *domain)
 {
 	struct entries entries = {.domain = domain};
-	struct range_node *node;
+	struct range_item *node;
 
 	entries_next(&entries, 0);
-	range_tree_for_each(node, tree_of(&ioas->areas)) {
+	range_map_for_each(node, &ioas->areas) {
 		const struct area *area = area_of(node);
 		uint64_t done = 0, total = area_length(area), phys, length;
 
@@ -172,15 +204,14 @@ static bool check_reserved(struct audit *audit, const struct ioas *ioas)
 bool audit_ioas(struct audit *audit, const struct ioas *ioas)
 {
 	uint32_t accesses = 0;
-	struct range_node *node;
+	struct range_item *node;
 
 	if (ioas->alignment != ioas_alignment(ioas))
 		return AUDIT_BROKEN(audit, "I4 alignment", "IOAS %u: alignment is %u, its contributors imply %u",
 			ioas->object.id, ioas->alignment, ioas_alignment(ioas));
-	if (!check_disjoint(audit, ioas, &ioas->areas, "area") ||
-		!check_disjoint(audit, ioas, &ioas->allowed, "allowed interval") || !check_reserved(audit, ioas))
+	if (!check_areas_disjoint(audit, ioas) || !check_allowed_disjoint(audit, ioas) || !check_reserved(audit, ioas))
 		return false;
-	range_tree_for_each(node, tree_of(&ioas->areas)) {
+	range_map_for_each(node, &ioas->areas) {
 		if (!check_area(audit, ioas, area_of(node)))
 			return false;
 	}

@@ -30,11 +30,11 @@ static void collect_pages(struct audit *audit)
 		struct iommufd_object *object;
 
 		for (uint32_t id = 1; (object = graph_next_object(context, &id)); id++) {
-			struct range_node *node;
+			struct range_item *node;
 
 			if (object->type != OBJECT_IOAS)
 				continue;
-			range_tree_for_each(node, &((struct ioas *)object)->areas)
+			range_map_for_each(node, &((struct ioas *)object)->areas)
 				note_area(audit, epoch, area_of(node));
 		}
 	}

@@ -45,7 +45,7 @@ void isolation_begin(struct isolation *isolation, struct sim *sim)
 /* Where the IOAS says that iova leads, 0 when nowhere; the area's protection in *protection. */
 static uint64_t expected_at(const struct ioas *ioas, uint64_t iova, uint32_t *protection)
 {
-	struct range_node *node = ioas ? range_first(&ioas->areas, iova, iova) : NULL;
+	struct range_item *node = ioas ? range_map_first(&ioas->areas, iova, iova) : NULL;
 	const struct area *area = node ? area_of(node) : NULL;
 	const struct page *page;
 
@@ -104,12 +104,12 @@ static bool touch_areas(struct isolation *isolation, const struct oracle_step *s
 	struct finding *finding, struct task *task, struct iommu_device *device,
 	const struct ioas *ioas)
 {
-	struct range_node *node;
+	struct range_item *node;
 	uint32_t areas = 0;
 
 	if (!ioas)
 		return true;
-	range_tree_for_each (node, &ioas->areas) {
+	range_map_for_each (node, &ioas->areas) {
 		if (!area_of(node)->pages)
 			continue;
 		if (++areas > AREAS_MAX)

@@ -73,15 +73,16 @@ static void mix(uint64_t *part, uint64_t value)
 static void hash_ioas(struct state *state, const struct ioas *ioas)
 {
 	struct range_node *node;
+	struct range_item *item;
 
 	mix(&state->parts[PART_RANGES], ioas->alignment | (uint64_t)ioas->small_pages << 32);
-	range_tree_for_each (node, &ioas->areas) {
-		const struct area *area = area_of(node);
+	range_map_for_each (item, &ioas->areas) {
+		const struct area *area = area_of(item);
 		uint64_t *part = &state->parts[PART_AREAS];
 
 		state->size++;
-		mix(part, node->first);
-		mix(part, node->last);
+		mix(part, item->first);
+		mix(part, item->last);
 		mix(part, area->offset);
 		mix(part, area->protection | (uint64_t)area->prevent_access << 8 |
 				  (uint64_t)area->filled << 9 | (uint64_t)area->accesses << 16 |

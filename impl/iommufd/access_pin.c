@@ -12,7 +12,7 @@ struct walk {
 /* The area that holds walk->at; false: not mapped, or transitional. iova_rwsem is held. */
 static bool walk_part(const struct ioas *ioas, struct walk *walk)
 {
-	struct range_node *node = range_first(&ioas->areas, walk->at, walk->at);
+	struct range_item *node = range_map_first(&ioas->areas, walk->at, walk->at);
 
 	if (!node || !area_of(node)->pages)
 		return false;

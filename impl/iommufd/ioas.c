@@ -31,7 +31,7 @@ int64_t handle_IOMMU_IOAS_ALLOC(struct command *command)
 	ioas->domains_rwsem = rwsem_init(LOCK_DOMAINS);
 	ioas->iova_rwsem = rwsem_init(LOCK_IOVA);
 	ioas->access_lock = spinlock_init(LOCK_OTHER);
-	range_tree_init(&ioas->areas);
+	range_map_init(&ioas->areas, task_sim(task));
 	range_tree_init(&ioas->reserved);
 	range_tree_init(&ioas->allowed);
 	ioas->alignment = 1;
@@ -62,9 +62,9 @@ static void ranges_free(struct task *task, struct range_tree *tree)
 /* Drivers that went away without giving their pins back leave areas that no callback can free any more. */
 static void ioas_drop_stale_pins(struct task *task, struct ioas *ioas)
 {
-	struct range_node *node;
+	struct range_item *node;
 
-	range_tree_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas) {
 		struct area *area = area_of(node);
 
 		if (!area->accesses)
@@ -85,6 +85,7 @@ void ioas_destroy(struct task *task, struct ioas *ioas)
 		ioas_drop_stale_pins(task, ioas);
 		ioas_unmap(task, ioas, 0, UINT64_MAX, &unmapped);
 	}
+	range_map_destroy(&ioas->areas);
 	ranges_free(task, &ioas->allowed);
 	ranges_free(task, &ioas->reserved);
 	sim_free(task, ioas->domains, ioas->domain_room * sizeof(*ioas->domains));

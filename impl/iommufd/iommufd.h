@@ -24,6 +24,7 @@
 #include "impl/sim/idr.h"
 #include "impl/sim/lock.h"
 #include "impl/sim/mm/mm.h"
+#include "impl/sim/rangemap.h"
 #include "impl/sim/rangetree.h"
 #include "impl/sim/sim.h"
 
@@ -80,7 +81,8 @@ struct ioas {
 	struct mutex mutex; /* hwpts */
 	struct hwpt *hwpts, *newest_hwpt; /* in creation order */
 	struct rwsem domains_rwsem, iova_rwsem;
-	struct range_tree areas, reserved, allowed;
+	struct range_map areas; /* struct area */
+	struct range_tree reserved, allowed; /* struct reserved_range */
 	struct iommu_domain **domains; /* dense; removal moves the last into the hole */
 	uint32_t domain_count, domain_room;
 	struct spinlock access_lock; /* accesses, inside the two rwsems and alone while notifying */
@@ -93,7 +95,7 @@ struct ioas {
 
 /* An interval of IOVAs. Transitional (being mapped or unmapped) while pages is NULL, 3.1. */
 struct area {
-	struct range_node node; /* IOVAs */
+	struct range_item node; /* IOVAs */
 	struct range_node fill; /* page indexes, in pages->filled while domains map it */
 	struct pages *pages;
 	uint64_t offset; /* byte of the pages object at the first IOVA */
@@ -245,7 +247,7 @@ static inline struct iommufd_machine *machine_of(const struct task *task)
 {
 	return sim_iommufd_state(task_sim(task));
 }
-static inline struct area *area_of(struct range_node *node)
+static inline struct area *area_of(struct range_item *node)
 {
 	return (struct area *)(void *)((char *)node - offsetof(struct area, node));
 }

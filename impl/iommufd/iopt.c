@@ -6,7 +6,7 @@ int ioas_reserve(struct task *task, struct ioas *ioas, uint64_t first, uint64_t 
 {
 	struct reserved_range *reserved;
 
-	if (range_first(&ioas->areas, first, last))
+	if (range_map_first(&ioas->areas, first, last))
 		return -EADDRINUSE;
 	if (range_first(&ioas->allowed, first, last) && !SIM_BUG(task, RESERVE_ALLOWED))
 		return -EADDRINUSE;
@@ -63,9 +63,9 @@ uint32_t ioas_alignment(const struct ioas *ioas)
 int ioas_check_alignment(const struct ioas *ioas, uint32_t alignment)
 {
 	uint64_t mask = alignment - 1;
-	struct range_node *node;
+	struct range_item *node;
 
-	range_tree_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas) {
 		const struct area *area = area_of(node);
 
 		if ((node->first | area_length(area) | (area->offset & (SIM_PAGE_SIZE - 1))) & mask)
@@ -89,7 +89,7 @@ int ioas_check_fixed(struct task *task, const struct ioas *ioas, uint64_t iova, 
 		return -EINVAL;
 	if (SIM_BUG(task, FIXED_OVERLAP_LAST) && iova < last)
 		checked_last = last - (length > SIM_PAGE_SIZE ? SIM_PAGE_SIZE : 1);
-	if (range_first(&ioas->areas, iova, checked_last))
+	if (range_map_first(&ioas->areas, iova, checked_last))
 		return -EEXIST;
 	return 0;
 }
@@ -153,7 +153,7 @@ static bool choose_in_window(
 
 	if (!choice_fits(choice, &first, last))
 		return false;
-	while (range_hole(&ioas->areas, first, choice->length, &hole_first, &hole_last)) {
+	while (range_map_hole(&ioas->areas, first, choice->length, &hole_first, &hole_last)) {
 		if (hole_first > last)
 			return false;
 		if (hole_first < first)
@@ -214,14 +214,14 @@ int ioas_choose_iova(
 uint64_t ioas_syz_iova(struct task *task, struct ioas *ioas, uint64_t value)
 {
 	uint32_t nth = (uint32_t)value, offset = (uint32_t)(value >> 32);
-	struct range_node *node;
+	struct range_item *node;
 	uint64_t iova = 0;
 
 	down_read(task, &ioas->iova_rwsem);
 	if (nth < ioas->areas.count || SIM_BUG(task, SYZ_COUNT)) {
-		node = range_lowest(&ioas->areas);
-		for (; nth && node && range_successor(node); nth--)
-			node = range_successor(node);
+		node = range_map_lowest(&ioas->areas);
+		for (; nth && node && range_map_successor(node); nth--)
+			node = range_map_successor(node);
 		if (node)
 			iova = node->first + offset;
 	}

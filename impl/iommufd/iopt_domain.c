@@ -53,10 +53,10 @@ static int reserve_aperture(struct task *task, struct ioas *ioas, struct iommu_d
 static int fill_areas(struct task *task, struct ioas *ioas, struct iommu_domain *domain)
 {
 	bool first = !ioas->domain_count;
-	struct range_node *node, *undo;
+	struct range_item *node, *undo;
 	int rc = 0;
 
-	range_tree_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas) {
 		if (!area_of(node)->pages)
 			continue;
 		rc = area_fill_domain(task, ioas, area_of(node), domain, first);
@@ -65,7 +65,7 @@ static int fill_areas(struct task *task, struct ioas *ioas, struct iommu_domain 
 	}
 	if (!rc)
 		return 0;
-	range_tree_for_each(undo, &ioas->areas) {
+	range_map_for_each(undo, &ioas->areas) {
 		if (undo == node)
 			break;
 		if (area_of(undo)->pages)
@@ -116,7 +116,7 @@ int ioas_add_domain(struct task *task, struct ioas *ioas, struct iommu_domain *d
 
 void ioas_remove_domain(struct task *task, struct ioas *ioas, struct iommu_domain *domain)
 {
-	struct range_node *node;
+	struct range_item *node;
 	uint32_t index = 0;
 
 	ioas_lock_all(task, ioas);
@@ -124,7 +124,7 @@ void ioas_remove_domain(struct task *task, struct ioas *ioas, struct iommu_domai
 	while (ioas->domains[index] != domain)
 		index++;
 	ioas->domains[index] = ioas->domains[--ioas->domain_count];
-	range_tree_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas) {
 		if (area_of(node)->pages)
 			area_unfill_domain(task, area_of(node), domain, !ioas->domain_count);
 	}

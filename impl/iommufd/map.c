@@ -56,7 +56,10 @@ static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pi
 		area->offset = pieces[i].offset;
 		area->protection = map_protection(flags);
 		area->piece = count > 1;
-		range_insert(&ioas->areas, &area->node);
+		if (!range_map_insert(&ioas->areas, &area->node)) {
+			rc = -ENOMEM;
+			break;
+		}
 		next += pieces[i].length;
 	}
 	if (!rc) {
@@ -64,7 +67,7 @@ static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pi
 		return 0;
 	}
 	while (i)
-		range_remove(&ioas->areas, &pieces[--i].area->node);
+		range_map_remove(&ioas->areas, &pieces[--i].area->node);
 	return rc;
 }
 
@@ -88,7 +91,7 @@ static int map_fill(struct task *task, struct ioas *ioas, struct map_piece *piec
 		while (--done)
 			area_unfill(task, ioas, pieces[done - 1].area, pieces[done - 1].pages);
 		for (uint32_t i = 0; i < count; i++)
-			range_remove(&ioas->areas, &pieces[i].area->node);
+			range_map_remove(&ioas->areas, &pieces[i].area->node);
 		pieces_free_areas(task, pieces, count);
 	}
 	up_write(task, &ioas->iova_rwsem);
@@ -215,10 +218,10 @@ static int source_add(struct task *task, struct copy_source *source, struct page
 /* Step 7: [first, last] must be covered by contiguous completed areas. Their pages stay referenced. */
 static int source_scan(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, struct copy_source *source)
 {
-	struct range_node *node = range_first(&ioas->areas, first, last);
+	struct range_item *node = range_map_first(&ioas->areas, first, last);
 	int rc;
 
-	for (; node; node = range_next(node, first, last)) {
+	for (; node; node = range_map_next(node, last)) {
 		struct area *area = area_of(node);
 		uint64_t end = node->last < last ? node->last : last;
 

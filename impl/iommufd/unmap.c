@@ -24,7 +24,7 @@ static void unmap_area(struct task *task, struct ioas *ioas, struct area *area, 
 	walk->bytes += area_length(area);
 	walk->areas++;
 	down_write(task, &ioas->iova_rwsem);
-	range_remove(&ioas->areas, &area->node);
+	range_map_remove(&ioas->areas, &area->node);
 	sim_free(task, area, sizeof(*area));
 	pages_put(task, pages);
 }
@@ -58,9 +58,9 @@ static int unmap_check(struct task *task, struct area *area, struct unmap_walk *
  */
 static int unmap_walk(struct task *task, struct ioas *ioas, struct unmap_walk *walk, uint64_t *iova, uint64_t *length)
 {
-	struct range_node *node;
+	struct range_item *node;
 
-	while ((node = range_first(&ioas->areas, walk->start, walk->last))) {
+	while ((node = range_map_first(&ioas->areas, walk->start, walk->last))) {
 		struct area *area = area_of(node);
 		uint64_t area_last = node->last;
 		int rc;
