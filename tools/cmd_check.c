@@ -224,6 +224,10 @@ static int run_check(struct check *check, const struct check_words *words)
 {
 	bool loaded = true;
 
+	/* The index is about all programs. */
+	if (words->requirements)
+		check->config.filter = NULL;
+
 	for (size_t i = 0; loaded && i < words->count; i++)
 		loaded = suite_load(&check->suite, words->paths[i], &check->config);
 	if (!words->count)

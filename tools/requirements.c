@@ -139,6 +139,44 @@ static uint32_t match_programs(struct index *index, const struct suite *suite)
 	return unknown;
 }
 
+static bool shows(const struct suite *suite, const char *id, size_t length, const char *requirement)
+{
+	for (size_t t = 0; t < suite->count; t++) {
+		const struct prog_header *header = &suite->tests[t].text.header;
+
+		if (strlen(suite->tests[t].id) != length ||
+			memcmp(suite->tests[t].id, id, length) != 0)
+			continue;
+		for (uint32_t r = 0; r < header->requirement_count; r++)
+			if (strcmp(header->requirements[r], requirement) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Programs that a row names, but that are gone or no longer say that they show it. */
+static uint32_t match_rows(const struct index *index, const struct suite *suite)
+{
+	uint32_t stale = 0;
+
+	for (size_t i = 0; i < index->count; i++) {
+		const struct requirement *row = &index->rows[i];
+
+		for (const char *word = row->text; row->shown == SHOWN_PROGRAM && *word;) {
+			size_t length = strcspn(word, " \t,");
+
+			if (length && !shows(suite, word, length, row->id)) {
+				printf("%-16s STALE: no program %.*s names it\n", row->id,
+					(int)length, word);
+				stale++;
+			}
+			word += length;
+			word += strspn(word, " \t,");
+		}
+	}
+	return stale;
+}
+
 static void print_row(const struct requirement *row)
 {
 	printf("%-16s ", row->id);
@@ -171,7 +209,7 @@ static int summarise(const struct index *index, uint32_t unknown, size_t broken)
 	}
 	printf("\n%zu requirements: %zu shown by programs, %zu by other checks, %zu later, %zu "
 	       "unobservable, %zu not "
-	       "shown; %u unknown ids\n",
+	       "shown; %u unknown or stale names\n",
 		index->count, programs, other[SHOWN_CHECK], other[SHOWN_LATER],
 		other[SHOWN_UNOBSERVABLE], missing, unknown);
 	if (index->wrong || broken)
@@ -209,7 +247,8 @@ int check_requirements(const struct check *check)
 	if (source) {
 		read_index(&index, path, source);
 		size_t broken = report_broken(&check->suite);
-		uint32_t unknown = match_programs(&index, &check->suite);
+		uint32_t unknown =
+			match_programs(&index, &check->suite) + match_rows(&index, &check->suite);
 		qsort(index.rows, index.count, sizeof(*index.rows), by_line);
 		for (size_t i = 0; i < index.count; i++)
 			print_row(&index.rows[i]);

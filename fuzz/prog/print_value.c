@@ -5,25 +5,78 @@
 
 #include "fuzz/prog/print_private.h"
 
+#define PAGE	     UINT64_C(4096)
+#define MEGABYTE     (UINT64_C(1) << 20)
+#define GIGABYTE     (UINT64_C(1) << 30)
+#define LARGE	     (UINT64_C(1) << 40) /* from here on hexadecimal tells more than units */
+#define NEAR_PAGES   16			 /* this close to a whole megabyte: 16M+1P, 2G-1P */
+#define NEAR_THE_END UINT64_C(65536)	 /* this close to 2^64: -1P, U64_MAX-1 */
+
+/* Whole gigabytes, megabytes or, below one megabyte, pages. */
+static bool print_unit(FILE *out, uint64_t number)
+{
+	if (!number || number >= LARGE || number % PAGE)
+		return false;
+	if (number % GIGABYTE == 0)
+		fprintf(out, "%" PRIu64 "G", number / GIGABYTE);
+	else if (number % MEGABYTE == 0)
+		fprintf(out, "%" PRIu64 "M", number / MEGABYTE);
+	else if (number < MEGABYTE)
+		fprintf(out, "%" PRIu64 "P", number / PAGE);
+	else
+		return false;
+	return true;
+}
+
+/* Whole pages that read well as such. */
+static bool print_pages(FILE *out, uint64_t number)
+{
+	uint64_t pages = number % MEGABYTE / PAGE, rest = MEGABYTE / PAGE - pages;
+
+	if (!number || number >= LARGE || number % PAGE)
+		return false;
+	if (print_unit(out, number))
+		return true;
+	if (pages <= NEAR_PAGES && print_unit(out, number - pages * PAGE)) {
+		fprintf(out, "+%" PRIu64 "P", pages);
+		return true;
+	}
+	if (rest <= NEAR_PAGES && print_unit(out, number + rest * PAGE)) {
+		fprintf(out, "-%" PRIu64 "P", rest);
+		return true;
+	}
+	return false;
+}
+
 void print_size(FILE *out, uint64_t number)
 {
-	static const struct {
-		uint64_t unit;
-		char suffix;
-	} units[] = {
-		{UINT64_C(1) << 30, 'G'},
-		{UINT64_C(1) << 20, 'M'},
-		{4096, 'P'},
-		{1024, 'K'},
-	};
-
-	for (unsigned i = 0; number && i < 4; i++) {
-		if (number % units[i].unit)
-			continue;
-		fprintf(out, "%" PRIu64 "%c", number / units[i].unit, units[i].suffix);
+	if (print_unit(out, number))
 		return;
-	}
-	fprintf(out, number < 4096 ? "%" PRIu64 : "0x%" PRIx64, number);
+	if (number && number % PAGE == 0)
+		fprintf(out, "%" PRIu64 "P", number / PAGE);
+	else if (number && number % 1024 == 0)
+		fprintf(out, "%" PRIu64 "K", number / 1024);
+	else
+		fprintf(out, number < PAGE ? "%" PRIu64 : "0x%" PRIx64, number);
+}
+
+static void print_length(FILE *out, uint64_t number)
+{
+	if (number >= LARGE)
+		fprintf(out, "0x%" PRIx64, number);
+	else if (!print_pages(out, number))
+		print_size(out, number);
+}
+
+/* An IOVA, or the last byte of a range: 16M, 2G-1, else hexadecimal. */
+static void print_iova(FILE *out, uint64_t number)
+{
+	if (print_pages(out, number))
+		return;
+	if (number % PAGE == PAGE - 1 && print_pages(out, number + 1))
+		fputs("-1", out);
+	else
+		fprintf(out, number < 10 ? "%" PRIu64 : "0x%" PRIx64, number);
 }
 
 /* Largest numbers have names everywhere. */
@@ -37,10 +90,12 @@ static bool print_constant(FILE *out, const struct field *field, uint64_t number
 		fputs("U64_MAX", out);
 	else if (number == UINT32_MAX)
 		fputs("U32_MAX", out);
-	else if (number >= UINT64_MAX - 65535)
-		fprintf(out, "-%" PRIu64, -number);
-	else
+	else if (number < -NEAR_THE_END)
 		return false;
+	else if (number % PAGE == 0)
+		fprintf(out, "-%" PRIu64 "P", -number / PAGE);
+	else
+		fprintf(out, "U64_MAX-%" PRIu64, UINT64_MAX - number);
 	return true;
 }
 
@@ -85,24 +140,23 @@ static void print_number(FILE *out, const struct field *field, uint64_t number)
 	if (print_constant(out, field, number))
 		return;
 	switch (field->kind) {
-	case FIELD_LENGTH: print_size(out, number); break;
+	case FIELD_LENGTH: print_length(out, number); break;
 	case FIELD_USER_VA:
 	case FIELD_USER_POINTER:
 	case FIELD_AT: fprintf(out, number ? "0x%" PRIx64 : "NULL", number); break;
-	case FIELD_IOVA: fprintf(out, number ? "0x%" PRIx64 : "%" PRIx64, number); break;
+	case FIELD_IOVA: print_iova(out, number); break;
 	default: print_plain(out, number);
 	}
 }
 
-static void print_offset(FILE *out, const struct field *field, uint64_t offset)
+/* What is added to a handle or to mem; a sum can only be added. */
+static void print_offset(FILE *out, uint64_t offset)
 {
 	bool negative = offset >> 63;
 	uint64_t number = negative ? -offset : offset;
 
 	fputc(negative ? '-' : '+', out);
-	if (field->kind == FIELD_IOVA || field->kind == FIELD_LENGTH)
-		print_size(out, number);
-	else
+	if (!(negative ? print_unit(out, number) : print_pages(out, number)))
 		print_plain(out, number);
 }
 
@@ -132,15 +186,7 @@ static void print_handle(const struct printer *printer, const struct field *fiel
 
 	fputs(name ? name : "NULL", printer->out);
 	if (value->number || (name && reads_as_flag(field, row, name)))
-		print_offset(printer->out, field, value->number);
-}
-
-static void print_mem(FILE *out, uint64_t offset)
-{
-	if (offset >> 63)
-		fprintf(out, "mem-0x%" PRIx64, -offset);
-	else
-		fprintf(out, offset ? "mem+0x%" PRIx64 : "mem+%" PRIx64, offset);
+		print_offset(printer->out, value->number);
 }
 
 /* Text if it reads as text, else hex. */
@@ -220,7 +266,10 @@ void print_value(const struct printer *printer, const struct field *field,
 	switch (value->kind) {
 	case VALUE_NUMBER: print_number(out, field, value->number); break;
 	case VALUE_HANDLE: print_handle(printer, field, value, row); break;
-	case VALUE_MEM: print_mem(out, value->number); break;
+	case VALUE_MEM:
+		fputs("mem", out);
+		print_offset(out, value->number);
+		break;
 	case VALUE_BYTES:
 		print_bytes(out, prog_value_bytes(printer->prog, value), value->count);
 		break;

@@ -3,11 +3,11 @@
 # The command line of iommuzz: exit codes, one-line errors for broken inputs, reporters against golden files,
 # full disks, Ctrl-C, and traces that are the same in every process.
 #
-# IOMMUZZ names the command (default build/release/iommuzz), IOMMUZZ_OTHER a second build whose digests must be the
-# same (default: that of clang, if it is there).
+# IOMMUZZ names the command (default build/release/iommuzz), IOMMUZZ_OTHER a build of the same sources by another
+# compiler and with another allocator (default build/bugs/iommuzz: clang and AddressSanitizer; ci/test builds both).
 cd "$(dirname "$0")/../.." || exit 2
 iommuzz=${IOMMUZZ:-build/release/iommuzz}
-other=${IOMMUZZ_OTHER:-build/release-clang/iommuzz}
+other=${IOMMUZZ_OTHER:-build/bugs/iommuzz}
 golden=tests/exec/golden
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
