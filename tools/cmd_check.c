@@ -305,7 +305,7 @@ const struct command command_check = {
 		       "130  interrupted",
 	.examples = "iommuzz check\n"
 		    "iommuzz check --kernel 6.6 --filter 'ioas-*'\n"
-		    "prove -e 'iommuzz check' conformance/map conformance/copy\n"
+		    "prove --ext .prog -r -e 'iommuzz check' conformance/map\n"
 		    "iommuzz check --format junit --json results.json > results.xml",
 	.run = run,
 };
