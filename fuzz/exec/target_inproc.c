@@ -44,11 +44,10 @@ static bool on_unmap(
 	if (!target->events.unmap)
 		return false;
 	/* The failure is meant for the call, not for what the driver does in its callback. */
-	if (target->armed)
-		fault_pause(task, true);
+	bool paused = target->armed && fault_pause(task);
 	bool done = target->events.unmap(target->events.context, handle, iova, length);
-	if (target->armed)
-		fault_pause(task, false);
+	if (paused)
+		fault_resume(task);
 	return done;
 }
 

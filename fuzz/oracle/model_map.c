@@ -321,7 +321,7 @@ int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *co
 
 	if (argument->flags & MOCK_FLAGS_ACCESS_SYZ) {
 		argument->flags &= ~(uint32_t)MOCK_FLAGS_ACCESS_SYZ;
-		if (source)
+		if (source && !model_should_fail(model, FAULT_LOOKUP))
 			argument->src_iova = model_syz_address(source, argument->src_iova);
 	}
 	if (argument->flags & ~MAP_FLAGS)

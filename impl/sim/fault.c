@@ -44,9 +44,17 @@ bool fault_reached(const struct task *task, enum fault_point *point, uint32_t *n
 	return fault->hit;
 }
 
-void fault_pause(struct task *task, bool pause)
+bool fault_pause(struct task *task)
 {
-	task->fault.armed = !pause;
+	bool armed = task->fault.armed;
+
+	task->fault.armed = false;
+	return armed;
+}
+
+void fault_resume(struct task *task)
+{
+	task->fault.armed = true;
 }
 
 bool fault_disarm(struct task *task, uint32_t *passed)

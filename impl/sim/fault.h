@@ -22,8 +22,12 @@ void fault_arm(struct task *task, enum fault_point point, bool any, uint32_t nth
  * arming. A failure of "any" point can so be named.
  */
 bool fault_reached(const struct task *task, enum fault_point *point, uint32_t *nth);
-/* Passes do not count while paused: what runs in a driver's callback is not the call's own. */
-void fault_pause(struct task *task, bool pause);
+/*
+ * Passes do not count while paused: what runs in a driver's callback is not the call's own. Returns
+ * whether it counted; who gets true resumes, so that callbacks within callbacks stay paused.
+ */
+bool fault_pause(struct task *task);
+void fault_resume(struct task *task);
 /* Disarms; returns whether it was reached and, if passed is not NULL, how many points were passed
  * since arming. */
 bool fault_disarm(struct task *task, uint32_t *passed);
