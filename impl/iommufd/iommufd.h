@@ -96,8 +96,8 @@ struct ioas {
 /* An interval of IOVAs. Transitional (being mapped or unmapped) while pages is NULL, 3.1. */
 struct area {
 	struct range_item node; /* IOVAs */
-	struct range_node fill; /* page indexes, in pages->filled while domains map it */
 	struct pages *pages;
+	struct range_node *fill; /* page indexes, in pages->filled while domains map it; NULL otherwise */
 	uint64_t offset; /* byte of the pages object at the first IOVA */
 	uint32_t accesses, locks; /* num_accesses, num_locks; changed under the pages mutex */
 	uint8_t protection; /* enum iommu_protection */
@@ -134,7 +134,7 @@ struct pages {
 	struct process *process; /* the mapper: its user and limit are charged */
 	uint64_t start; /* page-aligned address */
 	uint64_t count; /* pages */
-	struct range_tree filled; /* struct area.fill: those that domains map */
+	struct range_tree filled; /* struct area.fill of those that domains map */
 	struct range_tree records; /* struct access_record */
 	struct range_tree pins; /* struct pin_run */
 	uint64_t pinned, charged; /* pages; equal outside the pages mutex */
@@ -250,10 +250,6 @@ static inline struct iommufd_machine *machine_of(const struct task *task)
 static inline struct area *area_of(struct range_item *node)
 {
 	return (struct area *)(void *)((char *)node - offsetof(struct area, node));
-}
-static inline struct area *area_of_fill(struct range_node *node)
-{
-	return (struct area *)(void *)((char *)node - offsetof(struct area, fill));
 }
 static inline uint64_t area_length(const struct area *area)
 {

@@ -349,47 +349,73 @@ static void area_unmap_domain(struct task *task, struct area *area, struct iommu
 		iommu_flush(task, domain, area->node.first, area_length(area));
 }
 
-/* From now on the pages are needed by domains. */
-static void area_mark_filled(struct area *area, struct pages *pages)
+/* The node that says that domains need the area's pages; in no tree yet. */
+static struct range_node *area_new_fill(struct task *task, const struct area *area)
 {
-	area->fill.first = area_first_page(area);
-	area->fill.last = area_last_page(area);
-	range_insert(&pages->filled, &area->fill);
+	struct range_node *fill = sim_alloc(task, sizeof(*fill));
+
+	if (fill) {
+		fill->first = area_first_page(area);
+		fill->last = area_last_page(area);
+	}
+	return fill;
+}
+
+static void area_mark_filled(struct area *area, struct pages *pages, struct range_node *fill)
+{
+	range_insert(&pages->filled, fill);
+	area->fill = fill;
 	area->filled = true;
 }
 
 static void area_mark_unfilled(struct task *task, struct area *area, struct pages *pages)
 {
+	struct range_node *fill = area->fill;
+
 	if (!area->filled)
 		return;
-	range_remove(&pages->filled, &area->fill);
+	range_remove(&pages->filled, fill);
+	area->fill = NULL;
 	area->filled = false;
-	pages_release(task, pages, area->fill.first, area->fill.last);
+	pages_release(task, pages, fill->first, fill->last);
+	sim_free(task, fill, sizeof(*fill));
+}
+
+/* Into all domains, or none. Every page is pinned. */
+static int area_map_domains(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages)
+{
+	uint32_t done = 0;
+	int rc = 0;
+
+	for (; done < ioas->domain_count && !rc; done++)
+		rc = area_map_domain(task, ioas, area, pages, ioas->domains[done]);
+	if (!rc)
+		return 0;
+	/* The last one tried has cleaned up after itself. */
+	while (--done)
+		area_unmap_domain(task, area, ioas->domains[done - 1]);
+	return rc;
 }
 
 int area_fill(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages)
 {
-	uint64_t first = area_first_page(area), last = area_last_page(area);
-	uint32_t done = 0;
+	struct range_node *fill = area_new_fill(task, area);
 	int rc;
 
+	if (!fill)
+		return -ENOMEM;
 	mutex_lock(task, &pages->mutex);
-	rc = pages_pin(task, pages, first, last, true);
-	if (rc)
-		goto unlock;
-	for (; done < ioas->domain_count && !rc; done++)
-		rc = area_map_domain(task, ioas, area, pages, ioas->domains[done]);
+	rc = pages_pin(task, pages, fill->first, fill->last, true);
 	if (!rc) {
-		area_mark_filled(area, pages);
-		goto unlock;
+		rc = area_map_domains(task, ioas, area, pages);
+		if (!rc)
+			area_mark_filled(area, pages, fill);
+		else if (!SIM_BUG(task, FILL_FAILURE_LEAK))
+			pages_release(task, pages, fill->first, fill->last);
 	}
-	/* The last one tried has cleaned up after itself. */
-	while (--done)
-		area_unmap_domain(task, area, ioas->domains[done - 1]);
-	if (!SIM_BUG(task, FILL_FAILURE_LEAK))
-		pages_release(task, pages, first, last);
-unlock:
 	mutex_unlock(task, &pages->mutex);
+	if (rc)
+		sim_free(task, fill, sizeof(*fill));
 	return rc;
 }
 
@@ -411,20 +437,25 @@ void area_unfill(struct task *task, struct ioas *ioas, struct area *area, struct
 int area_fill_domain(
 	struct task *task, struct ioas *ioas, struct area *area, struct iommu_domain *domain, bool first)
 {
+	struct range_node *fill = first ? area_new_fill(task, area) : NULL;
 	struct pages *pages = area->pages;
 	int rc = 0;
 
+	if (first && !fill)
+		return -ENOMEM;
 	mutex_lock(task, &pages->mutex);
 	if (first)
-		rc = pages_pin(task, pages, area_first_page(area), area_last_page(area), true);
+		rc = pages_pin(task, pages, fill->first, fill->last, true);
 	if (!rc) {
 		rc = area_map_domain(task, ioas, area, pages, domain);
 		if (!rc && first)
-			area_mark_filled(area, pages);
+			area_mark_filled(area, pages, fill);
 		else if (rc && first)
-			pages_release(task, pages, area_first_page(area), area_last_page(area));
+			pages_release(task, pages, fill->first, fill->last);
 	}
 	mutex_unlock(task, &pages->mutex);
+	if (rc)
+		sim_free(task, fill, sizeof(*fill));
 	return rc;
 }
 
