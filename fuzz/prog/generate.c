@@ -202,6 +202,19 @@ static void idiom_copy(struct builder *b)
 	builder_done(b, call);
 }
 
+/* Mostly the area; then what holds it whole, and what cuts it, by as little as can be. */
+static uint64_t unmap_length(struct builder *b, const struct scene_area *area)
+{
+	switch (random_below(b->random, 16)) {
+	case 0: return area->length - 1;
+	case 1: return area->length - PAGE;
+	case 2: return area->length + 1;
+	case 3:
+	case 4: return area->length + 4 * PAGE;
+	default: return area->length;
+	}
+}
+
 static void idiom_unmap(struct builder *b)
 {
 	struct scene_area *area = need_area(b, UINT32_MAX);
@@ -216,9 +229,7 @@ static void idiom_unmap(struct builder *b)
 		builder_set(b, call, "length", value_number(UINT64_MAX));
 	} else {
 		builder_set(b, call, "iova", area->iova);
-		builder_set(b, call, "length",
-			value_number(random_chance(b->random, 1, 5) ? area->length + 4 * PAGE
-								    : area->length));
+		builder_set(b, call, "length", value_number(unmap_length(b, area)));
 	}
 	builder_done(b, call);
 }

@@ -70,9 +70,8 @@ static void ioas_drop_stale_pins(struct task *task, struct ioas *ioas)
 		if (!area->accesses)
 			continue;
 		mutex_lock(task, &area->pages->mutex);
-		area->accesses = 0;
+		pages_drop_records(task, area);
 		area->locks = 0;
-		pages_drop_records(task, area->pages);
 		mutex_unlock(task, &area->pages->mutex);
 	}
 }

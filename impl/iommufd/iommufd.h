@@ -400,8 +400,8 @@ int pages_add_record(
 	struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last, struct page **out);
 /* False: there is no such record. 7.6 */
 bool pages_drop_record(struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last);
-/* Drops whatever records are left when the last area goes: the drivers have broken their contract. */
-void pages_drop_records(struct task *task, struct pages *pages);
+/* Drops the pins that an area still has when its IOAS goes: the drivers have broken their contract. */
+void pages_drop_records(struct task *task, struct area *area);
 /* Reads or writes [offset, +length) of the source for an access. 7.7 step 4 */
 int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, uint32_t flags);
 

@@ -78,17 +78,35 @@ bool pages_drop_record(struct task *task, struct pages *pages, struct area *area
 	return found;
 }
 
-void pages_drop_records(struct task *task, struct pages *pages)
+/* Takes the area's pins from records inside [first, last]. */
+static void drop_records_within(struct task *task, struct area *area, uint64_t first, uint64_t last)
 {
-	struct range_node *node;
+	struct pages *pages = area->pages;
+	struct range_node *node, *next;
 
-	while ((node = range_lowest(&pages->records))) {
-		uint64_t first = node->first, last = node->last;
+	for (node = range_first(&pages->records, first, last); node && area->accesses; node = next) {
+		struct access_record *record = (struct access_record *)node;
+		uint32_t users = record->users < area->accesses ? record->users : area->accesses;
 
+		next = range_next(node, first, last);
+		if (node->first < first || node->last > last)
+			continue;
+		area->accesses -= users;
+		record->users -= users;
+		if (record->users)
+			continue;
 		range_remove(&pages->records, node);
-		sim_free(task, node, sizeof(struct access_record));
-		pages_release(task, pages, first, last);
+		pages_release(task, pages, node->first, node->last);
+		sim_free(task, record, sizeof(*record));
 	}
+}
+
+void pages_drop_records(struct task *task, struct area *area)
+{
+	drop_records_within(task, area, area_first_page(area), area_last_page(area));
+	/* A driver that has returned this area's pins in the name of another left that one's here. */
+	drop_records_within(task, area, 0, UINT64_MAX);
+	area->accesses = 0;
 }
 
 /* Between a buffer and pinned pages of the object. */
