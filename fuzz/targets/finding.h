@@ -42,4 +42,22 @@ static inline void run_and_report(struct oracle_run **run, const struct prog *pr
 	abort();
 }
 
+/*
+ * Ends an input. AFL++ compares the coverage of several runs of one input, and a table that has
+ * grown before takes other branches than one that has not: there, nothing is kept. Elsewhere
+ * keeping it is twice as fast.
+ */
+static inline void end_input(struct oracle_run **run, struct prog *prog)
+{
+#ifdef __AFL_COMPILER
+	oracle_close(*run);
+	*run = NULL;
+	prog_free(prog);
+	prog_init(prog);
+#else
+	(void)run;
+	(void)prog;
+#endif
+}
+
 #endif

@@ -115,5 +115,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		add_raw(&prog, fd, &input);
 	prog_repair(&prog);
 	run_and_report(&run, &prog);
+	end_input(&run, &prog);
 	return 0;
 }

@@ -17,5 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	prog_decode(&prog, data, size);
 	run_and_report(&run, &prog);
+	end_input(&run, &prog);
 	return 0;
 }
