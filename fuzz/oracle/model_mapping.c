@@ -95,6 +95,8 @@ static int check_mmap(struct model *model, const struct call_mmap *map, struct m
 	rc = check_place(model, map, length, &vma->start);
 	if (rc)
 		return rc;
+	if (*file && map->offset > INT64_MAX - length)
+		return -EOVERFLOW;
 	/* Both bits together are SHARED_VALIDATE, for files only. */
 	if (type != CALL_MAP_SHARED && type != CALL_MAP_PRIVATE &&
 		!(*file && type == (CALL_MAP_SHARED | CALL_MAP_PRIVATE)))

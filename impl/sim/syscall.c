@@ -141,7 +141,7 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length,
 	uint32_t prot, uint32_t flags, uint64_t offset)
 {
-	int error = mm_check_file_map(addr, length, flags);
+	int error = mm_check_file_map(addr, length, flags, offset);
 
 	if (error)
 		return error;
