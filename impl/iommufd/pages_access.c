@@ -152,6 +152,10 @@ static int rw_remote_page(struct task *task, struct mm *mm, uint64_t va, void *b
 
 	if (!mm_get(mm))
 		return -ESRCH;
+	if (fault_here(task, FAULT_REMOTE)) {
+		mm_put(task, mm);
+		return -EINVAL;
+	}
 	count = mm_pin(task, mm, va & ~(SIM_PAGE_SIZE - 1), 1, write, &page);
 	mm_put(task, mm);
 	if (count < 0)
@@ -196,8 +200,6 @@ int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buff
 	}
 	if ((va & (SIM_PAGE_SIZE - 1)) + length > SIM_PAGE_SIZE)
 		return rw_pinned(task, pages, offset, buffer, length, write);
-	if (fault_here(task, FAULT_REMOTE))
-		return -EINVAL;
 	rc = rw_remote_page(task, pages->mm, va, buffer, length, write);
 	if (rc == -ESRCH)
 		rc = rw_pinned(task, pages, offset, buffer, length, write);
