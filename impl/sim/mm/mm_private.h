@@ -53,6 +53,8 @@ struct vma {
 	uint64_t shared_index;
 };
 
+#define TRANSLATIONS 4
+
 struct mm {
 	struct sim *sim;
 	uint32_t number;
@@ -65,14 +67,19 @@ struct mm {
 	struct rwsem lock;
 	uint64_t locked, pinned;
 	struct memory *real; /* MM_REAL: all that were seen */
-	/* The last translation, valid while epoch is the sim's. */
-	struct {
+	/* The last translations, by address; valid while epoch is the sim's. */
+	struct translation {
 		uint64_t va; /* of the page */
 		struct page *page;
 		uint32_t epoch;
 		bool writable;
-	} cache;
+	} cache[TRANSLATIONS];
 };
+
+static inline struct translation *mm_translation(struct mm *mm, uint64_t va)
+{
+	return &mm->cache[(va >> SIM_PAGE_SHIFT ^ va >> 21) % TRANSLATIONS];
+}
 
 enum fault_intent {
 	INTENT_READ, /* by the processor: any protection but none */

@@ -8,33 +8,30 @@
 /* The page at va for a load: false on a fault, *page NULL for zeroes. Remembers it. */
 static inline bool load_page(struct sim *sim, struct mm *mm, uint64_t va, struct page **page)
 {
-	if (mm->cache.va == va && mm->cache.epoch == sim->physical.epoch) {
-		*page = mm->cache.page;
+	struct translation *cached = mm_translation(mm, va);
+
+	if (cached->va == va && cached->epoch == sim->physical.epoch) {
+		*page = cached->page;
 		return true;
 	}
 	if (!sim_fault(mm, va, INTENT_READ, false, page))
 		return false;
-	if (*page) {
-		mm->cache.va = va;
-		mm->cache.page = *page;
-		mm->cache.epoch = sim->physical.epoch;
-		mm->cache.writable = false;
-	}
+	if (*page)
+		*cached = (struct translation){va, *page, sim->physical.epoch, false};
 	return true;
 }
 
 static inline bool store_page(struct sim *sim, struct mm *mm, uint64_t va, struct page **page)
 {
-	if (mm->cache.writable && mm->cache.va == va && mm->cache.epoch == sim->physical.epoch) {
-		*page = mm->cache.page;
+	struct translation *cached = mm_translation(mm, va);
+
+	if (cached->writable && cached->va == va && cached->epoch == sim->physical.epoch) {
+		*page = cached->page;
 		return true;
 	}
 	if (!sim_fault(mm, va, INTENT_WRITE, true, page))
 		return false;
-	mm->cache.va = va;
-	mm->cache.page = *page;
-	mm->cache.epoch = sim->physical.epoch;
-	mm->cache.writable = true;
+	*cached = (struct translation){va, *page, sim->physical.epoch, true};
 	return true;
 }
 
