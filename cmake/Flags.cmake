@@ -35,3 +35,15 @@ endif()
 if(IOMMUZZ_BUGS)
 	add_compile_definitions(IOMMUZZ_BUGS=1)
 endif()
+
+if(IOMMUZZ_LTO)
+	# Fat objects: only the command is optimised across files, all else links as fast as ever.
+	add_compile_options(-O3 -flto=auto -ffat-lto-objects)
+	add_link_options(-fno-lto)
+	# The generic tuning copies and clears small structs with string instructions, which start slowly.
+	include(CheckCCompilerFlag)
+	check_c_compiler_flag(-mtune=znver3 IOMMUZZ_HAS_TUNING)
+	if(IOMMUZZ_HAS_TUNING)
+		add_compile_options(-mtune=znver3)
+	endif()
+endif()
