@@ -17,8 +17,51 @@ struct model_ioas *model_ioas_new(struct model *model, struct model_context *con
 	return ioas;
 }
 
+/* The next record within the area's pages, or of any page: lowest first, the oldest of them. */
+static struct model_record *stale_record(const struct model_area *area, bool any, uint32_t *index)
+{
+	uint64_t first = any ? 0 : model_area_page(area, area->start);
+	uint64_t last = any ? UINT64_MAX : model_area_page(area, area->last);
+	struct model_record *best = NULL;
+
+	for (uint32_t i = 0; i < area->pages->records.count; i++) {
+		struct model_record *record = model_array_at(&area->pages->records, i);
+
+		if (record->first < first || record->last > last ||
+			(best && best->first <= record->first))
+			continue;
+		best = record;
+		*index = i;
+	}
+	return best;
+}
+
+/*
+ * Pins that drivers never gave back end with the area (I6). Who has given back another one's pins
+ * has left his own here, maybe of other pages.
+ */
+static void drop_stale_pins(struct model *model, struct model_area *area)
+{
+	for (int any = 0; any < 2; any++) {
+		struct model_record *record;
+		uint32_t index;
+
+		while (area->accesses && (record = stale_record(area, any, &index))) {
+			area->accesses--;
+			if (--record->users)
+				continue;
+			uint64_t first = record->first, last = record->last;
+
+			model_array_remove(&area->pages->records, index, 1);
+			model_pages_release(model, area->pages, first, last);
+		}
+	}
+}
+
 void model_ioas_end(struct model *model, struct model_ioas *ioas)
 {
+	for (uint32_t i = 0; i < ioas->areas.count; i++)
+		drop_stale_pins(model, model_area_at(ioas, i));
 	while (ioas->areas.count)
 		model_area_remove(model, ioas, ioas->areas.count - 1);
 	model_array_end(model, &ioas->areas);

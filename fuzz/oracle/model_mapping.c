@@ -67,6 +67,14 @@ static int check_place(
 	return *address ? 0 : -ENOMEM;
 }
 
+/* Files of memory end at the largest offset there is; a device has none. */
+static bool beyond_file(const struct model_file *file, uint64_t offset, uint64_t length)
+{
+	uint64_t last = file->kind == MODEL_FILE_IOMMU ? UINT64_MAX : INT64_MAX;
+
+	return offset / MODEL_PAGE > (last - length) / MODEL_PAGE;
+}
+
 /* In the order of Linux: descriptor, length, place, kind of mapping. HUGETLB gives ordinary pages.
  */
 static int check_mmap(struct model *model, const struct call_mmap *map, struct model_file **file,
@@ -90,12 +98,10 @@ static int check_mmap(struct model *model, const struct call_mmap *map, struct m
 		return -EINVAL;
 	if (!length)
 		return -ENOMEM;
-	if (map->offset / MODEL_PAGE + length / MODEL_PAGE < map->offset / MODEL_PAGE)
-		return -EOVERFLOW;
 	rc = check_place(model, map, length, &vma->start);
 	if (rc)
 		return rc;
-	if (*file && map->offset > INT64_MAX - length)
+	if (*file && beyond_file(*file, map->offset, length))
 		return -EOVERFLOW;
 	/* Both bits together are SHARED_VALIDATE, for files only. */
 	if (type != CALL_MAP_SHARED && type != CALL_MAP_PRIVATE &&

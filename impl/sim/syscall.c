@@ -141,7 +141,9 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length,
 	uint32_t prot, uint32_t flags, uint64_t offset)
 {
-	int error = mm_check_file_map(addr, length, flags, offset);
+	/* A device has no size. */
+	uint64_t end = file->kind == FILE_IOMMUFD ? UINT64_MAX : INT64_MAX;
+	int error = mm_check_file_map(addr, length, flags, end, offset);
 
 	if (error)
 		return error;

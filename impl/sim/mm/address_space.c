@@ -275,9 +275,12 @@ static int64_t map_locked(struct mm *mm, const struct map_request *request)
 	return good ? (int64_t)va : -ENOMEM;
 }
 
-/* What does not depend on the kind of file, in the order of Linux. */
-static int check_place(uint64_t addr, uint64_t length, uint32_t flags, bool file, uint64_t offset,
-	uint64_t unit, uint64_t *whole)
+/*
+ * What does not depend on the kind of file, in the order of Linux. end: the largest offset in the
+ * file, 0 without one.
+ */
+static int check_place(uint64_t addr, uint64_t length, uint32_t flags, uint64_t end,
+	uint64_t offset, uint64_t unit, uint64_t *whole)
 {
 	uint32_t type = flags & MAP_TYPE;
 
@@ -293,17 +296,17 @@ static int check_place(uint64_t addr, uint64_t length, uint32_t flags, bool file
 		if (addr < LOWEST)
 			return -EPERM;
 	}
-	if (file && (*whole > INT64_MAX || offset > INT64_MAX - *whole))
+	if (end && offset >> SIM_PAGE_SHIFT > (end - *whole) >> SIM_PAGE_SHIFT)
 		return -EOVERFLOW;
 	/* Both bits together are SHARED_VALIDATE, for files only. */
 	if (type == CALL_MAP_SHARED || type == CALL_MAP_PRIVATE)
 		return 0;
-	return file && type == (CALL_MAP_SHARED | CALL_MAP_PRIVATE) ? 0 : -EINVAL;
+	return end && type == (CALL_MAP_SHARED | CALL_MAP_PRIVATE) ? 0 : -EINVAL;
 }
 
-int mm_check_file_map(uint64_t addr, uint64_t length, uint32_t flags, uint64_t offset)
+int mm_check_file_map(uint64_t addr, uint64_t length, uint32_t flags, uint64_t end, uint64_t offset)
 {
-	return check_place(addr, length, flags, true, offset, SIM_PAGE_SIZE, &length);
+	return check_place(addr, length, flags, end, offset, SIM_PAGE_SIZE, &length);
 }
 
 int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags,
@@ -327,7 +330,8 @@ int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot
 	if (file && (flags & CALL_MAP_HUGETLB) && !request.huge)
 		return -EINVAL;
 	unit = request.huge ? SIM_HUGE_SIZE : SIM_PAGE_SIZE;
-	error = check_place(addr, length, flags, file != NULL, offset, unit, &request.length);
+	error = check_place(
+		addr, length, flags, file ? INT64_MAX : 0, offset, unit, &request.length);
 	if (error)
 		return error;
 	if (file && offset % unit)

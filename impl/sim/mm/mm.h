@@ -47,8 +47,10 @@ struct page {
  * flags as in the UAPI. */
 int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags,
 	struct file *file, uint64_t offset);
-/* What mmap of any file checks before the file is asked: 0 or negative errno. */
-int mm_check_file_map(uint64_t addr, uint64_t length, uint32_t flags, uint64_t offset);
+/* What mmap of a file that ends at offset end at most checks before the file is asked: 0 or
+ * negative errno. */
+int mm_check_file_map(
+	uint64_t addr, uint64_t length, uint32_t flags, uint64_t end, uint64_t offset);
 int mm_munmap(struct task *task, uint64_t addr, uint64_t length);
 int mm_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot);
 /* References on an mm that keep the structure, not the address space (mmgrab), and that keep the
