@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define WHOLE_BELOW 256U /* objects: a graph that small is always looked at as a whole */
-#define WHOLE_EVERY 64U /* calls */
+#define WHOLE_EVERY 64U	 /* calls */
 
 void audit_grow(void *table, uint32_t *room, uint32_t count, size_t size)
 {
@@ -52,7 +52,8 @@ static bool is_listed(const struct iommufd_context *context, const struct iommuf
 }
 
 /* Adds the edges that start at an object (table 2.4). */
-static bool count_edges(struct audit *audit, const struct iommufd_context *context, const struct iommufd_object *object)
+static bool count_edges(struct audit *audit, const struct iommufd_context *context,
+	const struct iommufd_object *object)
 {
 	const struct iommufd_object *to = NULL;
 
@@ -75,8 +76,9 @@ static bool count_edges(struct audit *audit, const struct iommufd_context *conte
 	if (!to)
 		return true;
 	if (!is_listed(context, to))
-		return AUDIT_BROKEN(audit, "I7 users", "object %u refers to object %u, which is not in the table",
-			object->id, to->id);
+		return AUDIT_BROKEN(audit, "I7 users",
+			"object %u refers to object %u, which is not in the table", object->id,
+			to->id);
 	audit->users[to->id]++;
 	return true;
 }
@@ -86,10 +88,12 @@ static bool check_access(struct audit *audit, const struct access *access)
 	const struct ioas *ioas = access->ioas;
 
 	if (ioas != access->ioas_unpin)
-		return AUDIT_BROKEN(audit, "access change", "access %u is in the middle of a change", access->object.id);
-	if (ioas && (access->list_index >= ioas->access_room || ioas->accesses[access->list_index] != access))
-		return AUDIT_BROKEN(audit, "access list", "access %u is not at index %u of IOAS %u", access->object.id,
-			access->list_index, ioas->object.id);
+		return AUDIT_BROKEN(audit, "access change",
+			"access %u is in the middle of a change", access->object.id);
+	if (ioas && (access->list_index >= ioas->access_room ||
+			    ioas->accesses[access->list_index] != access))
+		return AUDIT_BROKEN(audit, "access list", "access %u is not at index %u of IOAS %u",
+			access->object.id, access->list_index, ioas->object.id);
 	return true;
 }
 
@@ -98,7 +102,8 @@ static bool check_device(struct audit *audit, const struct device *device)
 	const struct iommu_domain *expected = device->hwpt ? device->hwpt->domain : NULL;
 
 	if (iommu_device_domain(device->hardware, 0) != expected)
-		return AUDIT_BROKEN(audit, "I12 attachment", "device %u translates through another table than that of HWPT %u",
+		return AUDIT_BROKEN(audit, "I12 attachment",
+			"device %u translates through another table than that of HWPT %u",
 			device->object.id, device->hwpt ? device->hwpt->object.id : 0);
 	return true;
 }
@@ -110,10 +115,12 @@ static bool check_hwpt(struct audit *audit, const struct hwpt *hwpt)
 	for (uint32_t i = 0; i < hwpt->ioas->domain_count; i++)
 		listed += hwpt->ioas->domains[i] == hwpt->domain;
 	if (listed != 1)
-		return AUDIT_BROKEN(audit, "domain list", "the domain of HWPT %u is listed %u times in IOAS %u",
-			hwpt->object.id, listed, hwpt->ioas->object.id);
+		return AUDIT_BROKEN(audit, "domain list",
+			"the domain of HWPT %u is listed %u times in IOAS %u", hwpt->object.id,
+			listed, hwpt->ioas->object.id);
 	if (hwpt->automatic && !audit->users[hwpt->object.id])
-		return AUDIT_BROKEN(audit, "I11 automatic", "automatic HWPT %u has no attachment", hwpt->object.id);
+		return AUDIT_BROKEN(audit, "I11 automatic", "automatic HWPT %u has no attachment",
+			hwpt->object.id);
 	return true;
 }
 
@@ -128,11 +135,12 @@ static bool check_object(struct audit *audit, const struct iommufd_object *objec
 	if (object->type == OBJECT_HWPT_PAGING && !check_hwpt(audit, (const struct hwpt *)object))
 		return false;
 	if (object->users != expected)
-		return AUDIT_BROKEN(audit, "I7 users", "object %u (type %u) has %u users, the graph implies %u", object->id,
+		return AUDIT_BROKEN(audit, "I7 users",
+			"object %u (type %u) has %u users, the graph implies %u", object->id,
 			object->type, object->users, expected);
 	if (object->wait_count != 1)
-		return AUDIT_BROKEN(audit, "I7 wait_cnt", "object %u has wait_cnt %u between calls", object->id,
-			object->wait_count);
+		return AUDIT_BROKEN(audit, "I7 wait_cnt", "object %u has wait_cnt %u between calls",
+			object->id, object->wait_count);
 	return true;
 }
 
@@ -143,18 +151,20 @@ static bool check_context(struct audit *audit, struct iommufd_context *context)
 	uint32_t count = 0, id;
 
 	/* Ids reach from 1 to the room of the table. */
-	audit_grow(&audit->users, &audit->users_room, context->objects.room + 1, sizeof(*audit->users));
+	audit_grow(&audit->users, &audit->users_room, context->objects.room + 1,
+		sizeof(*audit->users));
 	memset(audit->users, 0, (context->objects.room + 1) * sizeof(*audit->users));
 	for (id = 1; (object = graph_next_object(context, &id)); id++) {
 		count++;
 		if (object->id != id)
-			return AUDIT_BROKEN(audit, "I8 ids", "object %u is listed as %u", object->id, id);
+			return AUDIT_BROKEN(
+				audit, "I8 ids", "object %u is listed as %u", object->id, id);
 		if (!count_edges(audit, context, object))
 			return false;
 	}
 	if (count != context->objects.used)
-		return AUDIT_BROKEN(audit, "I8 ids", "context %u has %u ids in use for %u objects", context->number,
-			context->objects.used, count);
+		return AUDIT_BROKEN(audit, "I8 ids", "context %u has %u ids in use for %u objects",
+			context->number, context->objects.used, count);
 	for (id = 1; (object = graph_next_object(context, &id)); id++) {
 		if (!check_object(audit, object))
 			return false;
@@ -181,7 +191,8 @@ static bool check_ioases(struct audit *audit, struct iommufd_context *context, b
 
 static bool check_machine(struct audit *audit, bool whole)
 {
-	for (struct iommufd_context *context = graph_contexts(audit->sim); context; context = context->next) {
+	for (struct iommufd_context *context = graph_contexts(audit->sim); context;
+		context = context->next) {
 		if (whole && !check_context(audit, context))
 			return false;
 		if (!check_ioases(audit, context, whole))
@@ -194,15 +205,16 @@ static uint64_t count_objects(struct sim *sim)
 {
 	uint64_t count = 0;
 
-	for (struct iommufd_context *context = graph_contexts(sim); context; context = context->next)
+	for (struct iommufd_context *context = graph_contexts(sim); context;
+		context = context->next)
 		count += context->objects.used;
 	return count;
 }
 
 bool audit_step(struct audit *audit, const struct oracle_step *step, struct finding *finding)
 {
-	bool whole = step->number % WHOLE_EVERY == 0 || sim_alloc_objects(audit->sim) < WHOLE_BELOW ||
-		count_objects(audit->sim) == 0;
+	bool whole = step->number % WHOLE_EVERY == 0 ||
+		     sim_alloc_objects(audit->sim) < WHOLE_BELOW || count_objects(audit->sim) == 0;
 
 	audit->finding = finding;
 	audit->call = step->index;
@@ -223,18 +235,20 @@ bool audit_end(struct audit *audit, struct finding *finding)
 	audit->finding = finding;
 	audit->call = UINT32_MAX;
 	if (machine->contexts)
-		return AUDIT_BROKEN(audit, "I6 contexts", "context %u is still there with %u objects",
-			machine->contexts->number, machine->contexts->objects.used);
+		return AUDIT_BROKEN(audit, "I6 contexts",
+			"context %u is still there with %u objects", machine->contexts->number,
+			machine->contexts->objects.used);
 	if (machine->accesses.used)
-		return AUDIT_BROKEN(audit, "I6 accesses", "%u in-kernel accesses are left", machine->accesses.used);
+		return AUDIT_BROKEN(audit, "I6 accesses", "%u in-kernel accesses are left",
+			machine->accesses.used);
 	if (mm_pins(audit->sim))
-		return AUDIT_BROKEN(
-			audit, "I6 pins", "%llu pins are left", (unsigned long long)mm_pins(audit->sim));
+		return AUDIT_BROKEN(audit, "I6 pins", "%llu pins are left",
+			(unsigned long long)mm_pins(audit->sim));
 	if (sim_alloc_objects(audit->sim))
 		return AUDIT_BROKEN(audit, "I6 memory", "%llu objects are left",
 			(unsigned long long)sim_alloc_objects(audit->sim));
 	if (mm_pages(audit->sim))
-		return AUDIT_BROKEN(
-			audit, "I6 pages", "%llu pages are left", (unsigned long long)mm_pages(audit->sim));
+		return AUDIT_BROKEN(audit, "I6 pages", "%llu pages are left",
+			(unsigned long long)mm_pages(audit->sim));
 	return true;
 }

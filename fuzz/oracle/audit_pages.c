@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The audit of all pages objects: who refers to them, what is pinned for whom, who is charged. I5, section 11 */
+/* The audit of all pages objects: who refers to them, what is pinned for whom, who is charged. I5,
+ * section 11 */
 #include "fuzz/oracle/audit_private.h"
 
 /* Counts an area at its pages object, which is listed when it is seen for the first time. */
@@ -13,7 +14,8 @@ static void note_area(struct audit *audit, uint32_t epoch, const struct area *ar
 		pages->audit_epoch = epoch;
 		pages->audit_areas = 0;
 		pages->audit_accesses = 0;
-		audit_grow(&audit->pages, &audit->pages_room, audit->pages_count + 1, sizeof(struct pages *));
+		audit_grow(&audit->pages, &audit->pages_room, audit->pages_count + 1,
+			sizeof(struct pages *));
 		audit->pages[audit->pages_count++] = pages;
 	}
 	pages->audit_areas++;
@@ -26,7 +28,8 @@ static void collect_pages(struct audit *audit)
 	uint32_t epoch = ++machine->audit_epoch;
 
 	audit->pages_count = 0;
-	for (struct iommufd_context *context = machine->contexts; context; context = context->next) {
+	for (struct iommufd_context *context = machine->contexts; context;
+		context = context->next) {
 		struct iommufd_object *object;
 
 		for (uint32_t id = 1; (object = graph_next_object(context, &id)); id++) {
@@ -64,10 +67,12 @@ static bool is_pinned(const struct pages *pages, uint64_t first, uint64_t last)
 	return false;
 }
 
-/* Pages in the union of areas that domains map and of records; false with a finding when one of them is not pinned. */
+/* Pages in the union of areas that domains map and of records; false with a finding when one of
+ * them is not pinned. */
 static bool count_needed(struct audit *audit, const struct pages *pages, uint64_t *needed)
 {
-	struct range_node *filled = range_lowest(&pages->filled), *record = range_lowest(&pages->records);
+	struct range_node *filled = range_lowest(&pages->filled),
+			  *record = range_lowest(&pages->records);
 	uint64_t next = 0; /* first index that is not counted yet */
 
 	*needed = 0;
@@ -78,9 +83,12 @@ static bool count_needed(struct audit *audit, const struct pages *pages, uint64_
 
 		if (node->last >= first) {
 			if (!is_pinned(pages, first, node->last))
-				return AUDIT_BROKEN(audit, "I5 pins", "pages [%llu, %llu] from 0x%llx are needed by %s and not all pinned",
+				return AUDIT_BROKEN(audit, "I5 pins",
+					"pages [%llu, %llu] from 0x%llx are needed by %s and not "
+					"all pinned",
 					(unsigned long long)first, (unsigned long long)node->last,
-					(unsigned long long)pages->start, is_record ? "an access" : "a domain");
+					(unsigned long long)pages->start,
+					is_record ? "an access" : "a domain");
 			*needed += node->last - first + 1;
 			next = node->last + 1;
 		}
@@ -98,7 +106,7 @@ static bool count_pinned(struct audit *audit, const struct pages *pages, uint64_
 	struct range_node *node;
 
 	*pinned = 0;
-	range_tree_for_each(node, (struct range_tree *)(uintptr_t)&pages->pins) {
+	range_tree_for_each (node, (struct range_tree *)(uintptr_t)&pages->pins) {
 		const struct pin_run *run = (const struct pin_run *)(void *)node;
 		uint64_t live = 0;
 
@@ -107,11 +115,14 @@ static bool count_pinned(struct audit *audit, const struct pages *pages, uint64_
 				continue;
 			live++;
 			if (!run->pages[i]->pins)
-				return AUDIT_BROKEN(audit, "I5 pins", "page %llu from 0x%llx is in use without a pin",
-					(unsigned long long)(node->first + i), (unsigned long long)pages->start);
+				return AUDIT_BROKEN(audit, "I5 pins",
+					"page %llu from 0x%llx is in use without a pin",
+					(unsigned long long)(node->first + i),
+					(unsigned long long)pages->start);
 		}
 		if (!live || live != run->live)
-			return AUDIT_BROKEN(audit, "I5 pins", "a run of %llu pinned pages counts %llu", (unsigned long long)live,
+			return AUDIT_BROKEN(audit, "I5 pins",
+				"a run of %llu pinned pages counts %llu", (unsigned long long)live,
 				(unsigned long long)run->live);
 		*pinned += live;
 	}
@@ -162,19 +173,22 @@ static bool check_pages(struct audit *audit, const struct pages *pages, uint64_t
 	struct range_node *node;
 
 	if (pages->references != pages->audit_areas)
-		return AUDIT_BROKEN(audit, "pages references", "a pages object has %u references and %u areas",
-			pages->references, pages->audit_areas);
-	range_tree_for_each(node, (struct range_tree *)(uintptr_t)&pages->records)
+		return AUDIT_BROKEN(audit, "pages references",
+			"a pages object has %u references and %u areas", pages->references,
+			pages->audit_areas);
+	range_tree_for_each (node, (struct range_tree *)(uintptr_t)&pages->records)
 		users += ((const struct access_record *)(void *)node)->users;
 	if (users != pages->audit_accesses)
-		return AUDIT_BROKEN(audit, "access pins", "areas count %u access pins, the records %llu", pages->audit_accesses,
+		return AUDIT_BROKEN(audit, "access pins",
+			"areas count %u access pins, the records %llu", pages->audit_accesses,
 			(unsigned long long)users);
 	if (!count_needed(audit, pages, &needed) || !count_pinned(audit, pages, &pinned))
 		return false;
 	if (pinned != needed || pages->pinned != pinned)
-		return AUDIT_BROKEN(audit, "I5 pins", "%llu pages from 0x%llx are pinned (counted as %llu), %llu are needed",
-			(unsigned long long)pinned, (unsigned long long)pages->start, (unsigned long long)pages->pinned,
-			(unsigned long long)needed);
+		return AUDIT_BROKEN(audit, "I5 pins",
+			"%llu pages from 0x%llx are pinned (counted as %llu), %llu are needed",
+			(unsigned long long)pinned, (unsigned long long)pages->start,
+			(unsigned long long)pages->pinned, (unsigned long long)needed);
 	if (pages->charged != pages->pinned)
 		return AUDIT_BROKEN(audit, "accounting", "%llu of %llu pinned pages are charged",
 			(unsigned long long)pages->charged, (unsigned long long)pages->pinned);
@@ -206,16 +220,18 @@ static bool check_charges(struct audit *audit)
 			continue;
 		if (mm_pinned(mm->mm) != mm->pinned || mm_locked(mm->mm) != mm->locked)
 			return AUDIT_BROKEN(audit, "accounting",
-				"mm %u has VmPin %llu and VmLck %llu pages, the mappings imply %llu and %llu",
+				"mm %u has VmPin %llu and VmLck %llu pages, the mappings imply "
+				"%llu and %llu",
 				mm_number(mm->mm), (unsigned long long)mm_pinned(mm->mm),
-				(unsigned long long)mm_locked(mm->mm), (unsigned long long)mm->pinned,
-				(unsigned long long)mm->locked);
+				(unsigned long long)mm_locked(mm->mm),
+				(unsigned long long)mm->pinned, (unsigned long long)mm->locked);
 	}
 	for (uint32_t i = 0; i < audit->owner_count; i++) {
 		const struct audit_user *owner = &audit->owners[i];
 
 		if (user_locked(owner->user) != owner->locked)
-			return AUDIT_BROKEN(audit, "accounting", "user %u has %llu pages locked, the mappings imply %llu",
+			return AUDIT_BROKEN(audit, "accounting",
+				"user %u has %llu pages locked, the mappings imply %llu",
 				user_id(owner->user), (unsigned long long)user_locked(owner->user),
 				(unsigned long long)owner->locked);
 	}
@@ -234,7 +250,8 @@ bool audit_pages(struct audit *audit)
 			return false;
 	}
 	if (pinned != mm_pins(audit->sim))
-		return AUDIT_BROKEN(audit, "I5 pins", "%llu pins on pages, the pages objects have %llu",
+		return AUDIT_BROKEN(audit, "I5 pins",
+			"%llu pins on pages, the pages objects have %llu",
 			(unsigned long long)mm_pins(audit->sim), (unsigned long long)pinned);
 	note_processes(audit);
 	return check_charges(audit);

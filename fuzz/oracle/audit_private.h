@@ -20,7 +20,7 @@ struct audit_user {
 struct audit {
 	struct sim *sim;
 	struct finding *finding; /* of the check in progress */
-	uint32_t call; /* for findings */
+	uint32_t call;		 /* for findings */
 	/* scratch, grown as needed and kept */
 	uint32_t *users; /* by object id: edges seen */
 	uint32_t users_room;
@@ -34,7 +34,8 @@ struct audit {
 
 /* Makes room for `count` elements of `size` bytes; ends the program when host memory is short. */
 void audit_grow(void *table, uint32_t *room, uint32_t count, size_t size);
-#define AUDIT_BROKEN(audit, rule, ...) finding_set((audit)->finding, ORACLE_AUDIT, (audit)->call, rule, __VA_ARGS__)
+#define AUDIT_BROKEN(audit, rule, ...)                                                             \
+	finding_set((audit)->finding, ORACLE_AUDIT, (audit)->call, rule, __VA_ARGS__)
 
 /* One IOAS: areas, sets, alignment, lists, and what its domains map. I1 to I4, I17 */
 bool audit_ioas(struct audit *audit, const struct ioas *ioas);

@@ -2,8 +2,8 @@
 /* Access objects: attach, replace, detach, and the unmap notification. 7.1 to 7.4, 7.8 */
 #include "impl/iommufd/iommufd.h"
 
-int access_create(struct task *task, struct iommufd_context *context, uint8_t driver, void *driver_data,
-	bool needs_pin, bool has_unmap, struct access **out)
+int access_create(struct task *task, struct iommufd_context *context, uint8_t driver,
+	void *driver_data, bool needs_pin, bool has_unmap, struct access **out)
 {
 	struct iommufd_object *object;
 	struct access *access;
@@ -28,7 +28,8 @@ int access_create(struct task *task, struct iommufd_context *context, uint8_t dr
 }
 
 /* Into the driver: it may call back into this API, so nothing may be held. */
-static void access_call_unmap(struct task *task, struct access *access, uint64_t iova, uint64_t length)
+static void access_call_unmap(
+	struct task *task, struct access *access, uint64_t iova, uint64_t length)
 {
 	lock_assert_callback(task, 0);
 	schedule_point(task, SCHEDULE_CALLBACK);
@@ -38,7 +39,8 @@ static void access_call_unmap(struct task *task, struct access *access, uint64_t
 		test_access_unmap(task, access->driver_data, iova, length);
 }
 
-/* The next access of the list at or after *index, with a short reference. Those being destroyed are skipped. */
+/* The next access of the list at or after *index, with a short reference. Those being destroyed are
+ * skipped. */
 static struct access *next_listed(struct task *task, struct ioas *ioas, uint32_t *index)
 {
 	struct access *access = NULL;
@@ -46,7 +48,8 @@ static struct access *next_listed(struct task *task, struct ioas *ioas, uint32_t
 	spin_lock(task, &ioas->access_lock);
 	for (; *index < ioas->access_room; (*index)++) {
 		access = ioas->accesses[*index];
-		if (access && access->has_unmap && object_try_get(task, access->context, &access->object))
+		if (access && access->has_unmap &&
+			object_try_get(task, access->context, &access->object))
 			break;
 		access = NULL;
 	}
@@ -75,7 +78,8 @@ static void change_callback(struct task *task, struct access *access)
 }
 
 /* Steps 8 and 9: leaves the IOAS that the access was on, at its index there. */
-static void leave_ioas(struct task *task, struct access *access, struct ioas *old, uint32_t list_index, bool notify)
+static void leave_ioas(struct task *task, struct access *access, struct ioas *old,
+	uint32_t list_index, bool notify)
 {
 	if (SIM_BUG(task, REPLACE_OLD_PUT_EARLY))
 		object_drop_user(task, &old->object);
@@ -87,8 +91,9 @@ static void leave_ioas(struct task *task, struct access *access, struct ioas *ol
 }
 
 /*
- * Moves to another IOAS or to none. While the callback runs ioas is none and ioas_unpin is still the old one, which
- * refuses pins and every other change. The access lock is held. 7.3 steps 3 to 10
+ * Moves to another IOAS or to none. While the callback runs ioas is none and ioas_unpin is still
+ * the old one, which refuses pins and every other change. The access lock is held. 7.3 steps 3 to
+ * 10
  */
 static int change_ioas(struct task *task, struct access *access, struct ioas *ioas)
 {
@@ -132,7 +137,8 @@ int access_attach(struct task *task, struct access *access, uint32_t ioas_id)
 
 	mutex_lock(task, &access->lock);
 	if (access->ioas) {
-		sim_warn(task, "access-attached", "access %u is attached already", access->object.id);
+		sim_warn(task, "access-attached", "access %u is attached already",
+			access->object.id);
 		mutex_unlock(task, &access->lock);
 		return -EINVAL;
 	}
@@ -167,7 +173,8 @@ void access_detach(struct task *task, struct access *access)
 	if (access->ioas)
 		change_ioas(task, access, NULL);
 	else
-		sim_warn(task, "access-not-attached", "access %u is not attached", access->object.id);
+		sim_warn(task, "access-not-attached", "access %u is not attached",
+			access->object.id);
 	mutex_unlock(task, &access->lock);
 }
 

@@ -5,7 +5,8 @@
 
 #include "impl/iommufd/iommufd.h"
 
-static inline void items_append(struct access_item **first, struct access_item **newest, struct access_item *item)
+static inline void items_append(
+	struct access_item **first, struct access_item **newest, struct access_item *item)
 {
 	item->next = NULL;
 	if (*newest)
@@ -29,7 +30,8 @@ static inline struct access_item *items_remove(
 }
 
 /* Forgets all items; their pins stay. */
-static inline void items_free(struct task *task, struct access_item **first, struct access_item **newest)
+static inline void items_free(
+	struct task *task, struct access_item **first, struct access_item **newest)
 {
 	while (*first) {
 		struct access_item *item = items_remove(first, newest, NULL);
@@ -47,12 +49,13 @@ static inline uint64_t range_end(uint64_t iova, uint64_t length)
 
 static inline bool item_intersects(const struct access_item *item, uint64_t iova, uint64_t length)
 {
-	return length && item->iova <= range_end(iova, length) && range_end(item->iova, item->length) >= iova;
+	return length && item->iova <= range_end(iova, length) &&
+	       range_end(item->iova, item->length) >= iova;
 }
 
 /* Unpins and forgets every item that intersects [iova, iova + length). Number of items. */
-static inline uint32_t items_unpin(struct task *task, struct access *access, struct access_item **first,
-	struct access_item **newest, uint64_t iova, uint64_t length)
+static inline uint32_t items_unpin(struct task *task, struct access *access,
+	struct access_item **first, struct access_item **newest, uint64_t iova, uint64_t length)
 {
 	struct access_item *previous = NULL, *item = *first;
 	uint32_t count = 0;

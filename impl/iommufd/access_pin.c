@@ -5,7 +5,7 @@
 /* A walk over the contiguous completed areas that cover [at, last]. */
 struct walk {
 	uint64_t at, last; /* what is left */
-	uint64_t end; /* last IOVA of the current part */
+	uint64_t end;	   /* last IOVA of the current part */
 	struct area *area;
 };
 
@@ -63,18 +63,21 @@ static void unpin_walk(struct task *task, const struct ioas *ioas, uint64_t firs
 	struct walk walk = {.at = first, .last = last};
 
 	do {
-		if (!walk_part(ioas, &walk) ||
-			!pages_drop_record(task, walk.area->pages, walk.area, area_page_at(walk.area, walk.at),
-				area_page_at(walk.area, walk.end))) {
-			sim_warn(task, "unpin-without-pin", "IOVA 0x%llx of IOAS %u has no pin of that size",
+		if (!walk_part(ioas, &walk) || !pages_drop_record(task, walk.area->pages, walk.area,
+						       area_page_at(walk.area, walk.at),
+						       area_page_at(walk.area, walk.end))) {
+			sim_warn(task, "unpin-without-pin",
+				"IOVA 0x%llx of IOAS %u has no pin of that size",
 				(unsigned long long)walk.at, ioas->object.id);
-			if (!walk.area || walk.area->node.first > walk.at || walk.area->node.last < walk.at)
+			if (!walk.area || walk.area->node.first > walk.at ||
+				walk.area->node.last < walk.at)
 				return;
 		}
 	} while (walk_next(&walk));
 }
 
-static int pin_walk(struct task *task, struct ioas *ioas, uint64_t iova, uint64_t last, struct page **out, uint32_t flags)
+static int pin_walk(struct task *task, struct ioas *ioas, uint64_t iova, uint64_t last,
+	struct page **out, uint32_t flags)
 {
 	struct walk walk = {.at = iova, .last = last};
 	int rc;
@@ -87,7 +90,8 @@ static int pin_walk(struct task *task, struct ioas *ioas, uint64_t iova, uint64_
 			break;
 		first_page = area_page_at(walk.area, walk.at);
 		last_page = area_page_at(walk.area, walk.end);
-		rc = pages_add_record(task, walk.area->pages, walk.area, first_page, last_page, out);
+		rc = pages_add_record(
+			task, walk.area->pages, walk.area, first_page, last_page, out);
 		if (rc)
 			break;
 		if (out)
@@ -98,14 +102,15 @@ static int pin_walk(struct task *task, struct ioas *ioas, uint64_t iova, uint64_
 	return rc;
 }
 
-int access_pin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length, struct page **out,
-	uint32_t flags)
+int access_pin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length,
+	struct page **out, uint32_t flags)
 {
 	uint64_t last;
 	int rc = -ENOENT;
 
 	if (!access->needs_pin || !access->has_unmap) {
-		sim_warn(task, "pin-not-allowed", "access %u was not made for pins", access->object.id);
+		sim_warn(task, "pin-not-allowed", "access %u was not made for pins",
+			access->object.id);
 		return -EINVAL;
 	}
 	if (!length)
@@ -130,7 +135,8 @@ void access_unpin_pages(struct task *task, struct access *access, uint64_t iova,
 	uint64_t last;
 
 	if (!length || __builtin_add_overflow(iova, length - 1, &last)) {
-		sim_warn(task, "unpin-bad-range", "access %u unpins a bad range", access->object.id);
+		sim_warn(
+			task, "unpin-bad-range", "access %u unpins a bad range", access->object.id);
 		return;
 	}
 	mutex_lock(task, &access->lock);
@@ -142,14 +148,15 @@ void access_unpin_pages(struct task *task, struct access *access, uint64_t iova,
 		unpin_walk(task, ioas, iova, last);
 		up_read(task, &ioas->iova_rwsem);
 	} else {
-		sim_warn(task, "unpin-not-attached", "access %u is not attached", access->object.id);
+		sim_warn(
+			task, "unpin-not-attached", "access %u is not attached", access->object.id);
 	}
 	mutex_unlock(task, &access->lock);
 }
 
 /* Adds the bytes of every part that has been transferred to *done. */
-static int rw_walk(struct task *task, struct ioas *ioas, uint64_t iova, char *buffer, uint64_t last, uint32_t flags,
-	uint64_t *done)
+static int rw_walk(struct task *task, struct ioas *ioas, uint64_t iova, char *buffer, uint64_t last,
+	uint32_t flags, uint64_t *done)
 {
 	struct walk walk = {.at = iova, .last = last};
 	int rc;
@@ -167,8 +174,9 @@ static int rw_walk(struct task *task, struct ioas *ioas, uint64_t iova, char *bu
 				return rc;
 		}
 		count = walk.end - walk.at + 1;
-		rc = pages_rw(task, walk.area->pages, walk.area->offset + (walk.at - walk.area->node.first), buffer,
-			count, flags);
+		rc = pages_rw(task, walk.area->pages,
+			walk.area->offset + (walk.at - walk.area->node.first), buffer, count,
+			flags);
 		if (rc)
 			return rc;
 		buffer += count;
@@ -177,8 +185,8 @@ static int rw_walk(struct task *task, struct ioas *ioas, uint64_t iova, char *bu
 	return 0;
 }
 
-int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer, uint64_t length, uint32_t flags,
-	uint64_t *done)
+int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer,
+	uint64_t length, uint32_t flags, uint64_t *done)
 {
 	uint64_t last;
 	int rc = -ENOENT;

@@ -72,7 +72,8 @@ int context_from_fd(struct task *task, int fd, struct iommufd_context **context,
 	return 0;
 }
 
-/* One walk in ascending id order; true when something could be destroyed. Leaves go first, so several walks are needed. */
+/* One walk in ascending id order; true when something could be destroyed. Leaves go first, so
+ * several walks are needed. */
 static bool context_destroy_leaves(struct task *task, struct iommufd_context *context)
 {
 	bool progress = false;
@@ -99,7 +100,8 @@ void iommufd_file_release(struct task *task, struct file *file)
 
 	while (context->objects.used) {
 		if (!context_destroy_leaves(task, context)) {
-			sim_warn(task, "context-not-empty", "context %u: %u objects cannot be destroyed at close",
+			sim_warn(task, "context-not-empty",
+				"context %u: %u objects cannot be destroyed at close",
 				context->number, context->objects.used);
 			break;
 		}
@@ -110,8 +112,8 @@ void iommufd_file_release(struct task *task, struct file *file)
 }
 
 /* No driver of this machine offers a region to map yet, so no offset is good. 5.4 */
-int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot, uint32_t flags,
-	uint64_t offset)
+int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot,
+	uint32_t flags, uint64_t offset)
 {
 	(void)file;
 	(void)offset;

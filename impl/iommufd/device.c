@@ -50,7 +50,8 @@ static int attach_hwpt(struct task *task, struct device *device, struct hwpt *hw
 }
 
 /* 6.6; *old is the page table whose user the caller drops once it holds no lock. */
-static int replace_hwpt(struct task *task, struct device *device, struct hwpt *hwpt, struct hwpt **old)
+static int replace_hwpt(
+	struct task *task, struct device *device, struct hwpt *hwpt, struct hwpt **old)
 {
 	int rc = 0;
 
@@ -105,15 +106,15 @@ void device_detach(struct task *task, struct device *device)
 		drop_hwpt(task, hwpt);
 }
 
-static int attach_or_replace(
-	struct task *task, struct device *device, struct hwpt *hwpt, bool replace, struct hwpt **old)
+static int attach_or_replace(struct task *task, struct device *device, struct hwpt *hwpt,
+	bool replace, struct hwpt **old)
 {
 	return replace ? replace_hwpt(task, device, hwpt, old) : attach_hwpt(task, device, hwpt);
 }
 
 /* No page table of the IOAS suits: a new one. The IOAS mutex is held. 6.4 */
-static int automatic_new(
-	struct task *task, struct device *device, struct ioas *ioas, bool replace, struct hwpt **used, struct hwpt **old)
+static int automatic_new(struct task *task, struct device *device, struct ioas *ioas, bool replace,
+	struct hwpt **used, struct hwpt **old)
 {
 	struct hwpt *hwpt;
 	int rc;
@@ -143,9 +144,10 @@ static int automatic_new(
 	return 0;
 }
 
-/* The first automatic page table in creation order that the device accepts. The IOAS mutex is held. 6.4 */
-static int automatic_choose(
-	struct task *task, struct device *device, struct ioas *ioas, bool replace, struct hwpt **used, struct hwpt **old)
+/* The first automatic page table in creation order that the device accepts. The IOAS mutex is
+ * held. 6.4 */
+static int automatic_choose(struct task *task, struct device *device, struct ioas *ioas,
+	bool replace, struct hwpt **used, struct hwpt **old)
 {
 	for (struct hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->next) {
 		int rc;

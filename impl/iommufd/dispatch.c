@@ -18,16 +18,16 @@ static const command_handler handlers[CALL_ID_COUNT] = {
 };
 
 /*
- * Row id + 1 by command slot; 0 is a hole. Rows that share IOMMU_OPTION would share its slot: they go behind the
- * table, where nobody looks, and the slot names the first of them.
+ * Row id + 1 by command slot; 0 is a hole. Rows that share IOMMU_OPTION would share its slot: they
+ * go behind the table, where nobody looks, and the slot names the first of them.
  */
 static const uint16_t command_rows[COMMAND_SLOTS + 2] = {
 	[(IOMMU_OPTION & 0xff) - IOMMUFD_CMD_BASE] = CALL_ID_IOMMU_OPTION_RLIMIT_MODE + 1,
 	[(IOMMU_TEST_CMD & 0xff) - IOMMUFD_CMD_BASE] = CALL_ID_IOMMU_TEST_OP_ADD_RESERVED + 1,
-#define IOMMUFD_IOCTL(type, number, ...)		       [((number) & 0xff) - IOMMUFD_CMD_BASE] =
+#define IOMMUFD_IOCTL(type, number, ...)			[((number)&0xff) - IOMMUFD_CMD_BASE] =
 #define IOMMUFD_SELECTED(type, number, min, member, value, ...) [COMMAND_SLOTS + (value)] =
-#define CALL(identifier, name, row, ...)		       row CALL_ID_##identifier + 1,
-#define CALL_LATER(identifier, name, row, ...)		       row CALL_ID_##identifier + 1,
+#define CALL(identifier, name, row, ...)			row CALL_ID_##identifier + 1,
+#define CALL_LATER(identifier, name, row, ...)			row CALL_ID_##identifier + 1,
 #include "impl/abi/calls_iommufd.def"
 #undef CALL
 #undef CALL_LATER
@@ -69,7 +69,8 @@ static int command_copy_in(struct command *command, const struct call_row *row)
 	command->size = row->size;
 	if (user_size > row->size) {
 		if (!SIM_BUG(task, TAIL_UNCHECKED)) {
-			rc = check_zeroed_user(task, command->address + row->size, user_size - row->size);
+			rc = check_zeroed_user(
+				task, command->address + row->size, user_size - row->size);
 			if (rc < 0)
 				return rc;
 			if (!rc)
@@ -125,7 +126,8 @@ int64_t iommufd_file_ioctl(struct task *task, struct file *file, uint32_t number
 		else if (!row->implemented)
 			return -ENOTTY;
 	}
-	rc = copy_from_user(task, &command.user_size_word, argument, sizeof(command.user_size_word));
+	rc = copy_from_user(
+		task, &command.user_size_word, argument, sizeof(command.user_size_word));
 	if (rc)
 		return rc;
 	if (!row)

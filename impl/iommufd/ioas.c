@@ -59,12 +59,14 @@ static void ranges_free(struct task *task, struct range_tree *tree)
 	}
 }
 
-/* Drivers that went away without giving their pins back leave areas that no callback can free any more. */
+/* Drivers that went away without giving their pins back leave areas that no callback can free any
+ * more. */
 static void ioas_drop_stale_pins(struct task *task, struct ioas *ioas)
 {
 	struct range_item *node;
 
-	range_map_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas)
+	{
 		struct area *area = area_of(node);
 
 		if (!area->accesses)
@@ -100,12 +102,15 @@ static int allow_element(struct command *command, struct range_tree *allowed, ui
 	struct reserved_range *node;
 	int rc;
 
-	rc = copy_from_user(task, &range, command->allow_iovas.allowed_iovas + i * sizeof(range), sizeof(range));
+	rc = copy_from_user(task, &range, command->allow_iovas.allowed_iovas + i * sizeof(range),
+		sizeof(range));
 	if (rc)
 		return rc;
-	if (range.start > range.last || (range.start == range.last && !SIM_BUG(task, ALLOW_ONE_BYTE)))
+	if (range.start > range.last ||
+		(range.start == range.last && !SIM_BUG(task, ALLOW_ONE_BYTE)))
 		return -EINVAL;
-	if (range_first(allowed, range.start, SIM_BUG(task, ALLOW_OVERLAP) ? range.last - 1 : range.last))
+	if (range_first(allowed, range.start,
+		    SIM_BUG(task, ALLOW_OVERLAP) ? range.last - 1 : range.last))
 		return -EINVAL;
 	node = sim_alloc(task, sizeof(*node));
 	if (!node)
@@ -124,7 +129,7 @@ static int ioas_replace_allowed(struct task *task, struct ioas *ioas, struct ran
 	int rc = 0;
 
 	down_write(task, &ioas->iova_rwsem);
-	range_tree_for_each(node, allowed) {
+	range_tree_for_each (node, allowed) {
 		uint64_t last = SIM_BUG(task, ALLOW_RESERVED) ? node->last - 1 : node->last;
 
 		if (range_first(&ioas->reserved, node->first, last)) {
@@ -185,7 +190,7 @@ static int ranges_emit_all(struct command *command, struct ioas *ioas, uint32_t 
 	uint64_t next = 0;
 	int rc;
 
-	range_tree_for_each(node, &ioas->reserved) {
+	range_tree_for_each (node, &ioas->reserved) {
 		if (node->first > next) {
 			rc = ranges_emit(command, next, node->first - 1, total);
 			if (rc)

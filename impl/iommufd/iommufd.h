@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private structs of impl/iommufd and the functions that its files share. References such as 3.6 are to the
- * specification iommufd.md. All errors are negative errno. Locks are those of 12.1, in this order:
- * access lock -> IOAS mutex -> group mutex -> domains_rwsem -> iova_rwsem -> pages mutex.
+ * Private structs of impl/iommufd and the functions that its files share. References such as 3.6
+ * are to the specification iommufd.md. All errors are negative errno. Locks are those of 12.1, in
+ * this order: access lock -> IOAS mutex -> group mutex -> domains_rwsem -> iova_rwsem -> pages
+ * mutex.
  */
 #ifndef IOMMUZZ_IOMMUFD_IOMMUFD_H
 #define IOMMUZZ_IOMMUFD_IOMMUFD_H
@@ -28,11 +29,13 @@
 #include "impl/sim/rangetree.h"
 #include "impl/sim/sim.h"
 
-#define IOMMUFD_ID_MAX		0x7fffffffU /* 2.2 */
-#define IOMMUFD_DESTROY_TIMEOUT 60000U /* milliseconds that destroying waits for short references, 2.5 */
-#define IOMMUFD_UNMAP_TRIES	100U /* callback rounds that leave pins before EDEADLOCK, 3.9 */
-#define IOMMUFD_TEMP_MEMORY	65536U /* bytes of scratch buffer, 10.26 */
-#define IOMMUFD_BUFFER_MAX	(UINT64_C(16) << 20) /* bytes of one access or DMA by the tests, 10.14 */
+#define IOMMUFD_ID_MAX 0x7fffffffU /* 2.2 */
+#define IOMMUFD_DESTROY_TIMEOUT                                                                    \
+	60000U			 /* milliseconds that destroying waits for short references, 2.5 */
+#define IOMMUFD_UNMAP_TRIES 100U /* callback rounds that leave pins before EDEADLOCK, 3.9 */
+#define IOMMUFD_TEMP_MEMORY 65536U		 /* bytes of scratch buffer, 10.26 */
+#define IOMMUFD_BUFFER_MAX  (UINT64_C(16) << 20) /* bytes of one access or DMA by the tests, 10.14 \
+						  */
 
 enum object_type {
 	OBJECT_ANY, /* lookups only */
@@ -56,11 +59,11 @@ struct iommufd_object {
 struct iommufd_machine {
 	struct iommufd_context *contexts; /* by age */
 	struct iommufd_context *newest;
-	struct idr accesses; /* struct kernel_access by handle; set up while it has users */
+	struct idr accesses;  /* struct kernel_access by handle; set up while it has users */
 	struct spinlock lock; /* the two above */
 	uint32_t contexts_made;
 	uint32_t temp_memory_limit; /* bytes, 0: IOMMUFD_TEMP_MEMORY */
-	uint32_t audit_epoch; /* number of the last walk of the audit over pages objects */
+	uint32_t audit_epoch;	    /* number of the last walk of the audit over pages objects */
 };
 
 /* One open file description of /dev/iommu. */
@@ -69,7 +72,7 @@ struct iommufd_context {
 	struct spinlock objects_lock;
 	struct rwsem creation_lock;
 	struct wait_queue object_wait; /* a wait_count fell */
-	struct file *file; /* not owned; what accesses hold */
+	struct file *file;	       /* not owned; what accesses hold */
 	struct iommufd_context *next, *previous;
 	uint32_t number; /* from 1 in order of opening, for reports */
 	bool account_mm; /* mode MM of 11 */
@@ -78,32 +81,35 @@ struct iommufd_context {
 struct ioas {
 	struct iommufd_object object;
 	struct iommufd_context *context;
-	struct mutex mutex; /* hwpts */
+	struct mutex mutex;		  /* hwpts */
 	struct hwpt *hwpts, *newest_hwpt; /* in creation order */
 	struct rwsem domains_rwsem, iova_rwsem;
-	struct range_map areas; /* struct area */
+	struct range_map areas;		     /* struct area */
 	struct range_tree reserved, allowed; /* struct reserved_range */
-	struct iommu_domain **domains; /* dense; removal moves the last into the hole */
+	struct iommu_domain **domains;	     /* dense; removal moves the last into the hole */
 	uint32_t domain_count, domain_room;
 	struct spinlock access_lock; /* accesses, inside the two rwsems and alone while notifying */
-	struct access **accesses; /* by list index, lowest free first; NULL: free */
+	struct access **accesses;    /* by list index, lowest free first; NULL: free */
 	uint32_t access_room, access_count;
 	uint32_t alignment; /* iova_alignment, 3.3 */
-	bool small_pages; /* option HUGE_PAGES is off */
-	uint32_t changes, audited; /* journal: the IOAS was touched since the last audit if they differ */
+	bool small_pages;   /* option HUGE_PAGES is off */
+	uint32_t changes,
+		audited; /* journal: the IOAS was touched since the last audit if they differ */
 };
 
 /* An interval of IOVAs. Transitional (being mapped or unmapped) while pages is NULL, 3.1. */
 struct area {
 	struct range_item node; /* IOVAs */
 	struct pages *pages;
-	struct range_node *fill; /* page indexes, in pages->filled while domains map it; NULL otherwise */
+	struct range_node
+		*fill;	 /* page indexes, in pages->filled while domains map it; NULL otherwise */
 	uint64_t offset; /* byte of the pages object at the first IOVA */
 	uint32_t accesses, locks; /* num_accesses, num_locks; changed under the pages mutex */
-	uint8_t protection; /* enum iommu_protection */
+	uint8_t protection;	  /* enum iommu_protection */
 	bool filled;
 	bool prevent_access;
-	bool piece; /* one of several that a COPY made: its IOVA may be less aligned than the IOAS (4.4) */
+	bool piece; /* one of several that a COPY made: its IOVA may be less aligned than the IOAS
+		       (4.4) */
 };
 
 struct reserved_range {
@@ -116,7 +122,7 @@ enum account_mode { ACCOUNT_NONE, ACCOUNT_USER, ACCOUNT_MM };
 /* Pages [first, last] that were pinned together; a slot is NULL once nobody needs the page. */
 struct pin_run {
 	struct range_node node; /* page indexes */
-	uint64_t live; /* slots in use */
+	uint64_t live;		/* slots in use */
 	struct page *pages[];
 };
 
@@ -129,17 +135,18 @@ struct access_record {
 /* A linear run of source bytes, shared by COPY, 3.1. Page indexes count from start. */
 struct pages {
 	uint32_t references; /* areas, and pieces of a COPY in progress */
-	struct mutex mutex; /* everything below `count` */
+	struct mutex mutex;  /* everything below `count` */
 	struct mm *mm;
-	struct process *process; /* the mapper: its user and limit are charged */
-	uint64_t start; /* page-aligned address */
-	uint64_t count; /* pages */
-	struct range_tree filled; /* struct area.fill of those that domains map */
+	struct process *process;   /* the mapper: its user and limit are charged */
+	uint64_t start;		   /* page-aligned address */
+	uint64_t count;		   /* pages */
+	struct range_tree filled;  /* struct area.fill of those that domains map */
 	struct range_tree records; /* struct access_record */
-	struct range_tree pins; /* struct pin_run */
-	uint64_t pinned, charged; /* pages; equal outside the pages mutex */
-	uint32_t audit_epoch, audit_areas, audit_accesses; /* what the last walk of the audit has counted */
-	uint8_t account; /* enum account_mode */
+	struct range_tree pins;	   /* struct pin_run */
+	uint64_t pinned, charged;  /* pages; equal outside the pages mutex */
+	uint32_t audit_epoch, audit_areas,
+		audit_accesses; /* what the last walk of the audit has counted */
+	uint8_t account;	/* enum account_mode */
 	bool writable;
 };
 
@@ -148,16 +155,17 @@ struct hwpt {
 	struct ioas *ioas; /* a users reference */
 	struct iommu_domain *domain;
 	struct hwpt *next, *previous; /* in ioas->hwpts */
-	bool automatic; /* 2.7 */
-	bool listed; /* in ioas->hwpts and ioas->domains */
+	bool automatic;		      /* 2.7 */
+	bool listed;		      /* in ioas->hwpts and ioas->domains */
 };
 
-/* A bound device. Every device of this machine is alone in its group, so the group is part of it. */
+/* A bound device. Every device of this machine is alone in its group, so the group is part of it.
+ */
 struct device {
 	struct iommufd_object object;
 	struct iommufd_context *context;
 	struct mutex group_mutex;
-	struct hwpt *hwpt; /* what the RID is attached to, NULL: blocked */
+	struct hwpt *hwpt;	       /* what the RID is attached to, NULL: blocked */
 	struct iommu_device *hardware; /* owned by the driver (struct mock_device) */
 };
 
@@ -177,12 +185,12 @@ struct access {
 	struct iommufd_context *context;
 	struct file *file; /* keeps the context alive */
 	struct mutex lock;
-	struct ioas *ioas; /* usable now */
+	struct ioas *ioas;	 /* usable now */
 	struct ioas *ioas_unpin; /* where unpin works: differs from ioas during a change */
-	void *driver_data; /* struct kernel_access or struct test_access */
-	uint32_t alignment; /* PAGE_SIZE if needs_pin, else 1 */
-	uint32_t list_index; /* in ioas_unpin->accesses */
-	uint8_t driver; /* enum access_driver */
+	void *driver_data;	 /* struct kernel_access or struct test_access */
+	uint32_t alignment;	 /* PAGE_SIZE if needs_pin, else 1 */
+	uint32_t list_index;	 /* in ioas_unpin->accesses */
+	uint8_t driver;		 /* enum access_driver */
 	bool needs_pin;
 	bool has_unmap;
 };
@@ -205,9 +213,9 @@ struct kernel_access {
 	struct access *access;
 	struct mutex lock; /* items */
 	struct access_item *items, *newest_item;
-	struct driver_frame *frames; /* under the machine's lock, like destroyer */
+	struct driver_frame *frames;  /* under the machine's lock, like destroyer */
 	const struct task *destroyer; /* only its calls are let in any more */
-	struct wait_queue idle; /* the last frame went */
+	struct wait_queue idle;	      /* the last frame went */
 	uint64_t handle;
 	bool unloading; /* callbacks no longer reach the program */
 };
@@ -215,7 +223,7 @@ struct kernel_access {
 /* The driver behind a descriptor of CREATE_ACCESS, 10.12. */
 struct test_access {
 	struct access *access; /* NULL before it is created */
-	struct mutex lock; /* items */
+	struct mutex lock;     /* items */
 	struct access_item *items, *newest_item;
 	uint32_t next_item;
 	uint32_t flags; /* MOCK_FLAGS_ACCESS_CREATE_* */
@@ -225,9 +233,9 @@ struct test_access {
 struct command {
 	struct task *task;
 	struct iommufd_context *context;
-	uint64_t address; /* of the struct, user */
+	uint64_t address;   /* of the struct, user */
 	uint32_t user_size; /* the size word */
-	uint32_t size; /* sizeof the struct */
+	uint32_t size;	    /* sizeof the struct */
 	union {
 		uint32_t user_size_word;
 		struct iommu_destroy destroy;
@@ -272,7 +280,8 @@ static inline uint64_t area_page_at(const struct area *area, uint64_t iova)
 /* Marks an IOAS for the next audit. A lost count does no harm as long as it changes. */
 static inline void ioas_touch(struct ioas *ioas)
 {
-	__atomic_store_n(&ioas->changes, __atomic_load_n(&ioas->changes, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&ioas->changes, __atomic_load_n(&ioas->changes, __ATOMIC_RELAXED) + 1,
+		__ATOMIC_RELAXED);
 }
 
 /* ---- dispatch.c ---- */
@@ -283,43 +292,51 @@ int command_respond(struct command *command);
 /* ---- object.c: the id table and the two counters ---- */
 
 /*
- * Allocates an object of `size` bytes (struct iommufd_object first) and reserves the lowest id. Both counters are 1;
- * lookups fail until object_publish. -ENOMEM, -EBUSY. 2.2
+ * Allocates an object of `size` bytes (struct iommufd_object first) and reserves the lowest id.
+ * Both counters are 1; lookups fail until object_publish. -ENOMEM, -EBUSY. 2.2
  */
-int object_alloc(struct task *task, struct iommufd_context *context, size_t size, enum object_type type,
-	struct iommufd_object **out);
-void object_publish(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+int object_alloc(struct task *task, struct iommufd_context *context, size_t size,
+	enum object_type type, struct iommufd_object **out);
+void object_publish(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* Gives back id and memory of an object that was never published and owns nothing any more. */
-void object_abort(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
-/* Looks up and takes a short reference (users and wait_count); NULL: the caller returns -ENOENT. Fault point LOOKUP. */
+void object_abort(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/* Looks up and takes a short reference (users and wait_count); NULL: the caller returns -ENOENT.
+ * Fault point LOOKUP. */
 struct iommufd_object *object_get(
 	struct task *task, struct iommufd_context *context, uint32_t id, enum object_type type);
 /* The same for an object that the caller knows to exist; false when it is being destroyed. */
-bool object_try_get(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+bool object_try_get(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* Drops a short reference: users first, then wait_count. 2.3 */
 void object_put(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* An edge of table 2.4. The caller holds another reference while it adds one. */
 void object_add_user(struct task *task, struct iommufd_object *object);
 void object_drop_user(struct task *task, struct iommufd_object *object);
-/* What IOMMU_DESTROY and the last close do: -ENOENT, -EBUSY unless users is 1. No fault point. 2.5 */
+/* What IOMMU_DESTROY and the last close do: -ENOENT, -EBUSY unless users is 1. No fault point. 2.5
+ */
 int object_destroy(struct task *task, struct iommufd_context *context, uint32_t id);
 /* Drops an edge and destroys the object if that was the last one. 2.7 */
 void object_drop_user_and_destroy(
 	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /*
- * The creator's way to destroy (unbind, access destroy): lookups fail from now on, waits for all short references,
- * drops the creator's reference, gives the id back. The caller then frees the object. False, after a warning, when
- * somebody else still holds it: then it must not be freed.
+ * The creator's way to destroy (unbind, access destroy): lookups fail from now on, waits for all
+ * short references, drops the creator's reference, gives the id back. The caller then frees the
+ * object. False, after a warning, when somebody else still holds it: then it must not be freed.
  */
-bool object_remove(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+bool object_remove(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* Frees the memory of an object that has left the table. */
 void object_free(struct task *task, struct iommufd_object *object);
 
 /* ---- context.c ---- */
 
 struct iommufd_context *context_open(struct task *task);
-/* The context behind a descriptor, with its file to be put. -EBADF: not open, -EBADFD: another kind of file. */
-int context_from_fd(struct task *task, int fd, struct iommufd_context **context, struct file **file);
+/* The context behind a descriptor, with its file to be put. -EBADF: not open, -EBADFD: another kind
+ * of file. */
+int context_from_fd(
+	struct task *task, int fd, struct iommufd_context **context, struct file **file);
 
 /* ---- ioas.c ---- */
 
@@ -332,11 +349,12 @@ void ioas_destroy(struct task *task, struct ioas *ioas);
 /* ---- iopt.c: which IOVAs may be used ---- */
 
 /* Reserves [first, last] for owner. Needs iova_rwsem for writing. -EADDRINUSE, -ENOMEM. 3.4 */
-int ioas_reserve(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, const void *owner);
+int ioas_reserve(
+	struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, const void *owner);
 void ioas_unreserve(struct task *task, struct ioas *ioas, const void *owner);
 /* Automatic IOVA for `length` bytes whose source begins at `address`. Needs iova_rwsem. 3.5 */
-int ioas_choose_iova(
-	struct task *task, const struct ioas *ioas, uint64_t address, uint64_t length, uint64_t *iova);
+int ioas_choose_iova(struct task *task, const struct ioas *ioas, uint64_t address, uint64_t length,
+	uint64_t *iova);
 /* Steps 2 to 5 of the fixed check. Needs iova_rwsem. 3.6 */
 int ioas_check_fixed(struct task *task, const struct ioas *ioas, uint64_t iova, uint64_t length);
 /* What the alignment is with the domains and accesses that are there now. 3.3 */
@@ -352,63 +370,79 @@ uint64_t ioas_syz_iova(struct task *task, struct ioas *ioas, uint64_t value);
 int ioas_add_domain(struct task *task, struct ioas *ioas, struct iommu_domain *domain);
 void ioas_remove_domain(struct task *task, struct ioas *ioas, struct iommu_domain *domain);
 /* Joins the access list at the lowest free index. -EADDRINUSE, -EBUSY, -ENOMEM. 7.2 step 3 */
-int ioas_add_access(struct task *task, struct ioas *ioas, struct access *access, uint32_t *list_index);
-void ioas_remove_access(struct task *task, struct ioas *ioas, struct access *access, uint32_t list_index);
+int ioas_add_access(
+	struct task *task, struct ioas *ioas, struct access *access, uint32_t *list_index);
+void ioas_remove_access(
+	struct task *task, struct ioas *ioas, struct access *access, uint32_t list_index);
 /* Option HUGE_PAGES. 4.9 steps 5 and 6 */
 int ioas_set_large_pages(struct task *task, struct ioas *ioas, bool enable);
 
 /* ---- map.c, unmap.c ---- */
 
-/* A part of a mapping: `length` bytes of pages from byte `offset`. The mapping takes over the pages reference. */
+/* A part of a mapping: `length` bytes of pages from byte `offset`. The mapping takes over the pages
+ * reference. */
 struct map_piece {
 	struct pages *pages;
 	uint64_t offset, length;
 	struct area *area; /* used by the mapping itself */
 };
 /*
- * Maps the pieces one behind the other, at *iova or at an automatic IOVA (returned there). address: the source address
- * of the first byte, for the choice. Drops the pieces' references when it fails. Phases of 3.7.
+ * Maps the pieces one behind the other, at *iova or at an automatic IOVA (returned there). address:
+ * the source address of the first byte, for the choice. Drops the pieces' references when it fails.
+ * Phases of 3.7.
  */
-int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count, uint32_t flags,
-	uint64_t address, uint64_t length, uint64_t *iova);
+int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count,
+	uint32_t flags, uint64_t address, uint64_t length, uint64_t *iova);
 /* Unmaps all areas in [first, last], bytes in *unmapped (also on errors). 3.9 */
-int ioas_unmap(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *unmapped);
+int ioas_unmap(
+	struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *unmapped);
 
 /* ---- pages.c, pages_access.c: sources of mappings and their pins ---- */
 
-/* A source of `length` bytes from user_va of the running task, one reference. NULL: -ENOMEM. 4.6 step 7 */
-struct pages *pages_create(
-	struct task *task, struct iommufd_context *context, uint64_t user_va, uint64_t length, bool writable);
+/* A source of `length` bytes from user_va of the running task, one reference. NULL: -ENOMEM. 4.6
+ * step 7 */
+struct pages *pages_create(struct task *task, struct iommufd_context *context, uint64_t user_va,
+	uint64_t length, bool writable);
 void pages_get(struct pages *pages);
 void pages_put(struct task *task, struct pages *pages);
-/* Pins, charges and maps the area into all domains of the IOAS; nothing stays on failure. Takes the pages mutex. 3.2 */
+/* Pins, charges and maps the area into all domains of the IOAS; nothing stays on failure. Takes the
+ * pages mutex. 3.2 */
 int area_fill(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages);
 /* The reverse: unmaps from all domains, flushes, unpins what nobody else needs. */
 void area_unfill(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages);
-/* The same for one domain: area_fill_domain pins if it is the first, area_unfill_domain unpins if it was the last. */
-int area_fill_domain(
-	struct task *task, struct ioas *ioas, struct area *area, struct iommu_domain *domain, bool first);
-void area_unfill_domain(struct task *task, struct area *area, struct iommu_domain *domain, bool last);
-/* Pins what is not pinned of page indexes [first, last]. Pages mutex held. On failure nothing is left that nobody needs. */
+/* The same for one domain: area_fill_domain pins if it is the first, area_unfill_domain unpins if
+ * it was the last. */
+int area_fill_domain(struct task *task, struct ioas *ioas, struct area *area,
+	struct iommu_domain *domain, bool first);
+void area_unfill_domain(
+	struct task *task, struct area *area, struct iommu_domain *domain, bool last);
+/* Pins what is not pinned of page indexes [first, last]. Pages mutex held. On failure nothing is
+ * left that nobody needs. */
 int pages_pin(struct task *task, struct pages *pages, uint64_t first, uint64_t last, bool charge);
-/* Unpins those of [first, last] that neither a domain nor a record needs, and returns the charge. Pages mutex held. */
+/* Unpins those of [first, last] that neither a domain nor a record needs, and returns the charge.
+ * Pages mutex held. */
 void pages_release(struct task *task, struct pages *pages, uint64_t first, uint64_t last);
 /* The pinned page of an index, NULL when it is not pinned. Pages mutex held. */
 struct page *pages_pinned_page(const struct pages *pages, uint64_t index);
-/* Access pins of [first, last]: makes or shares the record and stores the pages in out (may be NULL). 7.5 step 5f */
-int pages_add_record(
-	struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last, struct page **out);
+/* Access pins of [first, last]: makes or shares the record and stores the pages in out (may be
+ * NULL). 7.5 step 5f */
+int pages_add_record(struct task *task, struct pages *pages, struct area *area, uint64_t first,
+	uint64_t last, struct page **out);
 /* False: there is no such record. 7.6 */
-bool pages_drop_record(struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last);
-/* Drops the pins that an area still has when its IOAS goes: the drivers have broken their contract. */
+bool pages_drop_record(
+	struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last);
+/* Drops the pins that an area still has when its IOAS goes: the drivers have broken their contract.
+ */
 void pages_drop_records(struct task *task, struct area *area);
 /* Reads or writes [offset, +length) of the source for an access. 7.7 step 4 */
-int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, uint32_t flags);
+int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length,
+	uint32_t flags);
 
 /* ---- hwpt.c ---- */
 
 /*
- * A page table for the IOAS with the mock's default format, not published and not filled. The IOAS gains a user. 10.20
+ * A page table for the IOAS with the mock's default format, not published and not filled. The IOAS
+ * gains a user. 10.20
  */
 int hwpt_alloc(struct task *task, struct ioas *ioas, struct hwpt **out);
 /* Fills it with the IOAS's mappings and lists it. The IOAS mutex is held. */
@@ -432,26 +466,29 @@ void device_detach(struct task *task, struct device *device);
 
 /* ---- access.c ---- */
 
-int access_create(struct task *task, struct iommufd_context *context, uint8_t driver, void *driver_data,
-	bool needs_pin, bool has_unmap, struct access **out);
+int access_create(struct task *task, struct iommufd_context *context, uint8_t driver,
+	void *driver_data, bool needs_pin, bool has_unmap, struct access **out);
 void access_destroy(struct task *task, struct access *access);
 int access_attach(struct task *task, struct access *access, uint32_t ioas_id);
 int access_replace(struct task *task, struct access *access, uint32_t ioas_id);
 void access_detach(struct task *task, struct access *access);
-int access_pin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length, struct page **out,
-	uint32_t flags);
+int access_pin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length,
+	struct page **out, uint32_t flags);
 void access_unpin_pages(struct task *task, struct access *access, uint64_t iova, uint64_t length);
 /* *done: bytes of the leading parts that were transferred, also when a later one failed. 7.7 */
-int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer, uint64_t length, uint32_t flags,
-	uint64_t *done);
-/* Calls the unmap callback of every access of the IOAS, in list order. No IOAS lock may be held. 7.8 */
+int access_rw(struct task *task, struct access *access, uint64_t iova, void *buffer,
+	uint64_t length, uint32_t flags, uint64_t *done);
+/* Calls the unmap callback of every access of the IOAS, in list order. No IOAS lock may be
+ * held. 7.8 */
 void ioas_notify_unmap(struct task *task, struct ioas *ioas, uint64_t iova, uint64_t length);
 
 /* ---- kernel_access.c, selftest.c, selftest_access.c: drivers ---- */
 
 /* The unmap callbacks of the two drivers. */
-void kernel_access_unmap(struct task *task, struct kernel_access *driver, uint64_t iova, uint64_t length);
-void test_access_unmap(struct task *task, struct test_access *driver, uint64_t iova, uint64_t length);
+void kernel_access_unmap(
+	struct task *task, struct kernel_access *driver, uint64_t iova, uint64_t length);
+void test_access_unmap(
+	struct task *task, struct test_access *driver, uint64_t iova, uint64_t length);
 /* Teardown of a mock device that has left the table (IOMMU_DESTROY of the stdev); frees it. 2.5 */
 void mock_device_destroy(struct task *task, struct mock_device *mock);
 

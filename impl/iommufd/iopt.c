@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which IOVAs of an IOAS may be used: reservations, alignment, the automatic choice and the fixed check. 3.3 to 3.6 */
+/* Which IOVAs of an IOAS may be used: reservations, alignment, the automatic choice and the fixed
+ * check. 3.3 to 3.6 */
 #include "impl/iommufd/iommufd.h"
 
-int ioas_reserve(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, const void *owner)
+int ioas_reserve(
+	struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, const void *owner)
 {
 	struct reserved_range *reserved;
 
@@ -65,7 +67,8 @@ int ioas_check_alignment(const struct ioas *ioas, uint32_t alignment)
 	uint64_t mask = alignment - 1;
 	struct range_item *node;
 
-	range_map_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas)
+	{
 		const struct area *area = area_of(node);
 
 		if ((node->first | area_length(area) | (area->offset & (SIM_PAGE_SIZE - 1))) & mask)
@@ -102,7 +105,8 @@ struct choice {
 	uint64_t page_offset;
 };
 
-/* Moves *first up to the first aligned place with the page offset; false when [*first, last] is then too small. */
+/* Moves *first up to the first aligned place with the page offset; false when [*first, last] is
+ * then too small. */
 static bool choice_fits(const struct choice *choice, uint64_t *first, uint64_t last)
 {
 	uint64_t start;
@@ -112,15 +116,16 @@ static bool choice_fits(const struct choice *choice, uint64_t *first, uint64_t l
 	start = (start & ~(choice->alignment - 1)) | choice->page_offset;
 	if (start >= last)
 		return false;
-	if (SIM_BUG(choice->task, HOLE_EXACT) ? last - start < choice->length : last - start < choice->length - 1)
+	if (SIM_BUG(choice->task, HOLE_EXACT) ? last - start < choice->length
+					      : last - start < choice->length - 1)
 		return false;
 	*first = start;
 	return true;
 }
 
 /* The first fitting part of [first, last], which no area touches, that is not reserved. */
-static bool choose_unreserved(
-	const struct choice *choice, const struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *iova)
+static bool choose_unreserved(const struct choice *choice, const struct ioas *ioas, uint64_t first,
+	uint64_t last, uint64_t *iova)
 {
 	struct range_node *node = range_first(&ioas->reserved, first, last);
 	uint64_t hole;
@@ -146,8 +151,8 @@ static bool choose_unreserved(
 }
 
 /* Steps 7 and 8 for one window. Only holes that are wide enough are visited. */
-static bool choose_in_window(
-	const struct choice *choice, const struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *iova)
+static bool choose_in_window(const struct choice *choice, const struct ioas *ioas, uint64_t first,
+	uint64_t last, uint64_t *iova)
 {
 	uint64_t hole_first, hole_last;
 
@@ -169,7 +174,8 @@ static bool choose_in_window(
 	return false;
 }
 
-/* Step 6: the allowed set clipped and with adjacent intervals merged, or everything but the first and last page. */
+/* Step 6: the allowed set clipped and with adjacent intervals merged, or everything but the first
+ * and last page. */
 static int choose_window(const struct choice *choice, const struct ioas *ioas, uint64_t *iova)
 {
 	const uint64_t lowest = SIM_PAGE_SIZE, highest = UINT64_MAX - SIM_PAGE_SIZE;
@@ -180,7 +186,8 @@ static int choose_window(const struct choice *choice, const struct ioas *ioas, u
 	while (node) {
 		uint64_t first = node->first, last = node->last;
 
-		for (node = range_successor(node); node && node->first == last + 1; node = range_successor(node))
+		for (node = range_successor(node); node && node->first == last + 1;
+			node = range_successor(node))
 			last = node->last;
 		if (first < lowest)
 			first = lowest;
@@ -192,8 +199,8 @@ static int choose_window(const struct choice *choice, const struct ioas *ioas, u
 	return -ENOSPC;
 }
 
-int ioas_choose_iova(
-	struct task *task, const struct ioas *ioas, uint64_t address, uint64_t length, uint64_t *iova)
+int ioas_choose_iova(struct task *task, const struct ioas *ioas, uint64_t address, uint64_t length,
+	uint64_t *iova)
 {
 	struct choice choice = {.task = task, .length = length};
 	uint64_t lowest_bit = address & -address;

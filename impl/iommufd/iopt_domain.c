@@ -56,7 +56,8 @@ static int fill_areas(struct task *task, struct ioas *ioas, struct iommu_domain 
 	struct range_item *node, *undo;
 	int rc = 0;
 
-	range_map_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas)
+	{
 		if (!area_of(node)->pages)
 			continue;
 		rc = area_fill_domain(task, ioas, area_of(node), domain, first);
@@ -65,7 +66,8 @@ static int fill_areas(struct task *task, struct ioas *ioas, struct iommu_domain 
 	}
 	if (!rc)
 		return 0;
-	range_map_for_each(undo, &ioas->areas) {
+	range_map_for_each(undo, &ioas->areas)
+	{
 		if (undo == node)
 			break;
 		if (area_of(undo)->pages)
@@ -124,7 +126,8 @@ void ioas_remove_domain(struct task *task, struct ioas *ioas, struct iommu_domai
 	while (ioas->domains[index] != domain)
 		index++;
 	ioas->domains[index] = ioas->domains[--ioas->domain_count];
-	range_map_for_each(node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas)
+	{
 		if (area_of(node)->pages)
 			area_unfill_domain(task, area_of(node), domain, !ioas->domain_count);
 	}
@@ -135,7 +138,8 @@ void ioas_remove_domain(struct task *task, struct ioas *ioas, struct iommu_domai
 	ioas_unlock_all(task, ioas);
 }
 
-int ioas_add_access(struct task *task, struct ioas *ioas, struct access *access, uint32_t *list_index)
+int ioas_add_access(
+	struct task *task, struct ioas *ioas, struct access *access, uint32_t *list_index)
 {
 	uint32_t index = 0, alignment;
 	int rc;
@@ -164,13 +168,14 @@ unlock:
 	return rc;
 }
 
-void ioas_remove_access(struct task *task, struct ioas *ioas, struct access *access, uint32_t list_index)
+void ioas_remove_access(
+	struct task *task, struct ioas *ioas, struct access *access, uint32_t list_index)
 {
 	ioas_lock_all(task, ioas);
 	ioas_touch(ioas);
 	if (list_index >= ioas->access_room || ioas->accesses[list_index] != access) {
-		sim_warn(task, "access-not-listed", "access %u is not at index %u of IOAS %u", access->object.id,
-			list_index, ioas->object.id);
+		sim_warn(task, "access-not-listed", "access %u is not at index %u of IOAS %u",
+			access->object.id, list_index, ioas->object.id);
 	} else {
 		spin_lock(task, &ioas->access_lock);
 		ioas->accesses[list_index] = NULL;

@@ -17,7 +17,8 @@ static void frame_push(struct task *task, struct kernel_access *driver, struct d
 }
 
 /* Begins a call on a handle: the driver cannot go away until driver_end. NULL: -EBADF. */
-static struct kernel_access *driver_begin(struct task *task, uint64_t handle, struct driver_frame *frame)
+static struct kernel_access *driver_begin(
+	struct task *task, uint64_t handle, struct driver_frame *frame)
 {
 	struct iommufd_machine *machine = machine_of(task);
 	struct kernel_access *driver;
@@ -32,7 +33,8 @@ static struct kernel_access *driver_begin(struct task *task, uint64_t handle, st
 	return driver;
 }
 
-static void driver_end(struct task *task, struct kernel_access *driver, const struct driver_frame *frame)
+static void driver_end(
+	struct task *task, struct kernel_access *driver, const struct driver_frame *frame)
 {
 	struct iommufd_machine *machine = machine_of(task);
 	struct driver_frame **link = &driver->frames;
@@ -86,8 +88,9 @@ int64_t kernel_access_create(struct task *task, int iommufd, uint32_t flags, uin
 	driver = sim_alloc(task, sizeof(*driver));
 	if (driver) {
 		driver->lock = mutex_init(LOCK_TEST_ITEMS);
-		handle = access_create(task, context, ACCESS_DRIVER_KERNEL, driver, flags & ACCESS_CREATE_NEEDS_PIN,
-			!(flags & ACCESS_CREATE_NO_UNMAP), &driver->access);
+		handle = access_create(task, context, ACCESS_DRIVER_KERNEL, driver,
+			flags & ACCESS_CREATE_NEEDS_PIN, !(flags & ACCESS_CREATE_NO_UNMAP),
+			&driver->access);
 		if (!handle) {
 			*out_id = driver->access->object.id;
 			handle = driver_list(task, driver);
@@ -192,7 +195,8 @@ int64_t kernel_access_destroy(struct task *task, uint64_t handle)
 	return 0;
 }
 
-int64_t kernel_access_pin(struct task *task, uint64_t handle, uint64_t iova, uint64_t length, uint32_t flags)
+int64_t kernel_access_pin(
+	struct task *task, uint64_t handle, uint64_t iova, uint64_t length, uint32_t flags)
 {
 	struct driver_frame frame;
 	struct kernel_access *driver = driver_begin(task, handle, &frame);
@@ -205,9 +209,11 @@ int64_t kernel_access_pin(struct task *task, uint64_t handle, uint64_t iova, uin
 	if (item) {
 		item->iova = iova;
 		item->length = length;
-		/* The lock makes a callback that comes right after the pin wait until the item is there. */
+		/* The lock makes a callback that comes right after the pin wait until the item is
+		 * there. */
 		mutex_lock(task, &driver->lock);
-		rc = access_pin_pages(task, driver->access, iova, length, NULL, flags & ACCESS_WRITE);
+		rc = access_pin_pages(
+			task, driver->access, iova, length, NULL, flags & ACCESS_WRITE);
 		if (!rc)
 			items_append(&driver->items, &driver->newest_item, item);
 		mutex_unlock(task, &driver->lock);
@@ -244,17 +250,20 @@ int64_t kernel_access_unpin(struct task *task, uint64_t handle, uint64_t iova, u
 	return 0;
 }
 
-static uint32_t driver_unpin_range(struct task *task, struct kernel_access *driver, uint64_t iova, uint64_t length)
+static uint32_t driver_unpin_range(
+	struct task *task, struct kernel_access *driver, uint64_t iova, uint64_t length)
 {
 	uint32_t count;
 
 	mutex_lock(task, &driver->lock);
-	count = items_unpin(task, driver->access, &driver->items, &driver->newest_item, iova, length);
+	count = items_unpin(
+		task, driver->access, &driver->items, &driver->newest_item, iova, length);
 	mutex_unlock(task, &driver->lock);
 	return count;
 }
 
-int64_t kernel_access_unpin_range(struct task *task, uint64_t handle, uint64_t iova, uint64_t length)
+int64_t kernel_access_unpin_range(
+	struct task *task, uint64_t handle, uint64_t iova, uint64_t length)
 {
 	struct driver_frame frame;
 	struct kernel_access *driver = driver_begin(task, handle, &frame);
@@ -267,7 +276,8 @@ int64_t kernel_access_unpin_range(struct task *task, uint64_t handle, uint64_t i
 	return count;
 }
 
-void kernel_access_unmap(struct task *task, struct kernel_access *driver, uint64_t iova, uint64_t length)
+void kernel_access_unmap(
+	struct task *task, struct kernel_access *driver, uint64_t iova, uint64_t length)
 {
 	const struct sim_events *events = &sim_configuration(task_sim(task))->events;
 	struct iommufd_machine *machine = machine_of(task);
@@ -290,7 +300,8 @@ void iommufd_finish(struct task *task)
 	void *driver;
 	uint32_t handle = 0;
 
-	while (machine->accesses.used && (handle = idr_next(&machine->accesses, handle + 1, &driver))) {
+	while (machine->accesses.used &&
+		(handle = idr_next(&machine->accesses, handle + 1, &driver))) {
 		((struct kernel_access *)driver)->unloading = true;
 		kernel_access_destroy(task, handle);
 	}
@@ -315,8 +326,8 @@ static int buffer_open(struct task *task, uint64_t user, uint64_t length, bool w
 }
 
 /* Copies out what a read has brought, also in front of a failure, and frees the buffer. */
-static int buffer_close(
-	struct task *task, uint64_t user, uint64_t length, uint64_t done, bool write, void *buffer, int rc)
+static int buffer_close(struct task *task, uint64_t user, uint64_t length, uint64_t done,
+	bool write, void *buffer, int rc)
 {
 	if (done && !write) {
 		int copied = copy_to_user(task, user, buffer, done);
@@ -327,8 +338,8 @@ static int buffer_close(
 	return rc;
 }
 
-int64_t kernel_access_rw(struct task *task, uint64_t handle, uint64_t iova, uint64_t length, uint64_t buffer,
-	uint32_t flags)
+int64_t kernel_access_rw(struct task *task, uint64_t handle, uint64_t iova, uint64_t length,
+	uint64_t buffer, uint32_t flags)
 {
 	struct driver_frame frame;
 	struct kernel_access *driver = driver_begin(task, handle, &frame);
@@ -348,8 +359,8 @@ int64_t kernel_access_rw(struct task *task, uint64_t handle, uint64_t iova, uint
 	return rc;
 }
 
-int64_t kernel_dma(struct task *task, int iommufd, uint32_t dev_id, uint32_t pasid, uint64_t iova, uint64_t length,
-	uint64_t buffer, int write)
+int64_t kernel_dma(struct task *task, int iommufd, uint32_t dev_id, uint32_t pasid, uint64_t iova,
+	uint64_t length, uint64_t buffer, int write)
 {
 	struct iommufd_context *context;
 	struct device *device;
@@ -363,7 +374,8 @@ int64_t kernel_dma(struct task *task, int iommufd, uint32_t dev_id, uint32_t pas
 	if (device) {
 		rc = buffer_open(task, buffer, length, write, &bytes);
 		if (!rc) {
-			rc = iommu_device_dma(task, device->hardware, pasid, iova, bytes, length, write);
+			rc = iommu_device_dma(
+				task, device->hardware, pasid, iova, bytes, length, write);
 			rc = buffer_close(task, buffer, length, rc ? 0 : length, write, bytes, rc);
 		}
 		object_put(task, context, &device->object);

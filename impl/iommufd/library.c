@@ -15,12 +15,14 @@ struct iommuzz {
 	struct iommuzz_options options;
 };
 
-static bool forward_unmap(void *context, struct task *task, uint64_t handle, uint64_t iova, uint64_t length)
+static bool forward_unmap(
+	void *context, struct task *task, uint64_t handle, uint64_t iova, uint64_t length)
 {
 	const struct iommuzz *machine = context;
 
 	(void)task;
-	return machine->options.unmap && machine->options.unmap(machine->options.context, handle, iova, length);
+	return machine->options.unmap &&
+	       machine->options.unmap(machine->options.context, handle, iova, length);
 }
 
 static void forward_report(void *context, const char *rule, const char *message)
@@ -40,12 +42,14 @@ struct iommuzz *iommuzz_create(const struct iommuzz_options *options)
 		return NULL;
 	if (options)
 		machine->options = *options;
-	config.kernel = (uint16_t)LINUX(machine->options.kernel_major & 0xff, machine->options.kernel_minor & 0xff);
+	config.kernel = (uint16_t)LINUX(
+		machine->options.kernel_major & 0xff, machine->options.kernel_minor & 0xff);
 	config.provider = machine->options.own_memory ? MM_SIMULATED : MM_REAL;
 	config.memlock = machine->options.memlock;
 	config.capabilities = machine->options.unprivileged ? 0 : SIM_CAP_ALL;
 	config.uid = machine->options.unprivileged ? 1000 : 0;
-	config.events = (struct sim_events){.context = machine, .unmap = forward_unmap, .report = forward_report};
+	config.events = (struct sim_events){
+		.context = machine, .unmap = forward_unmap, .report = forward_report};
 	if (!config.kernel || (config.kernel >= LINUX(6, 2) && config.kernel <= LINUX_NEWEST))
 		machine->sim = sim_create(&config);
 	if (!machine->sim) {
@@ -84,7 +88,8 @@ size_t iommuzz_memory_read(struct iommuzz *machine, uint64_t address, void *to, 
 	return mm_peek(task_mm(machine->task), address, to, count);
 }
 
-size_t iommuzz_memory_write(struct iommuzz *machine, uint64_t address, const void *from, size_t count)
+size_t iommuzz_memory_write(
+	struct iommuzz *machine, uint64_t address, const void *from, size_t count)
 {
 	return mm_poke(task_mm(machine->task), address, from, count);
 }
@@ -93,7 +98,8 @@ int64_t iommuzz_access_create(struct iommuzz *machine, int fd, uint32_t flags, u
 {
 	uint32_t unused;
 
-	return kernel_access_create(machine->task, fd, flags & ACCESS_CREATE_NEEDS_PIN, id ? id : &unused);
+	return kernel_access_create(
+		machine->task, fd, flags & ACCESS_CREATE_NEEDS_PIN, id ? id : &unused);
 }
 
 int iommuzz_access_attach(struct iommuzz *machine, uint64_t access, uint32_t ioas_id)
@@ -116,7 +122,8 @@ int iommuzz_access_destroy(struct iommuzz *machine, uint64_t access)
 	return (int)kernel_access_destroy(machine->task, access);
 }
 
-int iommuzz_access_pin(struct iommuzz *machine, uint64_t access, uint64_t iova, uint64_t length, uint32_t flags)
+int iommuzz_access_pin(
+	struct iommuzz *machine, uint64_t access, uint64_t iova, uint64_t length, uint32_t flags)
 {
 	return (int)kernel_access_pin(machine->task, access, iova, length, flags);
 }
@@ -126,13 +133,15 @@ int iommuzz_access_unpin(struct iommuzz *machine, uint64_t access, uint64_t iova
 	return (int)kernel_access_unpin(machine->task, access, iova, length);
 }
 
-int64_t iommuzz_access_unpin_range(struct iommuzz *machine, uint64_t access, uint64_t iova, uint64_t length)
+int64_t iommuzz_access_unpin_range(
+	struct iommuzz *machine, uint64_t access, uint64_t iova, uint64_t length)
 {
 	return kernel_access_unpin_range(machine->task, access, iova, length);
 }
 
-int iommuzz_access_rw(struct iommuzz *machine, uint64_t access, uint64_t iova, uint64_t length, uintptr_t buffer,
-	uint32_t flags)
+int iommuzz_access_rw(struct iommuzz *machine, uint64_t access, uint64_t iova, uint64_t length,
+	uintptr_t buffer, uint32_t flags)
 {
-	return (int)kernel_access_rw(machine->task, access, iova, length, buffer, flags & ACCESS_WRITE);
+	return (int)kernel_access_rw(
+		machine->task, access, iova, length, buffer, flags & ACCESS_WRITE);
 }

@@ -2,13 +2,13 @@
 /* MAP and COPY. 3.6, 3.7, 4.4, 4.6 */
 #include "impl/iommufd/iommufd.h"
 
-#define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
+#define MAP_FLAGS   (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
 #define COPY_PIECES 8U /* pieces of a COPY that need no memory of their own */
 
 static uint8_t map_protection(uint32_t flags)
 {
 	return (uint8_t)((flags & IOMMU_IOAS_MAP_READABLE ? IOMMU_PROT_READ : 0) |
-		(flags & IOMMU_IOAS_MAP_WRITEABLE ? IOMMU_PROT_WRITE : 0));
+			 (flags & IOMMU_IOAS_MAP_WRITEABLE ? IOMMU_PROT_WRITE : 0));
 }
 
 static void pieces_free_areas(struct task *task, struct map_piece *pieces, uint32_t count)
@@ -21,7 +21,8 @@ static void pieces_free_areas(struct task *task, struct map_piece *pieces, uint3
 static int piece_check(
 	struct task *task, const struct ioas *ioas, const struct map_piece *piece, uint32_t flags)
 {
-	if (flags & IOMMU_IOAS_MAP_WRITEABLE && !piece->pages->writable && !SIM_BUG(task, COPY_READ_ONLY_SOURCE))
+	if (flags & IOMMU_IOAS_MAP_WRITEABLE && !piece->pages->writable &&
+		!SIM_BUG(task, COPY_READ_ONLY_SOURCE))
 		return -EPERM;
 	if (piece->offset & (SIM_PAGE_SIZE - 1) & (ioas->alignment - 1))
 		return -EINVAL;
@@ -29,8 +30,8 @@ static int piece_check(
 }
 
 /* Phase 1: IOVA and transitional areas. */
-static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count, uint32_t flags,
-	uint64_t address, uint64_t length, uint64_t *iova)
+static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pieces,
+	uint32_t count, uint32_t flags, uint64_t address, uint64_t length, uint64_t *iova)
 {
 	uint64_t start = *iova, next;
 	uint32_t i;
@@ -98,8 +99,8 @@ static int map_fill(struct task *task, struct ioas *ioas, struct map_piece *piec
 	return rc;
 }
 
-int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count, uint32_t flags,
-	uint64_t address, uint64_t length, uint64_t *iova)
+int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count,
+	uint32_t flags, uint64_t address, uint64_t length, uint64_t *iova)
 {
 	int rc = 0;
 
@@ -136,13 +137,14 @@ static int ioas_map_user(struct command *command, struct ioas *ioas)
 	uint64_t end, iova = map->iova;
 	int rc;
 
-	if (__builtin_add_overflow(map->user_va, map->length, &end) && !SIM_BUG(task, MAP_VA_OVERFLOW))
+	if (__builtin_add_overflow(map->user_va, map->length, &end) &&
+		!SIM_BUG(task, MAP_VA_OVERFLOW))
 		return -EOVERFLOW;
 	if (!map->length || map->length > UINT64_MAX - SIM_PAGE_SIZE)
 		return -EINVAL;
 	piece.offset = map->user_va & (SIM_PAGE_SIZE - 1);
-	piece.pages = pages_create(
-		task, command->context, map->user_va, map->length, map->flags & IOMMU_IOAS_MAP_WRITEABLE);
+	piece.pages = pages_create(task, command->context, map->user_va, map->length,
+		map->flags & IOMMU_IOAS_MAP_WRITEABLE);
 	if (!piece.pages)
 		return -ENOMEM;
 	rc = ioas_map_pieces(task, ioas, &piece, 1, map->flags, map->user_va, map->length, &iova);
@@ -193,7 +195,8 @@ static void source_put(struct task *task, struct copy_source *source)
 		sim_free(task, source->pieces, source->room * sizeof(*source->pieces));
 }
 
-static int source_add(struct task *task, struct copy_source *source, struct pages *pages, uint64_t offset, uint64_t length)
+static int source_add(struct task *task, struct copy_source *source, struct pages *pages,
+	uint64_t offset, uint64_t length)
 {
 	struct map_piece *piece;
 
@@ -215,8 +218,10 @@ static int source_add(struct task *task, struct copy_source *source, struct page
 	return 0;
 }
 
-/* Step 7: [first, last] must be covered by contiguous completed areas. Their pages stay referenced. */
-static int source_scan(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, struct copy_source *source)
+/* Step 7: [first, last] must be covered by contiguous completed areas. Their pages stay referenced.
+ */
+static int source_scan(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last,
+	struct copy_source *source)
 {
 	struct range_item *node = range_map_first(&ioas->areas, first, last);
 	int rc;
@@ -227,7 +232,8 @@ static int source_scan(struct task *task, struct ioas *ioas, uint64_t first, uin
 
 		if (node->first > first || !area->pages)
 			break;
-		rc = source_add(task, source, area->pages, area->offset + (first - node->first), end - first + 1);
+		rc = source_add(task, source, area->pages, area->offset + (first - node->first),
+			end - first + 1);
 		if (rc)
 			return rc;
 		if (end == last)
@@ -291,8 +297,8 @@ static int copy_into(struct command *command, struct copy_source *source)
 			pages_put(task, source->pieces[i].pages);
 		return -ENOENT;
 	}
-	rc = ioas_map_pieces(task, ioas, source->pieces, source->count, copy->flags, source->address, copy->length,
-		&iova);
+	rc = ioas_map_pieces(task, ioas, source->pieces, source->count, copy->flags,
+		source->address, copy->length, &iova);
 	if (rc && SIM_BUG(task, COPY_USERS_LEAK))
 		return rc;
 	if (!rc) {
@@ -314,7 +320,8 @@ int64_t handle_IOMMU_IOAS_COPY(struct command *command)
 		copy_syz(command);
 	if (copy->flags & ~(uint32_t)MAP_FLAGS)
 		return -EOPNOTSUPP;
-	if (copy->length == UINT64_MAX || copy->src_iova == UINT64_MAX || copy->dst_iova == UINT64_MAX)
+	if (copy->length == UINT64_MAX || copy->src_iova == UINT64_MAX ||
+		copy->dst_iova == UINT64_MAX)
 		return -EOVERFLOW;
 	if (!(copy->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
 		return -EINVAL;

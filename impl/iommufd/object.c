@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The id table of a context, the two counters of an object and the ways to destroy one. 2.1 to 2.7 */
+/* The id table of a context, the two counters of an object and the ways to destroy one. 2.1 to 2.7
+ */
 #include "impl/iommufd/iommufd.h"
 
 static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
@@ -10,7 +11,8 @@ static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
 	[OBJECT_SELFTEST] = sizeof(struct mock_device),
 };
 
-/* Counters change without the table lock too, so several threads need atomic steps; a single one does not. */
+/* Counters change without the table lock too, so several threads need atomic steps; a single one
+ * does not. */
 static inline uint32_t counter_add(struct task *task, uint32_t *counter, uint32_t step)
 {
 	if (task_threaded(task))
@@ -23,8 +25,8 @@ static inline uint32_t counter_read(const uint32_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-int object_alloc(struct task *task, struct iommufd_context *context, size_t size, enum object_type type,
-	struct iommufd_object **out)
+int object_alloc(struct task *task, struct iommufd_context *context, size_t size,
+	enum object_type type, struct iommufd_object **out)
 {
 	struct iommufd_object *object = sim_alloc(task, size);
 	int64_t id;
@@ -52,7 +54,8 @@ int object_alloc(struct task *task, struct iommufd_context *context, size_t size
 	return 0;
 }
 
-void object_publish(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+void object_publish(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
 {
 	spin_lock(task, &context->objects_lock);
 	idr_replace(&context->objects, object->id, object);
@@ -97,8 +100,10 @@ struct iommufd_object *object_get(
 	spin_lock(task, &context->objects_lock);
 	object = idr_find(&context->objects, id);
 	if (object && type != OBJECT_ANY && object->type != type) {
-		/* Only the paging types may be confused, the others would not be this struct at all. */
-		if (!SIM_BUG(task, LOOKUP_TYPE_UNCHECKED) || object_sizes[object->type] < object_sizes[type])
+		/* Only the paging types may be confused, the others would not be this struct at
+		 * all. */
+		if (!SIM_BUG(task, LOOKUP_TYPE_UNCHECKED) ||
+			object_sizes[object->type] < object_sizes[type])
 			object = NULL;
 	}
 	if (object && !object_lock_counters(task, object))
@@ -107,7 +112,8 @@ struct iommufd_object *object_get(
 	return object;
 }
 
-bool object_try_get(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+bool object_try_get(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
 {
 	bool got;
 
@@ -139,16 +145,19 @@ void object_drop_user(struct task *task, struct iommufd_object *object)
 
 static bool wait_count_is_zero(const void *object)
 {
-	return __atomic_load_n(&((const struct iommufd_object *)object)->wait_count, __ATOMIC_SEQ_CST) == 0;
+	return __atomic_load_n(
+		       &((const struct iommufd_object *)object)->wait_count, __ATOMIC_SEQ_CST) == 0;
 }
 
 /* Drops the table's short reference and waits until all others are gone. */
-static bool object_wait(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+static bool object_wait(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
 {
 	counter_add(task, &object->wait_count, (uint32_t)-1);
 	if (wait_count_is_zero(object))
 		return true;
-	if (wait_event(task, &context->object_wait, wait_count_is_zero, object, IOMMUFD_DESTROY_TIMEOUT))
+	if (wait_event(task, &context->object_wait, wait_count_is_zero, object,
+		    IOMMUFD_DESTROY_TIMEOUT))
 		return true;
 	sim_warn(task, "object-in-use", "object %u is still in use after %u ms", object->id,
 		IOMMUFD_DESTROY_TIMEOUT);
@@ -164,7 +173,8 @@ static void object_teardown(struct task *task, struct iommufd_object *object)
 	case OBJECT_SELFTEST: mock_device_destroy(task, (struct mock_device *)object); break;
 	default:
 		/* DEVICE and ACCESS have a creator who holds a user and destroys them himself. */
-		sim_warn(task, "object-owned", "object %u has lost its creator's reference", object->id);
+		sim_warn(task, "object-owned", "object %u has lost its creator's reference",
+			object->id);
 		break;
 	}
 }
@@ -208,7 +218,8 @@ void object_drop_user_and_destroy(
 		object_teardown(task, object);
 }
 
-bool object_remove(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+bool object_remove(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
 {
 	bool alone;
 
@@ -222,8 +233,8 @@ bool object_remove(struct task *task, struct iommufd_context *context, struct io
 	}
 	spin_unlock(task, &context->objects_lock);
 	if (!alone)
-		sim_warn(task, "object-in-use", "object %u has users left when its creator destroys it",
-			object->id);
+		sim_warn(task, "object-in-use",
+			"object %u has users left when its creator destroys it", object->id);
 	return alone;
 }
 

@@ -6,7 +6,8 @@ static int option_respond(struct command *command)
 {
 	uint64_t address = command->address + offsetof(struct iommu_option, val64);
 
-	return copy_to_user(command->task, address, &command->option.val64, sizeof(command->option.val64));
+	return copy_to_user(
+		command->task, address, &command->option.val64, sizeof(command->option.val64));
 }
 
 static int rlimit_mode_set(struct command *command)

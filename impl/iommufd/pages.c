@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pages objects: which source pages are pinned, for whom and at whose charge; filling of domains. 3.1, 3.2, 11 */
+/* Pages objects: which source pages are pinned, for whom and at whose charge; filling of
+ * domains. 3.1, 3.2, 11 */
 #include "impl/iommufd/iommufd.h"
 
-struct pages *pages_create(
-	struct task *task, struct iommufd_context *context, uint64_t user_va, uint64_t length, bool writable)
+struct pages *pages_create(struct task *task, struct iommufd_context *context, uint64_t user_va,
+	uint64_t length, bool writable)
 {
 	struct pages *pages = sim_alloc(task, sizeof(*pages));
 	uint64_t offset = user_va & (SIM_PAGE_SIZE - 1);
@@ -15,8 +16,10 @@ struct pages *pages_create(
 	pages->mm = mm_grab(task_mm(task));
 	pages->process = process_get(task_process(task));
 	pages->start = user_va - offset;
-	/* length is at most U64_MAX - PAGE_SIZE, but the sum with offset may be more: count without it. */
-	pages->count = (length >> SIM_PAGE_SHIFT) +
+	/* length is at most U64_MAX - PAGE_SIZE, but the sum with offset may be more: count without
+	 * it. */
+	pages->count =
+		(length >> SIM_PAGE_SHIFT) +
 		(((length & (SIM_PAGE_SIZE - 1)) + offset + SIM_PAGE_SIZE - 1) >> SIM_PAGE_SHIFT);
 	pages->writable = writable;
 	if (task_capable(task, SIM_CAP_IPC_LOCK))
@@ -34,7 +37,8 @@ void pages_get(struct pages *pages)
 
 void pages_put(struct task *task, struct pages *pages)
 {
-	/* Nobody can add a reference to the last one, so no atomic step is needed to see that it is the last. */
+	/* Nobody can add a reference to the last one, so no atomic step is needed to see that it is
+	 * the last. */
 	if (__atomic_load_n(&pages->references, __ATOMIC_ACQUIRE) != 1 &&
 		__atomic_sub_fetch(&pages->references, 1, __ATOMIC_ACQ_REL))
 		return;
@@ -127,8 +131,10 @@ static uint64_t scratch_pages(struct task *task)
 	return count ? count : 1;
 }
 
-/* Pins slots [first, last] of a run, all of them empty. What was pinned before a failure stays in the run. */
-static int run_pin(struct task *task, struct pages *pages, struct pin_run *run, uint64_t first, uint64_t last)
+/* Pins slots [first, last] of a run, all of them empty. What was pinned before a failure stays in
+ * the run. */
+static int run_pin(
+	struct task *task, struct pages *pages, struct pin_run *run, uint64_t first, uint64_t last)
 {
 	bool write = pages->writable && !SIM_BUG(task, PIN_WITHOUT_WRITE);
 
@@ -137,8 +143,8 @@ static int run_pin(struct task *task, struct pages *pages, struct pin_run *run, 
 
 		if (fault_here(task, FAULT_PIN))
 			return -EFAULT;
-		count = mm_pin(task, pages->mm, pages->start + (first << SIM_PAGE_SHIFT), last - first + 1, write,
-			&run->pages[first - run->node.first]);
+		count = mm_pin(task, pages->mm, pages->start + (first << SIM_PAGE_SHIFT),
+			last - first + 1, write, &run->pages[first - run->node.first]);
 		if (count < 0)
 			return (int)count;
 		run->live += (uint64_t)count;
@@ -149,7 +155,8 @@ static int run_pin(struct task *task, struct pages *pages, struct pin_run *run, 
 }
 
 /* Pins the empty slots among [first, last] of an existing run. */
-static int run_refill(struct task *task, struct pages *pages, struct pin_run *run, uint64_t first, uint64_t last)
+static int run_refill(
+	struct task *task, struct pages *pages, struct pin_run *run, uint64_t first, uint64_t last)
 {
 	int rc = 0;
 
@@ -298,12 +305,13 @@ void pages_release(struct task *task, struct pages *pages, uint64_t first, uint6
 }
 
 /* Maps an area whose pages are all pinned, one call a physically contiguous run. */
-static int area_map_domain(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages,
-	struct iommu_domain *domain)
+static int area_map_domain(struct task *task, struct ioas *ioas, struct area *area,
+	struct pages *pages, struct iommu_domain *domain)
 {
 	uint64_t iova = area->node.first, left = area_length(area), index = area_first_page(area);
 	uint64_t in_page = area->offset & (SIM_PAGE_SIZE - 1), mapped = 0;
-	uint64_t largest = ioas->small_pages && !SIM_BUG(task, SMALL_PAGES_IGNORED) ? SIM_PAGE_SIZE : 0;
+	uint64_t largest =
+		ioas->small_pages && !SIM_BUG(task, SMALL_PAGES_IGNORED) ? SIM_PAGE_SIZE : 0;
 	uint32_t protection = area->protection;
 	struct pin_run *run = NULL;
 
@@ -382,7 +390,8 @@ static void area_mark_unfilled(struct task *task, struct area *area, struct page
 }
 
 /* Into all domains, or none. Every page is pinned. */
-static int area_map_domains(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages)
+static int area_map_domains(
+	struct task *task, struct ioas *ioas, struct area *area, struct pages *pages)
 {
 	uint32_t done = 0;
 	int rc = 0;
@@ -434,8 +443,8 @@ void area_unfill(struct task *task, struct ioas *ioas, struct area *area, struct
 	mutex_unlock(task, &pages->mutex);
 }
 
-int area_fill_domain(
-	struct task *task, struct ioas *ioas, struct area *area, struct iommu_domain *domain, bool first)
+int area_fill_domain(struct task *task, struct ioas *ioas, struct area *area,
+	struct iommu_domain *domain, bool first)
 {
 	struct range_node *fill = first ? area_new_fill(task, area) : NULL;
 	struct pages *pages = area->pages;
@@ -459,7 +468,8 @@ int area_fill_domain(
 	return rc;
 }
 
-void area_unfill_domain(struct task *task, struct area *area, struct iommu_domain *domain, bool last)
+void area_unfill_domain(
+	struct task *task, struct area *area, struct iommu_domain *domain, bool last)
 {
 	struct pages *pages = area->pages;
 

@@ -37,8 +37,8 @@ static int new_record(struct task *task, struct pages *pages, uint64_t first, ui
 	return 0;
 }
 
-int pages_add_record(
-	struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last, struct page **out)
+int pages_add_record(struct task *task, struct pages *pages, struct area *area, uint64_t first,
+	uint64_t last, struct page **out)
 {
 	struct access_record *record;
 	int rc = 0;
@@ -58,7 +58,8 @@ int pages_add_record(
 	return rc;
 }
 
-bool pages_drop_record(struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last)
+bool pages_drop_record(
+	struct task *task, struct pages *pages, struct area *area, uint64_t first, uint64_t last)
 {
 	struct access_record *record;
 	bool found = false;
@@ -84,7 +85,8 @@ static void drop_records_within(struct task *task, struct area *area, uint64_t f
 	struct pages *pages = area->pages;
 	struct range_node *node, *next;
 
-	for (node = range_first(&pages->records, first, last); node && area->accesses; node = next) {
+	for (node = range_first(&pages->records, first, last); node && area->accesses;
+		node = next) {
 		struct access_record *record = (struct access_record *)node;
 		uint32_t users = record->users < area->accesses ? record->users : area->accesses;
 
@@ -104,14 +106,15 @@ static void drop_records_within(struct task *task, struct area *area, uint64_t f
 void pages_drop_records(struct task *task, struct area *area)
 {
 	drop_records_within(task, area, area_first_page(area), area_last_page(area));
-	/* A driver that has returned this area's pins in the name of another left that one's here. */
+	/* A driver that has returned this area's pins in the name of another left that one's here.
+	 */
 	drop_records_within(task, area, 0, UINT64_MAX);
 	area->accesses = 0;
 }
 
 /* Between a buffer and pinned pages of the object. */
-static void copy_pinned(struct task *task, struct pages *pages, uint64_t offset, char *buffer, uint64_t length,
-	bool write)
+static void copy_pinned(struct task *task, struct pages *pages, uint64_t offset, char *buffer,
+	uint64_t length, bool write)
 {
 	while (length) {
 		struct page *page = pages_pinned_page(pages, offset >> SIM_PAGE_SHIFT);
@@ -128,8 +131,10 @@ static void copy_pinned(struct task *task, struct pages *pages, uint64_t offset,
 	}
 }
 
-/* The pin path: transient pins are not charged, and pages that are pinned already are used as they are. */
-static int rw_pinned(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, bool write)
+/* The pin path: transient pins are not charged, and pages that are pinned already are used as they
+ * are. */
+static int rw_pinned(struct task *task, struct pages *pages, uint64_t offset, void *buffer,
+	uint64_t length, bool write)
 {
 	uint64_t first = offset >> SIM_PAGE_SHIFT, last = (offset + length - 1) >> SIM_PAGE_SHIFT;
 	int rc;
@@ -145,7 +150,8 @@ static int rw_pinned(struct task *task, struct pages *pages, uint64_t offset, vo
 }
 
 /* One page of an address space as it is now; -ESRCH when the space is gone. */
-static int rw_remote_page(struct task *task, struct mm *mm, uint64_t va, void *buffer, uint64_t length, bool write)
+static int rw_remote_page(
+	struct task *task, struct mm *mm, uint64_t va, void *buffer, uint64_t length, bool write)
 {
 	struct page *page;
 	int64_t count;
@@ -168,8 +174,10 @@ static int rw_remote_page(struct task *task, struct mm *mm, uint64_t va, void *b
 	return 0;
 }
 
-/* A kernel thread borrows the source's address space and copies as its owner would: one user copy. */
-static int rw_borrowed(struct task *task, struct mm *mm, uint64_t va, void *buffer, uint64_t length, bool write)
+/* A kernel thread borrows the source's address space and copies as its owner would: one user copy.
+ */
+static int rw_borrowed(
+	struct task *task, struct mm *mm, uint64_t va, void *buffer, uint64_t length, bool write)
 {
 	int rc;
 
@@ -180,7 +188,8 @@ static int rw_borrowed(struct task *task, struct mm *mm, uint64_t va, void *buff
 	return rc;
 }
 
-int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length, uint32_t flags)
+int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length,
+	uint32_t flags)
 {
 	bool write = flags & ACCESS_WRITE;
 	uint64_t va = pages->start + offset;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IOMMU_TEST_CMD: mock devices, reservations and checks of what is mapped. 10.4 to 10.6, 10.9, 10.10, 10.26 */
+/* IOMMU_TEST_CMD: mock devices, reservations and checks of what is mapped. 10.4
+ * to 10.6, 10.9, 10.10, 10.26 */
 #include "impl/iommufd/iommufd.h"
 
 #define MOCK_FLAGS_DEVICE_HUGE (1U << 1) /* before 6.19; nothing here depends on it */
@@ -7,7 +8,8 @@
 int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command)
 {
 	struct task *task = command->task;
-	uint64_t start = command->test.add_reserved.start, length = command->test.add_reserved.length, last;
+	uint64_t start = command->test.add_reserved.start,
+		 length = command->test.add_reserved.length, last;
 	struct ioas *ioas;
 	int rc;
 
@@ -36,12 +38,14 @@ void mock_device_destroy(struct task *task, struct mock_device *mock)
 /* The device flags that the kernel profile knows. 15 */
 static uint32_t device_flags(const struct sim *sim)
 {
-	return MOCK_FLAGS_DEVICE_NO_DIRTY | (sim_since(sim, LINUX(6, 15)) ? MOCK_FLAGS_DEVICE_PASID : 0) |
-		(sim_since(sim, LINUX(6, 19)) ? 0 : MOCK_FLAGS_DEVICE_HUGE);
+	return MOCK_FLAGS_DEVICE_NO_DIRTY |
+	       (sim_since(sim, LINUX(6, 15)) ? MOCK_FLAGS_DEVICE_PASID : 0) |
+	       (sim_since(sim, LINUX(6, 19)) ? 0 : MOCK_FLAGS_DEVICE_HUGE);
 }
 
 /* Steps 2 to 5 of 10.5 for a stdev whose id is taken. */
-static int mock_device_attach(struct command *command, struct mock_device *mock, uint32_t flags, uint32_t *pt_id)
+static int mock_device_attach(
+	struct command *command, struct mock_device *mock, uint32_t flags, uint32_t *pt_id)
 {
 	struct task *task = command->task;
 	int rc;
@@ -125,8 +129,8 @@ int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command)
 }
 
 /* Step 3 of 10.9: the page behind each address must be the one that the IOVA leads to. */
-static int check_map(struct task *task, const struct iommu_domain *domain, uint64_t page_size, uint64_t iova,
-	uint64_t length, uint64_t uptr)
+static int check_map(struct task *task, const struct iommu_domain *domain, uint64_t page_size,
+	uint64_t iova, uint64_t length, uint64_t uptr)
 {
 	for (; length; length -= page_size, iova += page_size, uptr += page_size) {
 		const struct page *page = mm_visible_page(task, uptr & ~(SIM_PAGE_SIZE - 1));
@@ -147,12 +151,14 @@ int64_t handle_IOMMU_TEST_OP_MD_CHECK_MAP(struct command *command)
 	struct hwpt *hwpt;
 	int rc = -EINVAL;
 
-	hwpt = (struct hwpt *)object_get(task, command->context, command->test.id, OBJECT_HWPT_PAGING);
+	hwpt = (struct hwpt *)object_get(
+		task, command->context, command->test.id, OBJECT_HWPT_PAGING);
 	if (!hwpt)
 		return -ENOENT;
 	page_size = iommu_domain_config(hwpt->domain)->page_sizes;
 	page_size &= -page_size;
-	if (!((iova | length | uptr) & (page_size - 1)) && !__builtin_add_overflow(uptr, length, &end))
+	if (!((iova | length | uptr) & (page_size - 1)) &&
+		!__builtin_add_overflow(uptr, length, &end))
 		rc = check_map(task, hwpt->domain, page_size, iova, length, uptr);
 	object_put(task, command->context, &hwpt->object);
 	return rc;
@@ -160,7 +166,8 @@ int64_t handle_IOMMU_TEST_OP_MD_CHECK_MAP(struct command *command)
 
 int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command)
 {
-	uint64_t length = command->test.md_check_refs.length, uptr = command->test.md_check_refs.uptr, end;
+	uint64_t length = command->test.md_check_refs.length,
+		 uptr = command->test.md_check_refs.uptr, end;
 
 	if ((length | uptr) & (SIM_PAGE_SIZE - 1) || __builtin_add_overflow(uptr, length, &end))
 		return -EINVAL;

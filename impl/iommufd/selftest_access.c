@@ -11,14 +11,16 @@ void test_access_file_release(struct task *task, struct file *file)
 		if (SIM_BUG(task, CLOSE_PINS_KEPT))
 			items_free(task, &driver->items, &driver->newest_item);
 		else
-			items_unpin(task, driver->access, &driver->items, &driver->newest_item, 0, UINT64_MAX);
+			items_unpin(task, driver->access, &driver->items, &driver->newest_item, 0,
+				UINT64_MAX);
 		mutex_unlock(task, &driver->lock);
 		access_destroy(task, driver->access);
 	}
 	sim_free(task, driver, sizeof(*driver));
 }
 
-void test_access_unmap(struct task *task, struct test_access *driver, uint64_t iova, uint64_t length)
+void test_access_unmap(
+	struct task *task, struct test_access *driver, uint64_t iova, uint64_t length)
 {
 	mutex_lock(task, &driver->lock);
 	items_unpin(task, driver->access, &driver->items, &driver->newest_item, iova, length);
@@ -129,9 +131,10 @@ static int check_pages(struct task *task, uint64_t uptr, struct page **pages, ui
 	return 0;
 }
 
-/* Steps 6 to 8. pages has room for every page that [iova, +length) spans, which may be more than get pinned. */
-static int access_pages(
-	struct command *command, struct test_access *driver, uint64_t iova, struct page **pages, uint64_t count)
+/* Steps 6 to 8. pages has room for every page that [iova, +length) spans, which may be more than
+ * get pinned. */
+static int access_pages(struct command *command, struct test_access *driver, uint64_t iova,
+	struct page **pages, uint64_t count)
 {
 	struct task *task = command->task;
 	uint64_t length = command->test.access_pages.length, uptr = command->test.access_pages.uptr;
@@ -142,7 +145,8 @@ static int access_pages(
 	if (!item)
 		return -ENOMEM;
 	mutex_lock(task, &driver->lock);
-	rc = access_pin_pages(task, driver->access, iova, length, pages, write ? ACCESS_WRITE : ACCESS_READ);
+	rc = access_pin_pages(
+		task, driver->access, iova, length, pages, write ? ACCESS_WRITE : ACCESS_READ);
 	if (rc)
 		goto free_item;
 	if (uptr) {
@@ -172,7 +176,8 @@ free_item:
 static int access_pages_on(struct command *command, struct test_access *driver)
 {
 	struct task *task = command->task;
-	uint64_t iova = command->test.access_pages.iova, length = command->test.access_pages.length, count;
+	uint64_t iova = command->test.access_pages.iova, length = command->test.access_pages.length,
+		 count;
 	struct page **pages;
 	int rc;
 
@@ -197,7 +202,8 @@ int64_t handle_IOMMU_TEST_OP_ACCESS_PAGES(struct command *command)
 
 	if (command->test.access_pages.length > IOMMUFD_BUFFER_MAX)
 		return -ENOMEM;
-	if (command->test.access_pages.flags & ~(uint32_t)(MOCK_FLAGS_ACCESS_WRITE | MOCK_FLAGS_ACCESS_SYZ))
+	if (command->test.access_pages.flags &
+		~(uint32_t)(MOCK_FLAGS_ACCESS_WRITE | MOCK_FLAGS_ACCESS_SYZ))
 		return -EOPNOTSUPP;
 	driver = test_access_get(command->task, command->test.id, &file);
 	if (!driver)
@@ -227,7 +233,8 @@ static int access_rw_on(struct command *command, struct test_access *driver)
 		if (flags & MOCK_FLAGS_ACCESS_SYZ)
 			iova = access_syz_iova(task, driver->access, iova);
 		rc = access_rw(task, driver->access, iova, buffer, length,
-			(write ? ACCESS_WRITE : 0) | (flags & MOCK_ACCESS_RW_SLOW_PATH ? ACCESS_SLOW_PATH : 0),
+			(write ? ACCESS_WRITE : 0) |
+				(flags & MOCK_ACCESS_RW_SLOW_PATH ? ACCESS_SLOW_PATH : 0),
 			&done);
 	}
 	if (!rc && !write)
@@ -238,7 +245,8 @@ static int access_rw_on(struct command *command, struct test_access *driver)
 
 int64_t handle_IOMMU_TEST_OP_ACCESS_RW(struct command *command)
 {
-	const uint32_t known = MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH | MOCK_FLAGS_ACCESS_SYZ;
+	const uint32_t known =
+		MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH | MOCK_FLAGS_ACCESS_SYZ;
 	struct test_access *driver;
 	struct file *file;
 	int rc;
@@ -263,7 +271,8 @@ int64_t handle_IOMMU_TEST_OP_ACCESS_REPLACE_IOAS(struct command *command)
 
 	if (!driver)
 		return -EBADFD;
-	rc = access_replace(command->task, driver->access, command->test.access_replace_ioas.ioas_id);
+	rc = access_replace(
+		command->task, driver->access, command->test.access_replace_ioas.ioas_id);
 	file_put(command->task, file);
 	return rc;
 }

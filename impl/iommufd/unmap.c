@@ -11,10 +11,11 @@ struct unmap_walk {
 };
 
 /*
- * Step 8: both locks are held on entry and on return; the iova lock is dropped between, so that the slow part runs
- * while the area is only transitional.
+ * Step 8: both locks are held on entry and on return; the iova lock is dropped between, so that the
+ * slow part runs while the area is only transitional.
  */
-static void unmap_area(struct task *task, struct ioas *ioas, struct area *area, struct unmap_walk *walk)
+static void unmap_area(
+	struct task *task, struct ioas *ioas, struct area *area, struct unmap_walk *walk)
 {
 	struct pages *pages = area->pages;
 
@@ -29,7 +30,8 @@ static void unmap_area(struct task *task, struct ioas *ioas, struct area *area, 
 	pages_put(task, pages);
 }
 
-/* Steps 3 to 7 for the lowest area. 1: it can be unmapped now; 0: its accesses must be told first. */
+/* Steps 3 to 7 for the lowest area. 1: it can be unmapped now; 0: its accesses must be told first.
+ */
 static int unmap_check(struct task *task, struct area *area, struct unmap_walk *walk)
 {
 	uint64_t last = walk->last;
@@ -53,10 +55,11 @@ static int unmap_check(struct task *task, struct area *area, struct unmap_walk *
 }
 
 /*
- * Walks until an area needs a callback (then *iova and *length describe it and the result is 1), an error, or the end (0).
- * Both locks are held.
+ * Walks until an area needs a callback (then *iova and *length describe it and the result is 1), an
+ * error, or the end (0). Both locks are held.
  */
-static int unmap_walk(struct task *task, struct ioas *ioas, struct unmap_walk *walk, uint64_t *iova, uint64_t *length)
+static int unmap_walk(struct task *task, struct ioas *ioas, struct unmap_walk *walk, uint64_t *iova,
+	uint64_t *length)
 {
 	struct range_item *node;
 
@@ -83,7 +86,8 @@ static int unmap_walk(struct task *task, struct ioas *ioas, struct unmap_walk *w
 	return 0;
 }
 
-int ioas_unmap(struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *unmapped)
+int ioas_unmap(
+	struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *unmapped)
 {
 	struct unmap_walk walk = {.start = first, .last = last};
 	uint64_t iova, length;
@@ -106,7 +110,8 @@ int ioas_unmap(struct task *task, struct ioas *ioas, uint64_t first, uint64_t la
 		if (callback_locked)
 			up_read(task, &ioas->domains_rwsem);
 		if (++walk.tries > IOMMUFD_UNMAP_TRIES) {
-			sim_warn(task, "unmap-pins-kept", "drivers keep pins of IOVA 0x%llx of IOAS %u",
+			sim_warn(task, "unmap-pins-kept",
+				"drivers keep pins of IOVA 0x%llx of IOAS %u",
 				(unsigned long long)iova, ioas->object.id);
 			rc = -EDEADLK;
 			break;

@@ -29,7 +29,8 @@ static void expect(struct fixture *f, const char *name, int64_t got, int64_t wan
 		return;
 	}
 	f->failures++;
-	printf("not ok %u - %s\n# got %lld, wanted %lld\n", f->tests, name, (long long)got, (long long)wanted);
+	printf("not ok %u - %s\n# got %lld, wanted %lld\n", f->tests, name, (long long)got,
+		(long long)wanted);
 }
 
 static int64_t call(struct fixture *f, uint32_t command, void *argument, size_t size)
@@ -42,7 +43,8 @@ static int64_t call(struct fixture *f, uint32_t command, void *argument, size_t 
 	return result;
 }
 
-static int64_t map(struct fixture *f, uint32_t ioas_id, uint32_t flags, uint64_t va, uint64_t length, uint64_t *iova)
+static int64_t map(struct fixture *f, uint32_t ioas_id, uint32_t flags, uint64_t va,
+	uint64_t length, uint64_t *iova)
 {
 	struct iommu_ioas_map map = {.size = sizeof(map),
 		.flags = flags,
@@ -58,7 +60,8 @@ static int64_t map(struct fixture *f, uint32_t ioas_id, uint32_t flags, uint64_t
 
 static int64_t unmap(struct fixture *f, uint32_t ioas_id, uint64_t iova, uint64_t *length)
 {
-	struct iommu_ioas_unmap unmap = {.size = sizeof(unmap), .ioas_id = ioas_id, .iova = iova, .length = *length};
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap), .ioas_id = ioas_id, .iova = iova, .length = *length};
 	int64_t result = call(f, IOMMU_IOAS_UNMAP, &unmap, sizeof(unmap));
 
 	*length = unmap.length;
@@ -100,8 +103,8 @@ static void test_maps(struct fixture *f)
 	expect(f, "a second one", map(f, ioas, rw, MEM_BASE, PAGE, &iova), 0);
 	expect(f, "lands behind it", (int64_t)iova, 0x2000);
 	iova = 0x2000;
-	expect(f, "fixed map over an area", map(f, ioas, rw | IOMMU_IOAS_MAP_FIXED_IOVA, MEM_BASE, PAGE, &iova),
-		-EEXIST);
+	expect(f, "fixed map over an area",
+		map(f, ioas, rw | IOMMU_IOAS_MAP_FIXED_IOVA, MEM_BASE, PAGE, &iova), -EEXIST);
 	expect(f, "nothing is pinned without a domain", check_refs(f, MEM_BASE, PAGE, 0), 0);
 	expect(f, "unmap", unmap(f, ioas, 0x1000, &length), 0);
 	length = UINT64_MAX;
@@ -135,12 +138,15 @@ static void test_domain(struct fixture *f)
 	expect(f, "check map", call(f, IOMMU_TEST_CMD, &check, sizeof(check)), 0);
 	sim_put(f->task, MEM_BASE + 0x800, text, sizeof(text));
 	expect(f, "dma read",
-		kernel_dma(f->task, f->fd, 3, 0, iova + 0x800, sizeof(text), MEM_BASE + 8 * PAGE, 0), 0);
+		kernel_dma(
+			f->task, f->fd, 3, 0, iova + 0x800, sizeof(text), MEM_BASE + 8 * PAGE, 0),
+		0);
 	mm_peek(task_mm(f->task), MEM_BASE + 8 * PAGE, back, sizeof(back));
 	expect(f, "has read the text", memcmp(text, back, sizeof(text)), 0);
 	expect(f, "unmap", unmap(f, ioas, iova, &length), 0);
 	expect(f, "dma after unmap",
-		kernel_dma(f->task, f->fd, 3, 0, iova, sizeof(text), MEM_BASE + 8 * PAGE, 0), -EFAULT);
+		kernel_dma(f->task, f->fd, 3, 0, iova, sizeof(text), MEM_BASE + 8 * PAGE, 0),
+		-EFAULT);
 	expect(f, "nothing is pinned", check_refs(f, MEM_BASE, 4 * PAGE, 0), 0);
 	iova = 0;
 	expect(f, "map what nobody has", map(f, ioas, rw, UINT64_C(1) << 44, PAGE, &iova), -EFAULT);
@@ -196,7 +202,8 @@ static void report(void *context, const char *rule, const char *message)
 int main(void)
 {
 	struct fixture f = {0};
-	struct sim_config config = {.capabilities = SIM_CAP_ALL, .events = {.context = &f, .report = report}};
+	struct sim_config config = {
+		.capabilities = SIM_CAP_ALL, .events = {.context = &f, .report = report}};
 
 	f.sim = sim_create(&config);
 	f.task = sim_task(f.sim, 0, 0);

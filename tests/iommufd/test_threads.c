@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OS threads on one context (LOCKS_PTHREAD): maps, copies, unmaps, pins, replaces and destroys at the same time,
- * without a domain, since tables and IOTLBs have no locks of their own. Whatever the interleaving, only specified
- * errnos come out (12.2) and nothing is left.
+ * OS threads on one context (LOCKS_PTHREAD): maps, copies, unmaps, pins, replaces and destroys at
+ * the same time, without a domain, since tables and IOTLBs have no locks of their own. Whatever the
+ * interleaving, only specified errnos come out (12.2) and nothing is left.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -45,7 +45,8 @@ static int64_t call(struct worker *w, uint32_t command, void *argument, size_t s
 }
 
 /* Every errno but those named is wrong. */
-static void allow(struct worker *w, const char *what, int64_t result, int first, int second, int third)
+static void allow(
+	struct worker *w, const char *what, int64_t result, int first, int second, int third)
 {
 	if (result >= 0 || result == -first || result == -second || result == -third)
 		return;
@@ -72,7 +73,8 @@ static void *map_and_unmap(void *argument)
 		unmap.iova = map.iova;
 		unmap.length = map.length;
 		/* Another thread may have unmapped all. */
-		allow(w, "UNMAP", call(w, IOMMU_IOAS_UNMAP, &unmap, sizeof(unmap)), ENOENT, EBUSY, EDEADLK);
+		allow(w, "UNMAP", call(w, IOMMU_IOAS_UNMAP, &unmap, sizeof(unmap)), ENOENT, EBUSY,
+			EDEADLK);
 	}
 	return NULL;
 }
@@ -86,7 +88,8 @@ static void *unmap_all(void *argument)
 			.size = sizeof(unmap), .ioas_id = w->shared->ioas, .length = UINT64_MAX};
 
 		/* ENOENT: while drivers were told, a new area has come to lie across the cursor. */
-		allow(w, "UNMAP all", call(w, IOMMU_IOAS_UNMAP, &unmap, sizeof(unmap)), EBUSY, EDEADLK, ENOENT);
+		allow(w, "UNMAP all", call(w, IOMMU_IOAS_UNMAP, &unmap, sizeof(unmap)), EBUSY,
+			EDEADLK, ENOENT);
 	}
 	return NULL;
 }
@@ -123,21 +126,28 @@ static void *pin_and_replace(void *argument)
 
 	allow(w, "access_create", access, 0, 0, 0);
 	allow(w, "IOAS_ALLOC", call(w, IOMMU_IOAS_ALLOC, &alloc, sizeof(alloc)), 0, 0, 0);
-	allow(w, "attach", kernel_access_attach(w->task, (uint64_t)access, w->shared->ioas), 0, 0, 0);
+	allow(w, "attach", kernel_access_attach(w->task, (uint64_t)access, w->shared->ioas), 0, 0,
+		0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t iova = PAGE + (i % 8) * PAGE;
 
-		allow(w, "pin", kernel_access_pin(w->task, (uint64_t)access, iova, PAGE, 0), ENOENT, EINVAL, 0);
+		allow(w, "pin", kernel_access_pin(w->task, (uint64_t)access, iova, PAGE, 0), ENOENT,
+			EINVAL, 0);
 		if (i % 16 == 7)
-			allow(w, "replace", kernel_access_replace(w->task, (uint64_t)access, alloc.out_ioas_id), 0, 0, 0);
+			allow(w, "replace",
+				kernel_access_replace(w->task, (uint64_t)access, alloc.out_ioas_id),
+				0, 0, 0);
 		if (i % 16 == 8)
-			allow(w, "back", kernel_access_replace(w->task, (uint64_t)access, w->shared->ioas), 0, 0, 0);
+			allow(w, "back",
+				kernel_access_replace(w->task, (uint64_t)access, w->shared->ioas),
+				0, 0, 0);
 		if (i % 4 == 3)
 			kernel_access_unpin_range(w->task, (uint64_t)access, 0, UINT64_MAX);
 	}
 	allow(w, "access_destroy", kernel_access_destroy(w->task, (uint64_t)access), 0, 0, 0);
 	destroy.id = alloc.out_ioas_id;
-	allow(w, "DESTROY of the second IOAS", call(w, IOMMU_DESTROY, &destroy, sizeof(destroy)), 0, 0, 0);
+	allow(w, "DESTROY of the second IOAS", call(w, IOMMU_DESTROY, &destroy, sizeof(destroy)), 0,
+		0, 0);
 	return NULL;
 }
 
@@ -158,17 +168,20 @@ int main(void)
 		map_and_unmap, map_and_unmap, pin_and_replace, create_and_destroy, unmap_all};
 	enum { WORKERS = sizeof(bodies) / sizeof(bodies[0]) };
 	struct shared shared = {0};
-	struct sim_config config = {
-		.locks = LOCKS_PTHREAD, .capabilities = SIM_CAP_ALL, .events = {.context = &shared, .report = report}};
+	struct sim_config config = {.locks = LOCKS_PTHREAD,
+		.capabilities = SIM_CAP_ALL,
+		.events = {.context = &shared, .report = report}};
 	struct worker workers[WORKERS + 1];
 	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 	bool good;
 
 	shared.sim = sim_create(&config);
 	for (unsigned i = 0; i <= WORKERS; i++)
-		workers[i] = (struct worker){.shared = &shared, .task = sim_task(shared.sim, 0, i), .number = i};
+		workers[i] = (struct worker){
+			.shared = &shared, .task = sim_task(shared.sim, 0, i), .number = i};
 	shared.fd = (int)sim_open(workers[0].task, "/dev/iommu");
-	allow(&workers[0], "IOAS_ALLOC", call(&workers[0], IOMMU_IOAS_ALLOC, &alloc, sizeof(alloc)), 0, 0, 0);
+	allow(&workers[0], "IOAS_ALLOC", call(&workers[0], IOMMU_IOAS_ALLOC, &alloc, sizeof(alloc)),
+		0, 0, 0);
 	shared.ioas = alloc.out_ioas_id;
 	for (unsigned i = 1; i <= WORKERS; i++)
 		pthread_create(&workers[i].thread, NULL, bodies[i - 1], &workers[i]);
