@@ -46,6 +46,7 @@ struct trace {
 	uint32_t entry_room, change_room, byte_room;
 };
 
+/* An empty trace; clear empties it and keeps its memory, free gives that back. */
 void trace_init(struct trace *trace);
 void trace_clear(struct trace *trace);
 void trace_free(struct trace *trace);

@@ -332,6 +332,7 @@ void object_free(struct task *task, struct iommufd_object *object);
 
 /* ---- context.c ---- */
 
+/* A context without objects, with one reference: its file. NULL: no memory (ALLOC). */
 struct iommufd_context *context_open(struct task *task);
 /* The context behind a descriptor, with its file to be put. -EBADF: not open, -EBADFD: another kind
  * of file. */

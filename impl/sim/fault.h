@@ -32,6 +32,7 @@ void fault_resume(struct task *task);
  * since arming. */
 bool fault_disarm(struct task *task, uint32_t *passed);
 
+/* The name of a fault point as programs write it; never NULL. */
 const char *fault_point_name(enum fault_point point);
 /* The errno (positive) that goes with a point. */
 int fault_point_error(enum fault_point point);

@@ -15,7 +15,9 @@ struct idr {
 };
 #define IDR_RESERVED ((void *)1)
 
+/* An empty table for ids from minimum to maximum, both included; takes no memory yet. */
 void idr_init(struct idr *idr, uint32_t minimum, uint32_t maximum);
+/* Frees the table, not the objects in it. The caller holds what guards the table. */
 void idr_destroy(struct task *task, struct idr *idr);
 /* Reserves the lowest free id and stores object (not NULL; may be IDR_RESERVED). -ENOMEM (host
  * memory), -EBUSY (exhausted). */

@@ -159,6 +159,7 @@ static inline void mutex_unlock(struct task *task, struct mutex *mutex)
 	mutex->owner = 0;
 	lock_forget(locks, mutex->class);
 }
+/* Takes the mutex if that needs no waiting; false: somebody has it. Passes no lock order check. */
 bool mutex_trylock(struct task *task, struct mutex *mutex);
 
 static inline void down_read(struct task *task, struct rwsem *sem)
@@ -251,8 +252,10 @@ void complete_all(struct task *task, struct completion *completion);
  */
 bool wait_event(struct task *task, struct wait_queue *queue, bool (*condition)(const void *),
 	const void *argument, uint32_t timeout_ms);
+/* Every waiter of the queue tests its condition again. May be called with spinlocks held. */
 void wake_up_all(struct task *task, struct wait_queue *queue);
 
+/* A reading section; they nest. Inside, the task may not sleep. */
 void rcu_read_lock(struct task *task);
 void rcu_read_unlock(struct task *task);
 /*

@@ -31,9 +31,11 @@ struct range_tree {
 	bool overlaps; /* two ranges have overlapped since the tree was empty */
 };
 
+/* An empty tree. Nodes belong to the caller; a tree is guarded by its owner's lock. */
 void range_tree_init(struct range_tree *tree);
 /* first and last are set by the caller; equal firsts lie in the order of insertion. */
 void range_insert(struct range_tree *tree, struct range_node *node);
+/* Takes a node of this tree out of it; the caller frees it. */
 void range_remove(struct range_tree *tree, struct range_node *node);
 /* The node (in the tree) now ends at last or begins at first; its place among the others must not
  * change. */

@@ -88,16 +88,20 @@ void sim_reset(struct sim *sim, const struct sim_config *config);
  * Idempotent.
  */
 void sim_finish(struct sim *sim);
+/* Finishes and frees the machine with all its memory. */
 void sim_destroy(struct sim *sim);
 
 /* Process number n (0 is P1), NULL if there is none or it has exited; its main task. */
 struct process *sim_process(struct sim *sim, unsigned n);
 struct task *sim_task(struct sim *sim, unsigned process, unsigned thread);
 
+/* Where a task runs: its machine, process and address space; all live as long as the task does. */
 struct sim *task_sim(const struct task *task);
 struct process *task_process(const struct task *task);
 struct mm *task_mm(const struct task *task);
+/* Whether its process has that one of the SIM_CAP_ bits. */
 bool task_capable(const struct task *task, uint32_t capability);
+/* The kernel profile, as LINUX(major, minor), and how locks work in this machine. */
 uint16_t sim_kernel(const struct sim *sim);
 enum lock_mode sim_lock_mode(const struct sim *sim);
 /* As given to sim_create or sim_reset, defaults filled in. */

@@ -7,6 +7,10 @@
 
 #include "impl/sim/sim.h"
 
+/*
+ * As the system calls of those names. at and addr are addresses in the caller's memory, lengths are
+ * bytes, prot and flags those of enum call_prot and enum call_map_flags, fds the process's own.
+ */
 int64_t sim_open(struct task *task, const char *path);
 int64_t sim_close(struct task *task, int fd);
 int64_t sim_dup(struct task *task, int fd);

@@ -12,6 +12,7 @@ struct sim;
 #define RADIX_BITS   5u
 #define RADIX_FANOUT (1u << RADIX_BITS)
 
+/* What is stored at index, NULL if nothing is. */
 void *radix_get(const struct radix *radix, uint64_t index);
 /*
  * Where index is kept; NULL: host memory. The slots of one group of RADIX_FANOUT (aligned) lie side
