@@ -129,7 +129,7 @@ int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command)
 }
 
 /* Step 3 of 10.9: the page behind each address must be the one that the IOVA leads to. */
-static int check_map(struct task *task, const struct iommu_domain *domain, uint64_t page_size,
+static int check_map(struct task *task, struct iommu_domain *domain, uint64_t page_size,
 	uint64_t iova, uint64_t length, uint64_t uptr)
 {
 	for (; length; length -= page_size, iova += page_size, uptr += page_size) {
@@ -137,7 +137,8 @@ static int check_map(struct task *task, const struct iommu_domain *domain, uint6
 
 		if (!page)
 			return -EFAULT;
-		if (iommu_translate(domain, iova) != page->phys + (uptr & (SIM_PAGE_SIZE - 1)))
+		if (iommu_translate(task, domain, iova) !=
+			page->phys + (uptr & (SIM_PAGE_SIZE - 1)))
 			return -EINVAL;
 	}
 	return 0;

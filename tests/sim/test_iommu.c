@@ -81,7 +81,7 @@ static bool naive_free(const struct naive *naive, uint64_t iova, uint64_t length
 	return true;
 }
 
-static bool same_table(const struct iommu_domain *domain, const struct naive *naive)
+static bool same_table(struct task *task, struct iommu_domain *domain, const struct naive *naive)
 {
 	uint64_t iova = BASE, size, phys, n;
 	uint32_t protection;
@@ -92,7 +92,7 @@ static bool same_table(const struct iommu_domain *domain, const struct naive *na
 		const struct unit *unit = &naive->units[n];
 		uint64_t at = BASE + n * UNIT;
 
-		if (iommu_translate(domain, at + 5) != (unit->size ? unit->phys + 5 : 0))
+		if (iommu_translate(task, domain, at + 5) != (unit->size ? unit->phys + 5 : 0))
 			return false;
 		if (!unit->size || unit->entry != at)
 			continue;
@@ -140,9 +140,9 @@ static bool random_table(struct task *task, uint64_t seed)
 			       naive_unmap(naive, iova, length);
 		}
 		if (step % 16 == 0)
-			good = good && same_table(domain, naive);
+			good = good && same_table(task, domain, naive);
 	}
-	good = good && same_table(domain, naive);
+	good = good && same_table(task, domain, naive);
 	free(naive);
 	iommu_domain_destroy(task, domain);
 	return good;

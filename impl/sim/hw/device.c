@@ -14,6 +14,7 @@ struct iommu_device *iommu_device_create(struct task *task, uint32_t max_pasids)
 	if (!device)
 		return NULL;
 	device->max_pasids = max_pasids;
+	device->lock = spinlock_init(LOCK_IOMMU_DEVICE);
 	sim_enter(sim, &sim->state_lock);
 	device->previous = sim->last_device;
 	if (sim->last_device)
@@ -25,16 +26,42 @@ struct iommu_device *iommu_device_create(struct task *task, uint32_t max_pasids)
 	return device;
 }
 
-void attachment_remove(struct task *task, struct attachment **link)
+static void list_in_domain(struct task *task, struct attachment *attachment)
 {
-	struct attachment *attachment = *link;
+	struct iommu_domain *domain = attachment->domain;
 
-	*link = attachment->next_pasid;
+	spin_lock(task, &domain->attachments_lock);
+	attachment->next = domain->attachments;
+	attachment->link = &domain->attachments;
+	if (attachment->next)
+		attachment->next->link = &attachment->next;
+	domain->attachments = attachment;
+	spin_unlock(task, &domain->attachments_lock);
+}
+
+/* Ends an attachment that its device no longer has. */
+static void attachment_free(struct task *task, struct attachment *attachment)
+{
+	struct iommu_domain *domain = attachment->domain;
+
+	spin_lock(task, &domain->attachments_lock);
 	*attachment->link = attachment->next;
 	if (attachment->next)
 		attachment->next->link = attachment->link;
-	iotlb_flush_pasid(&attachment->device->tlb, attachment->pasid);
+	spin_unlock(task, &domain->attachments_lock);
 	sim_free(task, attachment, sizeof(*attachment));
+}
+
+void attachment_remove(struct task *task, struct attachment **link)
+{
+	struct attachment *attachment = *link;
+	struct iommu_device *device = attachment->device;
+
+	spin_lock(task, &device->lock);
+	*link = attachment->next_pasid;
+	iotlb_flush_pasid(&device->tlb, attachment->pasid);
+	spin_unlock(task, &device->lock);
+	attachment_free(task, attachment);
 }
 
 void iommu_device_destroy(struct task *task, struct iommu_device *device)
@@ -69,13 +96,14 @@ static struct attachment **find_link(struct iommu_device *device, uint32_t pasid
 int iommu_device_attach(
 	struct task *task, struct iommu_device *device, uint32_t pasid, struct iommu_domain *domain)
 {
-	struct attachment **link, *attachment;
+	struct attachment **link, *attachment, *old;
 
 	if (pasid && pasid >= device->max_pasids)
 		return -EINVAL;
 	link = find_link(device, pasid);
+	old = *link && (*link)->pasid == pasid ? *link : NULL;
 	if (!domain) {
-		if (*link && (*link)->pasid == pasid)
+		if (old)
 			attachment_remove(task, link);
 		return 0;
 	}
@@ -84,19 +112,19 @@ int iommu_device_attach(
 	attachment = sim_alloc(task, sizeof(*attachment));
 	if (!attachment)
 		return -ENOMEM;
-	if (*link && (*link)->pasid == pasid)
-		attachment_remove(task, link);
-	*attachment = (struct attachment){.next = domain->attachments,
-		.link = &domain->attachments,
-		.device = device,
+	*attachment = (struct attachment){.device = device,
 		.domain = domain,
 		.pasid = pasid,
-		.next_pasid = *link};
-	if (attachment->next)
-		attachment->next->link = &attachment->next;
-	domain->attachments = attachment;
+		.next_pasid = old ? old->next_pasid : *link};
+	/* Flushes of the new domain reach the device before it can use it, those of the old one
+	 * until it cannot. */
+	list_in_domain(task, attachment);
+	spin_lock(task, &device->lock);
 	*link = attachment;
 	iotlb_flush_pasid(&device->tlb, pasid);
+	spin_unlock(task, &device->lock);
+	if (old)
+		attachment_free(task, old);
 	return 0;
 }
 
@@ -109,9 +137,9 @@ struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint
 	return attachment && attachment->pasid == pasid ? attachment->domain : NULL;
 }
 
-/* Through the IOTLB, then the table. */
+/* Through the IOTLB, then the table. The device's lock is held. */
 static const struct iotlb_entry *translate(
-	struct iommu_device *device, uint32_t pasid, uint64_t iova)
+	struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova)
 {
 	const struct iotlb_entry *cached = iotlb_lookup(&device->tlb, pasid, iova);
 	struct iommu_domain *domain;
@@ -120,7 +148,7 @@ static const struct iotlb_entry *translate(
 	if (cached)
 		return cached;
 	domain = iommu_device_domain(device, pasid);
-	if (!domain || !table_lookup(&domain->table, iova, &entry))
+	if (!domain || !domain_lookup(task, domain, iova, &entry))
 		return NULL;
 	return iotlb_fill(&device->tlb, pasid, iova, &entry);
 }
@@ -128,13 +156,17 @@ static const struct iotlb_entry *translate(
 uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid,
 	uint64_t iova, uint32_t *protection)
 {
-	const struct iotlb_entry *cached = translate(device, pasid, iova);
+	const struct iotlb_entry *cached;
+	uint64_t phys = 0;
 
-	(void)task;
-	if (!cached)
-		return 0;
-	*protection = cached->protection;
-	return cached->phys + (iova - cached->iova);
+	spin_lock(task, &device->lock);
+	cached = translate(task, device, pasid, iova);
+	if (cached) {
+		*protection = cached->protection;
+		phys = cached->phys + (iova - cached->iova);
+	}
+	spin_unlock(task, &device->lock);
+	return phys;
 }
 
 /* A piece of a transfer: within one page. */
@@ -145,14 +177,14 @@ struct piece {
 
 /* Translates the whole range; the number of pieces, -EFAULT. pieces has room for one a 2 KiB unit
  * and two more. */
-static int64_t translate_range(struct iommu_device *device, uint32_t pasid, uint64_t iova,
-	uint64_t length, bool write, struct piece *pieces)
+static int64_t translate_range(struct task *task, struct iommu_device *device, uint32_t pasid,
+	uint64_t iova, uint64_t length, bool write, struct piece *pieces)
 {
 	uint32_t needed = write ? IOMMU_PROT_WRITE : IOMMU_PROT_READ;
 	int64_t count = 0;
 
 	while (length) {
-		const struct iotlb_entry *cached = translate(device, pasid, iova);
+		const struct iotlb_entry *cached = translate(task, device, pasid, iova);
 		uint64_t part;
 
 		if (!cached || !(cached->protection & needed))
@@ -209,8 +241,12 @@ int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pa
 		if (!pieces)
 			return -ENOMEM;
 	}
-	count = translate_range(device, pasid, iova, length, write, pieces);
+	/* Held to the end: an unmap's flush waits here, so that pages stay until the bytes have
+	 * moved. */
+	spin_lock(task, &device->lock);
+	count = translate_range(task, device, pasid, iova, length, write, pieces);
 	result = count < 0 ? (int)count : transfer(task, pieces, count, buffer, write);
+	spin_unlock(task, &device->lock);
 	if (pieces != few)
 		sim_free_internal(task->sim, pieces, room * sizeof(*pieces));
 	return result;

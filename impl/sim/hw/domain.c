@@ -14,6 +14,8 @@ struct iommu_domain *iommu_domain_create(
 	}
 	if (domain) {
 		domain->config = *config;
+		domain->table_lock = spinlock_init(LOCK_IOMMU_TABLE);
+		domain->attachments_lock = spinlock_init(LOCK_IOMMU_DOMAIN);
 		range_tree_init(&domain->table.runs);
 	}
 	return domain;
@@ -39,12 +41,23 @@ const struct iommu_domain_config *iommu_domain_config(const struct iommu_domain 
 	return &domain->config;
 }
 
+static int map_locked(struct task *task, struct iommu_domain *domain,
+	const struct table_entry *range, uint64_t sizes)
+{
+	if (table_mapped(&domain->table, range->iova, range->iova + range->size - 1))
+		return -EADDRINUSE;
+	if (fault_here(task, FAULT_PAGE_TABLE))
+		return -ENOMEM;
+	return table_map(task->sim, &domain->table, range, sizes);
+}
+
 int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t phys,
 	uint64_t length, uint32_t protection, uint64_t largest)
 {
 	const struct iommu_domain_config *config = &domain->config;
 	struct table_entry range = {iova, length, phys, protection};
 	uint64_t smallest = config->page_sizes & -config->page_sizes, sizes = config->page_sizes;
+	int rc;
 
 	if (!(protection & (IOMMU_PROT_READ | IOMMU_PROT_WRITE)) || !length)
 		return -EINVAL;
@@ -53,24 +66,26 @@ int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uin
 		return -ERANGE;
 	if ((iova | phys | length) & (smallest - 1))
 		return -ENXIO;
-	if (table_mapped(&domain->table, iova, iova + length - 1))
-		return -EADDRINUSE;
-	if (fault_here(task, FAULT_PAGE_TABLE))
-		return -ENOMEM;
 	if (largest && largest >= smallest)
 		sizes &= largest * 2 - 1;
-	return table_map(task->sim, &domain->table, &range, sizes);
+	spin_lock(task, &domain->table_lock);
+	rc = map_locked(task, domain, &range, sizes);
+	spin_unlock(task, &domain->table_lock);
+	return rc;
 }
 
 uint64_t iommu_unmap(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length)
 {
-	uint64_t last;
+	uint64_t last, bytes;
 
 	if (!length)
 		return 0;
 	if (__builtin_add_overflow(iova, length - 1, &last))
 		last = UINT64_MAX;
-	return table_unmap(task->sim, &domain->table, iova, last);
+	spin_lock(task, &domain->table_lock);
+	bytes = table_unmap(task->sim, &domain->table, iova, last);
+	spin_unlock(task, &domain->table_lock);
+	return bytes;
 }
 
 void iommu_flush(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length)
@@ -78,23 +93,37 @@ void iommu_flush(struct task *task, struct iommu_domain *domain, uint64_t iova, 
 	struct attachment *attachment;
 	uint64_t last;
 
-	(void)task;
 	if (!length)
 		return;
 	if (__builtin_add_overflow(iova, length - 1, &last))
 		last = UINT64_MAX;
-	for (attachment = domain->attachments; attachment; attachment = attachment->next)
-		iotlb_flush_range(&attachment->device->tlb, attachment->pasid, iova, last);
+	spin_lock(task, &domain->attachments_lock);
+	for (attachment = domain->attachments; attachment; attachment = attachment->next) {
+		struct iommu_device *device = attachment->device;
+
+		spin_lock(task, &device->lock);
+		iotlb_flush_range(&device->tlb, attachment->pasid, iova, last);
+		spin_unlock(task, &device->lock);
+	}
+	spin_unlock(task, &domain->attachments_lock);
 }
 
-uint64_t iommu_translate(const struct iommu_domain *domain, uint64_t iova)
+bool domain_lookup(
+	struct task *task, struct iommu_domain *domain, uint64_t iova, struct table_entry *entry)
+{
+	bool found;
+
+	spin_lock(task, &domain->table_lock);
+	found = table_lookup(&domain->table, iova, entry);
+	spin_unlock(task, &domain->table_lock);
+	return found;
+}
+
+uint64_t iommu_translate(struct task *task, struct iommu_domain *domain, uint64_t iova)
 {
 	struct table_entry entry;
 
-	/* A lookup remembers where it was, which nobody sees. */
-	if (!table_lookup(&((struct iommu_domain *)(uintptr_t)domain)->table, iova, &entry))
-		return 0;
-	return entry.phys + (iova - entry.iova);
+	return domain_lookup(task, domain, iova, &entry) ? entry.phys + (iova - entry.iova) : 0;
 }
 
 bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_t *size,

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The IOMMU as a device: page tables with several page sizes, an IOTLB per device that must be
- * flushed, devices that do DMA through it. Knows nothing of iommufd. No locks inside: callers
- * serialise as the specification says (domains and iova locks for tables, group mutex for attach).
+ * flushed, devices that do DMA through it. Knows nothing of iommufd.
+ *
+ * Locks: tables, attachments and IOTLBs have spinlocks of their own, since a device does DMA
+ * whenever it likes: while its domain is mapped, unmapped, flushed or replaced. What the
+ * specification's locks order is left to callers: maps of one range (domains and iova locks),
+ * attaches of one device (group mutex). Order: iommu_domain, iommu_device, iommu_table. Ends of
+ * objects need that nobody uses them; functions without a task look without locks and are for
+ * oracles, between calls.
  */
 #ifndef IOMMUZZ_SIM_HW_IOMMU_H
 #define IOMMUZZ_SIM_HW_IOMMU_H
@@ -42,21 +48,26 @@ int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uin
  * Bytes removed. Does not flush. */
 uint64_t iommu_unmap(
 	struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length);
-/* Drops translations of [iova, +length) from the IOTLB of every device attached to the domain. */
+/*
+ * Drops translations of [iova, +length) from the IOTLB of every device attached to the domain.
+ * After the return no DMA that used one is under way.
+ */
 void iommu_flush(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length);
 /* Translation by the table (not the IOTLB): physical address of iova, 0 when not mapped
  * (specification 10.20). */
-uint64_t iommu_translate(const struct iommu_domain *domain, uint64_t iova);
+uint64_t iommu_translate(struct task *task, struct iommu_domain *domain, uint64_t iova);
 /*
  * The next entry at or after *iova: its start in *iova, size, physical address, protection. False
  * when none. For audits and dirty bitmaps.
  */
 bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_t *size,
 	uint64_t *phys, uint32_t *protection);
+/* How many entries, of whatever size, the table holds. */
 uint64_t iommu_entry_count(const struct iommu_domain *domain);
 
 struct iommu_device; /* something that does DMA; attached per PASID */
 
+/* A device with PASIDs 0 to max_pasids - 1, none of them attached. Fault point ALLOC: NULL. */
 struct iommu_device *iommu_device_create(struct task *task, uint32_t max_pasids);
 /* Detaches everything first. */
 void iommu_device_destroy(struct task *task, struct iommu_device *device);

@@ -78,16 +78,23 @@ struct attachment {
 struct iommu_domain {
 	struct iommu_domain_config config;
 	struct page_table table;
+	struct spinlock table_lock;
 	struct attachment *attachments;
+	struct spinlock attachments_lock;
 };
 
 struct iommu_device {
 	struct iommu_device *next, *previous; /* of the sim, by creation */
 	uint32_t max_pasids;
-	struct attachment *attachments;
+	struct attachment *attachments; /* changed by attaches, which their caller serialises */
+	struct spinlock lock;		/* a transfer, or a change of attachments and tlb */
 	struct iotlb tlb;
 };
 
+/* The entry with iova; takes table_lock. */
+bool domain_lookup(
+	struct task *task, struct iommu_domain *domain, uint64_t iova, struct table_entry *entry);
+/* Takes the attachment at link out of its device and its domain. */
 void attachment_remove(struct task *task, struct attachment **link);
 
 #endif
