@@ -187,6 +187,12 @@ unsigned prog_repair_options(struct prog *prog);
 void prog_remove_calls(struct prog *prog, const uint8_t *drop);
 
 /*
+ * Makes a program that one thread runs: every call in the main thread, no forced switches, no
+ * `barrier`, `join` or `wait`. What the fuzz targets run; the issue on interleavings removes it.
+ */
+void prog_strip_threads(struct prog *prog);
+
+/*
  * Appends a copy of call `index` of another program with all its values, unrepaired (call indices
  * in its handles and its body stay as they are). False when `to` is full; to and from must differ.
  */
@@ -250,7 +256,9 @@ struct prog_text {
 	uint32_t room;
 };
 
+/* An empty program; needs no memory. prog_text_free is due when it is no longer needed. */
 void prog_text_init(struct prog_text *text);
+/* Frees everything that the text owns and leaves an empty program. */
 void prog_text_free(struct prog_text *text);
 /* Makes the arrays hold that many calls; new entries are zero. False when memory is short. */
 bool prog_text_reserve(struct prog_text *text, uint32_t calls);

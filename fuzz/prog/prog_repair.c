@@ -314,7 +314,8 @@ static void copy_values(struct prog *to, uint64_t first_to, const struct prog *f
 
 		if (value.kind == VALUE_BYTES) {
 			if (is_inside(&value, from->byte_count))
-				start = prog_add_bytes(to, prog_value_bytes(from, &value), value.count);
+				start = prog_add_bytes(
+					to, prog_value_bytes(from, &value), value.count);
 			else
 				start = UINT32_MAX;
 			value.start = start;
@@ -442,4 +443,22 @@ void prog_remove_calls(struct prog *prog, const uint8_t *drop)
 	}
 	prog->call_count = kept;
 	prog_compact(prog);
+}
+
+void prog_strip_threads(struct prog *prog)
+{
+	uint8_t drop[PROG_CALL_MAX] = {0};
+	bool any = false;
+
+	prog->switch_count = 0;
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		struct call *call = &prog->calls[i];
+
+		call->thread = 0;
+		drop[i] = call->row == CALL_ID_barrier || call->row == CALL_ID_join ||
+			  call->row == CALL_ID_wait;
+		any = any || drop[i];
+	}
+	if (any)
+		prog_remove_calls(prog, drop);
 }
