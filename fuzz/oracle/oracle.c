@@ -19,7 +19,8 @@
 struct oracle_run {
 	struct lockstep pair;
 	uint32_t oracles;
-	uint32_t number; /* steps since begin */
+	uint32_t number;		/* steps since begin */
+	uint64_t work_limit, work_left; /* of the program and its sweeps; limit 0: none */
 	bool driver_ran; /* the program itself was a driver: in-kernel calls, callbacks */
 	const char *skipped;
 	struct audit *audit;
@@ -154,6 +155,7 @@ struct exec *oracle_exec(struct oracle_run *run)
 
 void oracle_set_work_limit(struct oracle_run *run, uint64_t limit)
 {
+	run->work_limit = limit;
 	exec_set_work_limit(run->pair.impl, limit);
 }
 
@@ -258,17 +260,29 @@ static bool run_calls(struct oracle_run *run, const struct prog *prog, uint32_t 
 	return true;
 }
 
+/* Pays for one more run of the program. */
+static bool afford(struct oracle_run *run, uint64_t work)
+{
+	if (!run->work_limit)
+		return true;
+	if (work > run->work_left)
+		return false;
+	run->work_left -= work;
+	return true;
+}
+
 /*
  * Runs call i with each of its fault points failing in turn, every time on a machine brought to
  * where it was (runs are deterministic), until none is reached any more; that last run is the plain
- * one and the program goes on.
+ * one and the program goes on. What the work limit does not allow is left out.
  */
 static bool run_sweep(
 	struct oracle_run *run, const struct prog *prog, uint32_t i, struct finding *finding)
 {
+	uint64_t work = run->work_limit ? exec_work(prog) : 0;
 	struct oracle_step step;
 
-	for (uint16_t nth = 1; nth <= SWEEP_MAX; nth++) {
+	for (uint16_t nth = 1; nth <= SWEEP_MAX && afford(run, work); nth++) {
 		if (!step_once(run, prog, i, LOCKSTEP_FAILING, nth, &step, finding))
 			return false;
 		if (!step.injected)
@@ -287,6 +301,7 @@ bool oracle_run_program(struct oracle_run *run, const struct prog *prog, struct 
 	run->skipped = NULL;
 	if (!begin(run, prog))
 		return true;
+	run->work_left = run->work_limit ? run->work_limit - exec_work(prog) : 0;
 	if (!run_calls(run, prog, prog->call_count, false, finding))
 		return run->skipped != NULL;
 	return finish(run, finding);

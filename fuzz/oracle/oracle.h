@@ -31,6 +31,7 @@ struct oracle_run;
 
 /* kernel: profile; oracles: OR of enum oracle_kind. NULL when memory is short. */
 struct oracle_run *oracle_open(uint16_t kernel, uint32_t oracles);
+/* Ends both machines and frees what the oracles know. NULL is ignored. */
 void oracle_close(struct oracle_run *run);
 /*
  * Runs the program on the implementation with the oracles on; stops at the first finding. Returns
@@ -44,8 +45,9 @@ const char *oracle_skipped(const struct oracle_run *run);
 /* The executor of the implementation, for outputs of the last run. */
 struct exec *oracle_exec(struct oracle_run *run);
 /*
- * Work (exec.h) of a program at most; more is skipped. By default ORACLE_WORK_LIMIT, about half a
- * second under sanitizers; 0: no limit.
+ * Work (exec.h) of a program at most; one with more is skipped. The runs of its sweeps count too:
+ * those that go beyond are left out. By default ORACLE_WORK_LIMIT, about half a second under
+ * sanitizers; 0: no limit.
  */
 #define ORACLE_WORK_LIMIT 50000
 void oracle_set_work_limit(struct oracle_run *run, uint64_t limit);

@@ -27,5 +27,10 @@ uint32_t prog_generate_insert(struct prog *prog, uint32_t at, struct random *ran
 /* A value for one field, sensible in the state before call `at`. */
 void prog_generate_value(struct prog *prog, uint32_t at, unsigned field, struct random *random,
 	const struct generate_options *options);
+/*
+ * Makes the call's failure one of those that find something: an early pass of any point, or of one
+ * point; one in eight is a sweep over all of them, which costs a run of the program each.
+ */
+void prog_generate_failure(struct call *call, struct random *random);
 
 #endif

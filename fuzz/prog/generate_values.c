@@ -10,6 +10,7 @@
 #define PAGE	      UINT64_C(4096)
 #define CALLS_DEFAULT 40
 #define RW_MAX	      UINT64_C(0x1000000)
+#define SWEEP_SHARE   2 /* of 16 injected failures */
 
 static const uint64_t boundaries[] = {0, 1, 2, 7, 8, 12, 16, 2047, 2048, 4095, 4096, 4097,
 	0x1000000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, UINT64_C(1) << 63,
@@ -251,6 +252,24 @@ void builder_callback(struct builder *b, uint32_t access)
 	}
 }
 
+void prog_generate_failure(struct call *call, struct random *random)
+{
+	uint64_t kind = random_below(random, 16);
+
+	call->fail_point = 0;
+	call->fail_nth = 0;
+	if (kind < SWEEP_SHARE) {
+		call->fail = FAIL_SWEEP;
+	} else if (kind & 1) {
+		call->fail = FAIL_NTH;
+		call->fail_nth = (uint16_t)(1 + random_below(random, 12));
+	} else {
+		call->fail = FAIL_POINT;
+		call->fail_point = (uint8_t)random_below(random, FAULT_POINT_COUNT);
+		call->fail_nth = (uint16_t)(1 + random_below(random, 3));
+	}
+}
+
 static void add_failure(struct prog *prog, struct random *random)
 {
 	struct call *call = &prog->calls[random_below(random, prog->call_count)];
@@ -258,13 +277,7 @@ static void add_failure(struct prog *prog, struct random *random)
 	if (prog_row(call)->kind == CALL_CONTROL || prog_row(call)->kind == CALL_SYSTEM ||
 		call->body)
 		return;
-	if (random_chance(random, 1, 2)) {
-		call->fail = FAIL_NTH;
-	} else {
-		call->fail = FAIL_POINT;
-		call->fail_point = (uint8_t)random_below(random, FAULT_POINT_COUNT);
-	}
-	call->fail_nth = (uint16_t)(1 + random_below(random, call->fail == FAIL_NTH ? 12 : 3));
+	prog_generate_failure(call, random);
 }
 
 void prog_generate(struct prog *prog, struct random *random, const struct generate_options *options)

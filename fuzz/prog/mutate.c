@@ -7,7 +7,6 @@
 
 #include "fuzz/prog/binary.h"
 #include "fuzz/prog/builder.h"
-#include "impl/abi/points.h"
 
 static const char *const names[MUTATION_COUNT] = {"generate", "insert", "delete", "duplicate",
 	"swap", "splice", "argument", "failure", "framing", "callback"};
@@ -196,10 +195,7 @@ static void mutate_failure(struct prog *prog, struct random *random)
 		call->fail_point = 0;
 		return;
 	}
-	call->fail = random_chance(random, 1, 2) ? FAIL_NTH : FAIL_POINT;
-	call->fail_point =
-		call->fail == FAIL_POINT ? (uint8_t)random_below(random, FAULT_POINT_COUNT) : 0;
-	call->fail_nth = (uint16_t)(1 + random_below(random, 12));
+	prog_generate_failure(call, random);
 }
 
 static void mutate_framing(
