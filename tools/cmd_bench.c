@@ -315,6 +315,10 @@ static int run_report(struct report *report)
 			report->only[0]);
 		return TOOL_BROKEN;
 	}
+	/* Before minutes of measuring whose results could not be kept. */
+	if (!report->list && ((report->json && !files_can_write(report->json)) ||
+				     (report->csv && !files_can_write(report->csv))))
+		return TOOL_BROKEN;
 	if (!report->list) {
 		printf("build %s, compiler %s, commit %s, %u runs of %g s\n", build_name(),
 			compiler_name(), bench_commit, report->runs, report->bench.seconds);

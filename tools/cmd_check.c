@@ -91,6 +91,8 @@ static int run_suite(const struct check *check)
 	char *json = NULL;
 	size_t json_bytes = 0;
 
+	if (check->json && !files_can_write(check->json))
+		return TOOL_BROKEN;
 	if (check->json)
 		report.json = open_memstream(&json, &json_bytes);
 	report_begin(&report, check->suite.count);
@@ -284,11 +286,14 @@ const struct command command_check = {
 		    "iommuzz check --mutants",
 	.description = "Runs programs as tests: every call must give what the program expects "
 		       "(docs/PROGRAMS.md),\n"
-		       "and the oracles must find nothing. A SUITE is a program or a folder, "
-		       "searched for NAME.prog.\n"
-		       "Without one, conformance/ and corpus/regress/ of the source tree are run, "
-		       "and the framing\n"
-		       "tests that are generated for every call with a size word (ids "
+		       "and the oracles must find nothing. A SUITE is a program as text, a folder "
+		       "(searched for\n"
+		       "NAME.prog) or - (one program from standard input). Crash files of fuzzing "
+		       "engines hold no\n"
+		       "expectations: iommuzz run runs them, iommuzz min makes tests of them.\n\n"
+		       "Without a SUITE, conformance/ and corpus/regress/ of the source tree are "
+		       "run, and the\n"
+		       "framing tests that are generated for every ioctl of the catalogue (ids "
 		       "framing-CALL-CASE).\n\n"
 		       "A test that does not apply (kernel profile, what the target lacks) is "
 		       "skipped with the\n"

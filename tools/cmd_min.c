@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* iommuzz min: the shortest program with the same failure. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,24 @@
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/minimise.h"
 #include "impl/sim/bugs.h"
+#include "tools/expect.h"
 #include "tools/files.h"
 #include "tools/tool.h"
 
-enum { MIN_BINARY, MIN_KERNEL, MIN_ORACLES, MIN_BUG, MIN_OUTPUT, MIN_QUIET };
+#if defined(__SANITIZE_ADDRESS__)
+#define LEAKS_ARE_SEEN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LEAKS_ARE_SEEN 1
+#endif
+#endif
+#ifdef LEAKS_ARE_SEEN
+#include <sanitizer/lsan_interface.h>
+#endif
+
+#define SECONDS_MAX 20 /* of one run; a longer one is taken for a hang */
+
+enum { MIN_BINARY, MIN_KERNEL, MIN_ORACLES, MIN_BUG, MIN_OUTPUT, MIN_PLAIN, MIN_QUIET };
 
 static const struct option_spec min_options[] = {
 	[MIN_BINARY] = {"binary", 'b', NULL,
@@ -21,37 +36,29 @@ static const struct option_spec min_options[] = {
 	[MIN_ORACLES] = {"oracles", 'o', "LIST", "Oracles to look with (default all)."},
 	[MIN_BUG] = {"bug", 0, "NAME", "Switches a defect on (bugs build)."},
 	[MIN_OUTPUT] = {"output", 'O', "FILE",
-		"Writes the program to FILE instead of standard output."},
+		"Writes the program to FILE instead of standard output. NAME.prog gives the\n"
+		"program the id NAME."},
+	[MIN_PLAIN] = {"plain", 'p', NULL, "Writes no expectations."},
 	[MIN_QUIET] = {"quiet", 'q', NULL, "No progress on standard error."},
 	{0},
 };
 
-/* How a program fails. Crashes are a failure of their own: the process that ran the program ended.
- */
+/* How a program fails. Plain data: it crosses a pipe. */
 struct failure {
 	uint32_t oracle;
-	bool crash;
-	char rule[64];
+	bool crash;	   /* the process that ran the program ended, or it left memory behind */
+	char rule[80];	   /* the oracle's; of a crash: the signal, or what a sanitizer said */
+	char skipped[100]; /* why it was not run */
 };
 
 struct min {
-	bool binary, quiet;
+	bool binary, quiet, plain;
 	uint16_t kernel, bug;
 	uint32_t oracles;
 	const char *output;
-	struct oracle_run *run; /* when failures do not crash */
+	FILE *report; /* what the last process wrote on standard error */
 	struct failure failure;
 };
-
-static void judge(struct oracle_run *run, const struct prog *prog, struct failure *failure)
-{
-	struct finding finding;
-
-	memset(failure, 0, sizeof(*failure));
-	oracle_run_program(run, prog, &finding);
-	failure->oracle = finding.oracle;
-	memcpy(failure->rule, finding.rule, sizeof(failure->rule));
-}
 
 static struct oracle_run *open_oracles(const struct min *min)
 {
@@ -64,50 +71,129 @@ static struct oracle_run *open_oracles(const struct min *min)
 	return run;
 }
 
-static void child(const struct min *min, const struct prog *prog, int to)
-{
-	struct failure failure;
-	struct oracle_run *run = open_oracles(min);
+/* -- processes: a crash is an answer, whichever candidate it comes with -- */
 
-	/* The report of a sanitizer would come once a candidate. */
-	if (!freopen("/dev/null", "w", stderr))
-		_exit(TOOL_BROKEN);
-	alarm(20);
-	if (run)
-		judge(run, prog, &failure);
-	_exit(run && write(to, &failure, sizeof(failure)) == (ssize_t)sizeof(failure)
-			? 0
-			: TOOL_BROKEN);
+static _Noreturn void child(struct min *min, const struct prog *prog,
+	bool (*work)(struct min *min, const struct prog *prog, FILE *out), int to)
+{
+	FILE *out = fdopen(to, "w");
+
+	dup2(fileno(min->report), STDERR_FILENO);
+	alarm(SECONDS_MAX);
+	bool done = out && work(min, prog, out);
+	_exit(done && fflush(out) == 0 ? TOOL_OK : TOOL_BROKEN);
 }
 
-/* In a process of its own, so that a crash is an answer. */
-static void judge_apart(const struct min *min, const struct prog *prog, struct failure *failure)
+/* What work wrote, to be freed. NULL without memory or processes. */
+static char *apart(struct min *min, const struct prog *prog,
+	bool (*work)(struct min *min, const struct prog *prog, FILE *out), size_t *size,
+	int *status)
 {
-	int ends[2], status = 0;
+	int ends[2];
+	char *text = NULL;
+	FILE *copy = open_memstream(&text, size);
 
-	memset(failure, 0, sizeof(*failure));
-	if (pipe(ends) != 0)
-		return;
+	rewind(min->report);
+	if (!copy || ftruncate(fileno(min->report), 0) != 0 || pipe(ends) != 0)
+		return NULL;
 	fflush(NULL);
 	pid_t pid = fork();
 	if (pid == 0)
-		child(min, prog, ends[1]);
+		child(min, prog, work, ends[1]);
 	close(ends[1]);
-	bool answered =
-		pid > 0 && read(ends[0], failure, sizeof(*failure)) == (ssize_t)sizeof(*failure);
+	char bytes[4096];
+	for (ssize_t count; pid > 0 && (count = read(ends[0], bytes, sizeof(bytes))) > 0;)
+		fwrite(bytes, 1, (size_t)count, copy);
 	close(ends[0]);
+	fclose(copy);
+	while (pid > 0 && waitpid(pid, status, 0) < 0 && errno == EINTR)
+		;
 	if (pid > 0)
-		waitpid(pid, &status, 0);
-	if (pid > 0 && !answered) {
-		failure->crash = true;
-		snprintf(failure->rule, sizeof(failure->rule), "%s",
-			WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "sanitizer");
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Names the kind of crash: "AddressSanitizer: heap-use-after-free", a signal, or nothing known. */
+static void name_crash(const struct min *min, int status, struct failure *failure)
+{
+	char line[512];
+
+	failure->crash = true;
+	snprintf(failure->rule, sizeof(failure->rule), "%s",
+		WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "the process ended");
+	rewind(min->report);
+	while (fgets(line, sizeof(line), min->report)) {
+		char *error = strstr(line, "ERROR: "), *undefined = strstr(line, "runtime error: ");
+
+		line[strcspn(line, "\n")] = '\0';
+		if (undefined) {
+			/* Up to the first value, which differs between candidates. */
+			undefined[strcspn(undefined, "0123456789")] = '\0';
+			snprintf(failure->rule, sizeof(failure->rule), "%.79s", undefined);
+			return;
+		}
+		if (error && strstr(error, "Sanitizer: ")) {
+			char *end = strstr(error, "Sanitizer: ") + strlen("Sanitizer: ");
+
+			end[strcspn(end, " ")] = '\0';
+			snprintf(failure->rule, sizeof(failure->rule), "%.79s",
+				error + strlen("ERROR: "));
+			return;
+		}
 	}
 }
 
-static bool same(const struct failure *a, const struct failure *b)
+/* -- judging -- */
+
+static bool leaks(void)
 {
-	return a->oracle == b->oracle && a->crash == b->crash && strcmp(a->rule, b->rule) == 0;
+#ifdef LEAKS_ARE_SEEN
+	return __lsan_do_recoverable_leak_check() != 0;
+#else
+	return false;
+#endif
+}
+
+static bool judge(struct min *min, const struct prog *prog, FILE *out)
+{
+	struct oracle_run *run = open_oracles(min);
+	struct failure failure = {0};
+	struct finding finding;
+
+	if (!run)
+		return false;
+	oracle_run_program(run, prog, &finding);
+	failure.oracle = finding.oracle;
+	snprintf(failure.rule, sizeof(failure.rule), "%s", finding.rule);
+	if (oracle_skipped(run))
+		snprintf(failure.skipped, sizeof(failure.skipped), "%s", oracle_skipped(run));
+	bool look = !failure.oracle && (!min->failure.rule[0] || min->failure.crash);
+	if (look) {
+		oracle_close(run);
+		failure.crash = leaks();
+	}
+	if (failure.crash)
+		snprintf(failure.rule, sizeof(failure.rule), "leak of memory");
+	return fwrite(&failure, sizeof(failure), 1, out) == 1;
+}
+
+static void judge_apart(struct min *min, const struct prog *prog, struct failure *failure)
+{
+	size_t size;
+	int status = 0;
+	char *answer = apart(min, prog, judge, &size, &status);
+
+	memset(failure, 0, sizeof(*failure));
+	if (!answer) {
+		tool_error("min: cannot run a process: %s", strerror(errno));
+		exit(TOOL_BROKEN);
+	}
+	if (size == sizeof(*failure))
+		memcpy(failure, answer, size);
+	else
+		name_crash(min, status, failure);
+	free(answer);
 }
 
 static bool same_failure(void *context, const struct prog *candidate)
@@ -115,11 +201,9 @@ static bool same_failure(void *context, const struct prog *candidate)
 	struct min *min = context;
 	struct failure failure;
 
-	if (min->run)
-		judge(min->run, candidate, &failure);
-	else
-		judge_apart(min, candidate, &failure);
-	return same(&failure, &min->failure);
+	judge_apart(min, candidate, &failure);
+	return failure.oracle == min->failure.oracle && failure.crash == min->failure.crash &&
+	       strcmp(failure.rule, min->failure.rule) == 0;
 }
 
 static void progress(void *context, uint32_t calls_left)
@@ -130,43 +214,124 @@ static void progress(void *context, uint32_t calls_left)
 		fprintf(stderr, "\r%u calls ", calls_left);
 }
 
-static bool print_program(const struct min *min, const struct prog *prog)
+/* -- the result -- */
+
+static bool has_zero(const struct field *field)
+{
+	const struct named_value *name = field->names;
+
+	while (name && name->name && name->value)
+		name++;
+	return field->kind == FIELD_ENUM && name && name->name;
+}
+
+/* Paths and events are written also where they were left out, which means the first of their kind. */
+static void name_positional(struct prog *prog)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+		const struct call_row *row = prog_row(call);
+		unsigned first = 0;
+
+		while (first < row->field_count && !row->fields[first].positional)
+			first++;
+		if (first == row->field_count || !has_zero(&row->fields[first]))
+			continue;
+		struct value *value = prog_value(prog, call, first);
+		if (value->kind == VALUE_UNSET)
+			*value = (struct value){.kind = VALUE_NUMBER};
+	}
+}
+
+/* NAME of DIRECTORY/NAME.prog, to be freed, or NULL. */
+static char *id_of_output(const char *path)
+{
+	const char *base = path && strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	size_t length = base ? strlen(base) : 0;
+
+	if (length <= 5 || strcmp(base + length - 5, ".prog") != 0 || strpbrk(base, " \t#"))
+		return NULL;
+	char *id = tool_copy(base);
+	id[length - 5] = '\0';
+	return id;
+}
+
+static const char *kind_of(const struct failure *failure)
+{
+	return failure->crash ? "crash" : oracle_name(failure->oracle);
+}
+
+static bool print_text(const struct min *min, const struct prog *prog, bool plain, FILE *out)
 {
 	struct prog_text text;
+	char description[160];
 
 	prog_text_init(&text);
-	char *printed = prog_text_from(&text, prog) ? prog_print_string(&text) : NULL;
-	prog_text_free(&text);
-	if (!printed) {
-		tool_error("out of memory");
+	if (!prog_text_from(&text, prog))
 		return false;
+	name_positional(&text.prog);
+	snprintf(description, sizeof(description), "Once failed: %s: %s.", kind_of(&min->failure),
+		min->failure.rule);
+	text.header.description = tool_copy(description);
+	text.header.id = id_of_output(min->output);
+	if (!plain)
+		expect_from_model(&text, min->kernel);
+	prog_print(&text, out);
+	prog_text_free(&text);
+	return !ferror(out);
+}
+
+static bool print_expecting(struct min *min, const struct prog *prog, FILE *out)
+{
+	return print_text(min, prog, min->plain, out);
+}
+
+static bool print_program(struct min *min, const struct prog *prog)
+{
+	int status = 0;
+	size_t size = 0;
+	char *printed = apart(min, prog, print_expecting, &size, &status);
+
+	/* The model, too, may be what crashes. */
+	if (!printed || !WIFEXITED(status) || WEXITSTATUS(status) != TOOL_OK) {
+		free(printed);
+		FILE *out = open_memstream(&printed, &size);
+		bool done = out && print_text(min, prog, true, out);
+
+		if (!out || fclose(out) != 0 || !done) {
+			tool_error("out of memory");
+			return false;
+		}
 	}
-	bool done = true;
+	bool written = true;
 	if (min->output)
-		done = files_write(min->output, printed, strlen(printed));
+		written = files_write(min->output, printed, size);
 	else
-		fputs(printed, stdout);
+		fwrite(printed, 1, size, stdout);
 	free(printed);
-	return done;
+	return written;
 }
 
 static int minimise(struct min *min, const char *path, struct prog *prog)
 {
 	struct minimise_stats stats = {0};
 
+	/* In the program itself, where it stays unless it does not matter. */
+	if (!prog->options.kernel)
+		prog->options.kernel = min->kernel;
+	min->kernel = 0;
 	judge_apart(min, prog, &min->failure);
 	if (!min->failure.crash && !min->failure.oracle) {
-		tool_error("%s: does not fail, nothing to minimise", path);
+		if (min->failure.skipped[0])
+			tool_error("%s: not run: %s", path, min->failure.skipped);
+		else
+			tool_error("%s: does not fail, nothing to minimise", path);
 		return TOOL_SKIPPED;
 	}
-	if (!min->failure.crash)
-		min->run = open_oracles(min);
 	prog_minimise(prog, same_failure, min, progress, &stats);
-	oracle_close(min->run);
 	if (!min->quiet) {
 		fprintf(stderr, "%s%s: %s: %s; %u calls of %u, %u candidates tried\n",
-			isatty(STDERR_FILENO) ? "\r" : "", path,
-			min->failure.crash ? "crash" : oracle_name(min->failure.oracle),
+			isatty(STDERR_FILENO) ? "\r" : "", path, kind_of(&min->failure),
 			min->failure.rule, stats.calls_after, stats.calls_before, stats.tried);
 	}
 	return print_program(min, prog) ? TOOL_OK : TOOL_BROKEN;
@@ -177,6 +342,7 @@ static bool read_option(struct min *min, const char **path, int option, const ch
 	switch (option) {
 	case MIN_BINARY: min->binary = true; return true;
 	case MIN_KERNEL: return tool_kernel(value, &min->kernel);
+	case MIN_PLAIN: min->plain = true; return true;
 	case MIN_ORACLES:
 		if (oracle_parse(value, &min->oracles) && min->oracles)
 			return true;
@@ -218,10 +384,18 @@ static int run(const struct command *command, int argc, char **argv)
 		tool_error("min: expected a file; see iommuzz min --help");
 		return TOOL_BROKEN;
 	}
+	if (min.output && !files_can_write(min.output))
+		return TOOL_BROKEN;
+	min.report = tmpfile();
+	if (!min.report) {
+		tool_error("min: cannot make a temporary file: %s", strerror(errno));
+		return TOOL_BROKEN;
+	}
 	prog_text_init(&text);
 	if (files_load(path, min.binary, &text, NULL))
 		code = minimise(&min, path, &text.prog);
 	prog_text_free(&text);
+	fclose(min.report);
 	return code;
 }
 
@@ -229,18 +403,29 @@ const struct command command_min = {
 	.name = "min",
 	.brief = "shorten a program and keep its failure",
 	.synopsis = "iommuzz min [OPTION]... FILE",
-	.description = "Drops calls with all that depends on them, then simplifies the arguments "
-		       "of those that are\n"
-		       "left, as long as the program fails in the same way: the same oracle and "
-		       "the same rule, or a\n"
-		       "crash of the same kind. Prints the shorter program; what was done goes to "
-		       "standard error.\n\n"
-		       "FILE is a program as text or a crash file of a fuzzing engine (- is "
-		       "standard input).",
+	.description =
+		"Drops calls with all that depends on them, then simplifies the arguments of those "
+		"that are\n"
+		"left, as long as the program fails in the same way: the same oracle and the same "
+		"rule, or a\n"
+		"crash of the same kind (signal, sanitizer's error, hang). Every candidate runs in a "
+		"process of\n"
+		"its own. Failures that only a sanitizer sees need a build with it "
+		"(build/asan/iommuzz).\n\n"
+		"Prints the shorter program; what was done goes to standard error. Its calls are "
+		"given as\n"
+		"expectations what the reference model answers: the program is a test, which "
+		"iommuzz check\n"
+		"passes as soon as the failure is mended. Behind an injected failure (fail, fail-nth "
+		"N) nothing\n"
+		"is expected.\n\n"
+		"FILE is a program as text or a crash file of a fuzzing engine (- is standard "
+		"input).",
 	.options = min_options,
 	.exit_status = "0   a program that still fails was printed\n"
 		       "2   wrong usage, or a file that cannot be read, parsed or written\n"
-		       "77  the program does not fail",
-	.examples = "iommuzz min crash-1f3a > corpus/regress/what-it-was.prog",
+		       "77  the program does not fail, or cannot be run here",
+	.examples = "iommuzz min crash-1f3a > corpus/regress/what-it-was.prog\n"
+		    "build/asan/iommuzz min -O corpus/regress/what-it-was.prog crash-1f3a",
 	.run = run,
 };

@@ -32,6 +32,7 @@ struct run {
 	uint32_t oracles;
 	struct oracle_run *oracle_run;
 	struct exec *exec;
+	size_t not_run; /* programs that the target cannot run */
 };
 
 static char *call_text(const struct prog_text *text, uint32_t call)
@@ -215,6 +216,7 @@ static int run_program(struct run *run, const char *path, const struct prog_text
 			oracle_print(&finding, &text->prog, stdout);
 		}
 	}
+	run->not_run += reason != NULL;
 	return finding.oracle ? TOOL_FAILED : reason ? TOOL_SKIPPED : TOOL_OK;
 }
 
@@ -254,6 +256,8 @@ static int run_files(struct run *run, const struct file_list *list)
 			code = TOOL_BROKEN;
 		prog_text_free(&text);
 	}
+	if (run->not_run && list->count > 1)
+		tool_error("%zu of %zu programs were not run", run->not_run, list->count);
 	oracle_close(run->oracle_run);
 	exec_close(run->exec);
 	return code;
@@ -330,7 +334,7 @@ const struct command command_run = {
 		       "the program are not\n"
 		       "checked here; iommuzz check does that.",
 	.options = run_options,
-	.exit_status = "0   nothing was found\n"
+	.exit_status = "0   nothing was found in what could be run (how many could not is said last)\n"
 		       "1   a finding\n"
 		       "2   wrong usage, or a file that cannot be read or parsed\n"
 		       "77  no program could be run here (the reason is printed)",

@@ -121,9 +121,30 @@ bool files_load(const char *path, bool binary, struct prog_text *text, bool *was
 		done = prog_parse(text, (const char *)bytes, size, &error);
 		if (!done)
 			tool_error("%s:%u:%u: %s", path, error.line, error.column, error.message);
+		if (done && !text->prog.call_count) {
+			tool_error("%s: no call in it, expected a program", path);
+			done = false;
+		}
 	}
 	free(bytes);
 	return done;
+}
+
+bool files_can_write(const char *path)
+{
+	char *folder = tool_copy(path);
+	char *slash = strrchr(folder, '/');
+	bool exists = access(path, F_OK) == 0;
+
+	if (!exists && slash)
+		slash[slash == folder] = '\0';
+	else if (!exists && *folder)
+		strcpy(folder, ".");
+	bool can = access(folder, W_OK) == 0;
+	if (!can)
+		tool_error("%s: cannot write: %s", path, strerror(errno));
+	free(folder);
+	return can;
 }
 
 bool files_write(const char *path, const void *bytes, size_t size)

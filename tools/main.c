@@ -67,7 +67,8 @@ static int unknown_command(const char *name)
 
 static int help(int argc, char **argv)
 {
-	if (argc < 3) {
+	if (argc < 3 || strcmp(argv[2], "help") == 0 || strcmp(argv[2], "--help") == 0 ||
+		strcmp(argv[2], "-h") == 0) {
 		print_commands(stdout);
 		return tool_exit(TOOL_OK);
 	}

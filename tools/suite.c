@@ -50,6 +50,22 @@ static char *id_of_path(const char *path)
 	return id;
 }
 
+static void check_text(struct test *test, const char *path)
+{
+	const char *named = test->text.header.id;
+	char message[600];
+
+	/* What is left of a file that lost its content must not pass as a test. */
+	if (!test->text.prog.call_count)
+		snprintf(message, sizeof(message), "%s: no call in it, expected a program", path);
+	else if (named && strcmp(named, test->id) != 0)
+		snprintf(message, sizeof(message),
+			"%s: the id is '%s', expected the file's name '%s'", path, named, test->id);
+	else
+		return;
+	test->broken = tool_copy(message);
+}
+
 static void load_test(struct suite *suite, const char *path, const struct suite_config *config)
 {
 	char *id = id_of_path(path);
@@ -62,21 +78,41 @@ static void load_test(struct suite *suite, const char *path, const struct suite_
 	struct test *test = add_test(suite);
 	test->id = id;
 	test->path = tool_copy(path);
-	if (!prog_parse_file(&test->text, path, message, sizeof(message))) {
+	if (prog_parse_file(&test->text, path, message, sizeof(message)))
+		check_text(test, path);
+	else
 		test->broken = tool_copy(message);
-		return;
+}
+
+/* Its id is the one that it names. */
+static bool load_standard_input(struct suite *suite, const struct suite_config *config)
+{
+	struct prog_text text;
+
+	prog_text_init(&text);
+	if (!files_load("-", false, &text, NULL)) {
+		prog_text_free(&text);
+		return false;
 	}
-	const char *named = test->text.header.id;
-	if (named && strcmp(named, id) != 0) {
-		snprintf(message, sizeof(message),
-			"%s: the id is '%s', expected the file's name '%s'", path, named, id);
-		test->broken = tool_copy(message);
+	char *id = tool_copy(text.header.id ? text.header.id : "standard-input");
+	if (suite_wants(config, id)) {
+		struct test *test = add_test(suite);
+
+		test->id = id;
+		test->text = text;
+		return true;
 	}
+	free(id);
+	prog_text_free(&text);
+	return true;
 }
 
 bool suite_load(struct suite *suite, const char *path, const struct suite_config *config)
 {
 	struct file_list list = {0};
+
+	if (strcmp(path, "-") == 0)
+		return load_standard_input(suite, config);
 	bool found = files_collect(path, &list);
 
 	for (size_t i = 0; found && i < list.count; i++)
@@ -103,9 +139,20 @@ void suite_add_source(
 	}
 }
 
+void suite_add_skipped(
+	struct suite *suite, const char *id, const char *reason, const struct suite_config *config)
+{
+	if (!suite_wants(config, id))
+		return;
+	struct test *test = add_test(suite);
+	test->id = tool_copy(id);
+	test->skipped = tool_copy(reason);
+}
+
 void suite_free(struct suite *suite)
 {
 	for (size_t i = 0; i < suite->count; i++) {
+		free(suite->tests[i].skipped);
 		free(suite->tests[i].id);
 		free(suite->tests[i].path);
 		free(suite->tests[i].broken);
@@ -472,7 +519,7 @@ void suite_run(struct suite_runner *runner, const struct test *test, struct test
 		snprintf(result->message, sizeof(result->message), "%s", test->broken);
 		return;
 	}
-	if (must_skip(runner, test, result))
+	if (test->skipped ? skip(result, "%s", test->skipped) : must_skip(runner, test, result))
 		return;
 	bool passed = run_program(runner, test, result);
 	result->microseconds = (uint32_t)(tool_clock() - start);

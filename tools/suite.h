@@ -20,6 +20,7 @@ struct test {
 	char *id;
 	char *path;   /* NULL: made up, as the framing tests are */
 	char *broken; /* why it cannot be run, or NULL */
+	char *skipped; /* why it is not run, or NULL */
 	struct prog_text text;
 };
 
@@ -47,12 +48,17 @@ struct suite_config {
 	const char *filter; /* glob over ids, NULL: all */
 };
 
-/* Appends the programs of a file or folder whose id the filter takes; broken ones too. False after
- * an error. */
+/*
+ * Appends the programs of a file, of a folder or of standard input ("-") whose id the filter takes;
+ * broken ones too, and a program without any call is broken. False after an error.
+ */
 bool suite_load(struct suite *suite, const char *path, const struct suite_config *config);
 /* Appends a program given as text, which must parse. */
 void suite_add_source(
 	struct suite *suite, const char *id, const char *source, const struct suite_config *config);
+/* Appends a test that is skipped with that reason. */
+void suite_add_skipped(
+	struct suite *suite, const char *id, const char *reason, const struct suite_config *config);
 void suite_free(struct suite *suite);
 /* Whether the glob of the configuration takes this id. */
 bool suite_wants(const struct suite_config *config, const char *id);
@@ -80,8 +86,11 @@ bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 /* The requirement ids of a test, joined by spaces. */
 void suite_requirements(const struct test *test, char *text, size_t size);
 
-/* framing.c: appends framing-CALL-CASE for every implemented call with a size word
- * (specification 1.3). */
+/*
+ * framing.c: appends framing-CALL-CASE for every ioctl of the catalogue (specification 1.3): all
+ * cases for calls with a size word that are implemented, ENOTTY for those of /dev/iommu that are
+ * not, a skip for those of descriptors that are not there yet.
+ */
 void framing_add(struct suite *suite, const struct suite_config *config);
 
 #endif
