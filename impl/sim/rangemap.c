@@ -9,6 +9,7 @@
 #define CHILDREN   31
 #define HEIGHT_MAX 16 /* a full node stands for 15 times the insertions of one below it */
 #define CACHE_LINE 64
+#define BLOCK_MAX  63 /* leaves that the allocator keeps in one piece */
 
 struct range_branch;
 
@@ -31,6 +32,16 @@ struct range_branch {
 	uint64_t last[CHILDREN], gaps[CHILDREN];
 };
 
+/*
+ * Leaves lie together and not between what they list, so that those of a large map take few pages:
+ * a search among them is one miss of the cache and not several of the page tables as well.
+ */
+struct range_block {
+	struct range_block *next;
+	uint64_t count;
+	struct range_leaf leaves[];
+};
+
 /* What a branch keeps of a child. */
 struct summary {
 	uint64_t first, last, gap;
@@ -41,26 +52,80 @@ void range_map_init(struct range_map *map, struct sim *sim)
 	*map = (struct range_map){.sim = sim};
 }
 
-static void node_free(struct range_map *map, void *node, uint32_t height)
+static size_t block_size(uint64_t leaves)
 {
-	if (node)
-		sim_free_internal(map->sim, node,
-			height ? sizeof(struct range_branch) : sizeof(struct range_leaf));
+	return sizeof(struct range_block) + leaves * sizeof(struct range_leaf);
 }
 
-static void free_below(struct range_map *map, void *node, uint32_t height)
+/* Blocks double: 1 leaf, which is all that most maps need, 3, 7, up to BLOCK_MAX. */
+static bool block_add(struct range_map *map)
+{
+	uint64_t count = map->blocks ? map->blocks->count * 2 + 1 : 1;
+	struct range_block *block;
+
+	if (count > BLOCK_MAX)
+		count = BLOCK_MAX;
+	block = sim_alloc_internal(map->sim, block_size(count));
+	if (!block)
+		return false;
+	block->count = count;
+	block->next = map->blocks;
+	map->blocks = block;
+	while (count--) {
+		block->leaves[count].next = map->spare;
+		map->spare = &block->leaves[count];
+	}
+	return true;
+}
+
+static void *node_alloc(struct range_map *map, uint32_t height)
+{
+	struct range_leaf *leaf;
+
+	if (height)
+		return sim_alloc_internal(map->sim, sizeof(struct range_branch));
+	if (!map->spare && !block_add(map))
+		return NULL;
+	leaf = map->spare;
+	map->spare = leaf->next;
+	leaf->parent = NULL;
+	leaf->next = leaf->previous = NULL;
+	leaf->gap = 0;
+	leaf->count = 0;
+	return leaf;
+}
+
+static void node_free(struct range_map *map, void *node, uint32_t height)
+{
+	struct range_leaf *leaf = node;
+
+	if (height) {
+		sim_free_internal(map->sim, node, sizeof(struct range_branch));
+	} else {
+		leaf->next = map->spare;
+		map->spare = leaf;
+	}
+}
+
+static void free_branches(struct range_map *map, void *node, uint32_t height)
 {
 	const struct range_branch *branch = node;
 
-	for (uint32_t i = 0; height && i < branch->count; i++)
-		free_below(map, branch->children[i], height - 1);
-	node_free(map, node, height);
+	for (uint32_t i = 0; height > 1 && i < branch->count; i++)
+		free_branches(map, branch->children[i], height - 1);
+	if (height)
+		node_free(map, node, height);
 }
 
 void range_map_destroy(struct range_map *map)
 {
-	if (map->root)
-		free_below(map, map->root, map->height);
+	free_branches(map, map->root, map->height);
+	while (map->blocks) {
+		struct range_block *block = map->blocks;
+
+		map->blocks = block->next;
+		sim_free_internal(map->sim, block, block_size(block->count));
+	}
 	range_map_init(map, map->sim);
 }
 
@@ -246,8 +311,7 @@ static bool supply_add(struct range_map *map, struct supply *supply)
 
 	if (n >= HEIGHT_MAX + 2)
 		return false;
-	supply->nodes[n] = sim_alloc_internal(
-		map->sim, n ? sizeof(struct range_branch) : sizeof(struct range_leaf));
+	supply->nodes[n] = node_alloc(map, n);
 	if (!supply->nodes[n])
 		return false;
 	supply->count++;
@@ -397,7 +461,7 @@ bool range_map_insert(struct range_map *map, struct range_item *item)
 	uint32_t i;
 
 	if (!map->root)
-		map->root = sim_alloc_internal(map->sim, sizeof(*leaf));
+		map->root = node_alloc(map, 0);
 	if (!map->root)
 		return false;
 	leaf = leaf_of(map, item->first);

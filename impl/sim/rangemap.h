@@ -14,6 +14,7 @@
 
 struct sim;
 struct range_leaf;
+struct range_block;
 
 /* A range, member of what it stands for. Bounds are set before it is inserted and stay. */
 struct range_item {
@@ -26,11 +27,13 @@ struct range_map {
 	void *root;	 /* a leaf if height is 0; NULL before the first insertion */
 	uint32_t height; /* levels above the leaves */
 	uint32_t count;
+	struct range_block *blocks; /* of leaves, newest first */
+	struct range_leaf *spare;   /* leaves of them that are not in use */
 };
 
 /* An empty map; its nodes are bookkeeping of sim (sim_alloc_internal). */
 void range_map_init(struct range_map *map, struct sim *sim);
-/* Frees all nodes; the items are the caller's. */
+/* Frees all nodes, leaves only here; the items are the caller's. */
 void range_map_destroy(struct range_map *map);
 /* item overlaps none of the others. False, and nothing changed, when host memory is short. */
 bool range_map_insert(struct range_map *map, struct range_item *item);
