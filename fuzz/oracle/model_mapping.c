@@ -28,7 +28,9 @@ static uint64_t choose_address(const struct model_mm *mm, uint64_t hint, uint64_
 	hint &= ~(MODEL_PAGE - 1);
 	if (length > MODEL_TASK_SIZE)
 		return 0;
-	if (hint >= MAP_MINIMUM && hint <= MODEL_TASK_SIZE - length && range_free(mm, hint, length))
+	if (hint && hint < MAP_MINIMUM)
+		hint = MAP_MINIMUM;
+	if (hint && hint <= MODEL_TASK_SIZE - length && range_free(mm, hint, length))
 		return hint;
 	for (uint32_t i = model_vma_index(mm, address); i < mm->vmas.count; i++) {
 		const struct model_vma *vma = model_array_at(&mm->vmas, i);

@@ -227,6 +227,18 @@ static uint64_t find_place(const struct mm *mm, uint64_t length, uint64_t alignm
 	return 0;
 }
 
+/* Without FIXED the address is a hint: taken when it is free, raised to the lowest place. */
+static uint64_t find_hinted(const struct mm *mm, uint64_t hint, uint64_t length, uint64_t alignment)
+{
+	hint &= ~(SIM_PAGE_SIZE - 1);
+	if (hint && hint < LOWEST)
+		hint = LOWEST;
+	if (hint && hint % alignment == 0 && hint <= TASK_SIZE - length &&
+		!range_first(&mm->vmas, hint, hint + length - 1))
+		return hint;
+	return find_place(mm, length, alignment);
+}
+
 static bool rounded(uint64_t length, uint64_t unit, uint64_t *result)
 {
 	return !__builtin_add_overflow(length, unit - 1, result) && (*result &= ~(unit - 1)) != 0;
@@ -250,7 +262,7 @@ static int64_t map_locked(struct mm *mm, const struct map_request *request)
 	if (request->flags & CALL_MAP_FIXED)
 		error = unmap_range(mm, va, va + request->length - 1);
 	else
-		error = (va = find_place(mm, request->length,
+		error = (va = find_hinted(mm, va, request->length,
 				 request->huge ? SIM_HUGE_SIZE : SIM_PAGE_SIZE))
 				? 0
 				: -ENOMEM;
