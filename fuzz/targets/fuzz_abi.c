@@ -1,36 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Raw ioctls: command numbers, sizes, tails and pointers straight from the input, on a context that
- * has an IOAS, a mock device, an area and an access. The input becomes a program of `ioctl` calls,
- * so every oracle applies.
+ * has an IOAS, a mock device, an area and an access. The input (abi_record.h) becomes a program of
+ * `ioctl` calls, so every oracle applies.
+ *
+ * No mutator of its own: there are no handles to keep right, the structs are what is to be wrong,
+ * and a record is as long as its number says, so that the engines' changes of bytes, copies and
+ * cross-overs leave most records whole. The seeds (corpus/abi_seeds.c) have every struct once.
  */
 #include "fuzz/prog/scene.h"
+#include "fuzz/targets/abi_record.h"
 #include "fuzz/targets/finding.h"
 #include "impl/abi/iommufd_abi.h"
 
 #define PAGE	    UINT64_C(4096)
 #define RECORDS_MAX 64
-#define IMAGE_MAX   96
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
-static uint64_t take(struct input *input, size_t width)
-{
-	uint64_t number = 0;
-
-	for (size_t i = 0; i < width; i++) {
-		if (input->size) {
-			number |= (uint64_t)*input->data++ << (8 * i);
-			input->size--;
-		}
-	}
-	return number;
-}
 
 static uint32_t add(struct prog *prog, enum call_id row, uint32_t subject)
 {
@@ -65,36 +51,29 @@ static uint32_t set_up(struct prog *prog)
 	return fd;
 }
 
-/* Where the struct lies: in the middle of memory, at the end of a page, across the end of mem, or
- * anywhere. */
-static struct value place(struct input *input, uint64_t how)
+static struct value place(const struct abi_record *record)
 {
-	switch (how & 3) {
-	case 0: return value_mem(64 * PAGE);
-	case 1: return value_mem(64 * PAGE - (take(input, 1) & 127));
-	case 2: return value_mem(16384 * PAGE - (take(input, 1) & 127));
-	default: return value_number(take(input, 8));
+	switch ((enum abi_place)record->place) {
+	case ABI_PLACE_PAGE_END: return value_mem(64 * PAGE - record->offset);
+	case ABI_PLACE_MEM_END: return value_mem(16384 * PAGE - record->offset);
+	case ABI_PLACE_ANY: return value_number(record->offset);
+	default: return value_mem(64 * PAGE);
 	}
 }
 
-static void add_raw(struct prog *prog, uint32_t fd, struct input *input)
+static void add_raw(struct prog *prog, uint32_t fd, struct abi_input *input)
 {
-	uint64_t how = take(input, 1);
-	uint32_t number = how & 4 ? (uint32_t)take(input, 4) : 0x3b00u | (uint32_t)take(input, 1);
-	uint32_t call = add(prog, CALL_ID_ioctl, fd), count, start;
-	uint8_t image[IMAGE_MAX];
+	uint32_t call = add(prog, CALL_ID_ioctl, fd), start;
+	struct abi_record record;
 
-	count = how & 8 ? (uint32_t)take(input, 1) % (IMAGE_MAX + 1) : 68;
-	for (uint32_t i = 0; i < count; i++)
-		image[i] = (uint8_t)take(input, 1);
-	call_set(prog, call, "number", value_number(number));
-	call_set(prog, call, "size",
-		value_number(how & 16 ? (uint32_t)take(input, how & 32 ? 4 : 1) : count + 4));
-	call_set(prog, call, "at", place(input, how >> 6));
-	start = prog_add_bytes(prog, image, count);
-	if (start != UINT32_MAX && count)
+	abi_read(input, &record);
+	call_set(prog, call, "number", value_number(record.number));
+	call_set(prog, call, "size", value_number(record.size));
+	call_set(prog, call, "at", place(&record));
+	start = prog_add_bytes(prog, record.image, record.count);
+	if (start != UINT32_MAX && record.count)
 		call_set(prog, call, "tail",
-			(struct value){.kind = VALUE_BYTES, .count = count, .start = start});
+			(struct value){.kind = VALUE_BYTES, .count = record.count, .start = start});
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -102,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct oracle_run *run;
 	static struct prog prog;
 	static bool ready;
-	struct input input = {data, size};
+	struct abi_input input = {data, size};
 	uint32_t fd;
 
 	if (!ready) {
