@@ -25,7 +25,7 @@ struct measurement {
 extern const struct measurement bench_programs[]; /* ended by name NULL */
 extern const struct measurement bench_machine[];
 
-/* Nanoseconds of a clock that never goes back. */
+/* Nanoseconds that the process has run: what others do on the machine does not count. */
 uint64_t bench_clock(void);
 /* Whether to go on: doubles *batch until a batch is long enough for the clock not to count. */
 struct bench_loop {

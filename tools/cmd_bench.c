@@ -55,7 +55,7 @@ uint64_t bench_clock(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -396,14 +396,17 @@ const struct command command_bench = {
 	.synopsis =
 		"iommuzz bench [--short] [--runs N] [--only PATTERN]... [--json FILE] [--csv FILE]",
 	.description = "Measures what DESIGN.md section 8 sets budgets for and some more, on one "
-		       "core: each line is\n"
-		       "the median of several runs with the lowest and the highest. Budgets are "
-		       "shown beside the\n"
-		       "figures and never judged: a figure is true of one machine and one moment, "
-		       "and that of a\n"
-		       "budget marked (release) or (asan) counts in that build alone. Which build "
-		       "this is is printed\n"
-		       "first.\n\n"
+		       "core: each line\n"
+		       "is the median of several runs with the lowest and the highest. Seconds are "
+		       "those of the\n"
+		       "processor (of `conformance`: those of the clock), so that other work on "
+		       "the machine\n"
+		       "counts little. Budgets are shown beside the figures and never judged: a "
+		       "figure is true\n"
+		       "of one machine and one moment, and that of a budget marked (release) or "
+		       "(asan) counts in\n"
+		       "that build alone. Which build this is is printed first.\n"
+		       "\n"
 		       "Ratios compare two figures of one run: a MAP at 1,000,000 areas with one "
 		       "at 1,000.",
 	.options = bench_options,
