@@ -177,6 +177,61 @@ static uint32_t match_rows(const struct index *index, const struct suite *suite)
 	return stale;
 }
 
+/* Whether an expectation is met by success, or by failure alone. */
+static bool wants_success(const struct expectation *expectation)
+{
+	for (unsigned a = 0; a < expectation->alternative_count; a++)
+		if (expectation->alternatives[a].result != EXPECT_ERRNO)
+			return true;
+	return false;
+}
+
+static bool is_test(const struct suite *suite, const char *id)
+{
+	for (size_t t = 0; t < suite->count; t++)
+		if (strcmp(suite->tests[t].id, id) == 0)
+			return true;
+	return false;
+}
+
+/* A regression shows what was once wrong and generated tests have their twins beside them. */
+static bool is_conformance(const struct test *test)
+{
+	return test->path && !strstr(test->path, "corpus/regress");
+}
+
+/*
+ * A failure shows a check only if the same call also succeeds: in the same program, or in the one
+ * that its header names as twin. Programs for which that does not hold.
+ */
+static uint32_t match_twins(const struct suite *suite)
+{
+	uint32_t wrong = 0;
+
+	for (size_t t = 0; t < suite->count; t++) {
+		const struct prog_text *text = &suite->tests[t].text;
+		bool failure = false, success = false;
+
+		for (uint32_t i = 0; i < text->prog.call_count; i++) {
+			if (!text->expectations[i].alternative_count)
+				continue;
+			success = success || wants_success(&text->expectations[i]);
+			failure = failure || !wants_success(&text->expectations[i]);
+		}
+		if (text->header.twin && !is_test(suite, text->header.twin))
+			printf("%-16s STALE: its twin %s does not exist\n", suite->tests[t].id,
+				text->header.twin);
+		else if (failure && !success && !text->header.twin &&
+			 is_conformance(&suite->tests[t]))
+			printf("%-16s NO TWIN: it expects failures only, and names no twin\n",
+				suite->tests[t].id);
+		else
+			continue;
+		wrong++;
+	}
+	return wrong;
+}
+
 static void print_row(const struct requirement *row)
 {
 	printf("%-16s ", row->id);
@@ -193,7 +248,7 @@ static void print_row(const struct requirement *row)
 	putchar('\n');
 }
 
-static int summarise(const struct index *index, uint32_t unknown, size_t broken)
+static int summarise(const struct index *index, uint32_t unknown, uint32_t twins, size_t broken)
 {
 	size_t programs = 0, other[4] = {0}, missing = 0;
 
@@ -209,12 +264,12 @@ static int summarise(const struct index *index, uint32_t unknown, size_t broken)
 	}
 	printf("\n%zu requirements: %zu shown by programs, %zu by other checks, %zu later, %zu "
 	       "unobservable, %zu not "
-	       "shown; %u unknown or stale names\n",
+	       "shown; %u unknown or stale names; %u programs without a twin\n",
 		index->count, programs, other[SHOWN_CHECK], other[SHOWN_LATER],
-		other[SHOWN_UNOBSERVABLE], missing, unknown);
+		other[SHOWN_UNOBSERVABLE], missing, unknown, twins);
 	if (index->wrong || broken)
 		return TOOL_BROKEN;
-	return missing || unknown ? TOOL_FAILED : TOOL_OK;
+	return missing || unknown || twins ? TOOL_FAILED : TOOL_OK;
 }
 
 static size_t report_broken(const struct suite *suite)
@@ -252,7 +307,7 @@ int check_requirements(const struct check *check)
 		qsort(index.rows, index.count, sizeof(*index.rows), by_line);
 		for (size_t i = 0; i < index.count; i++)
 			print_row(&index.rows[i]);
-		code = summarise(&index, unknown, broken);
+		code = summarise(&index, unknown, match_twins(&check->suite), broken);
 	}
 	for (size_t i = 0; i < index.count; i++)
 		free(index.rows[i].names);
