@@ -225,7 +225,8 @@ static bool has_zero(const struct field *field)
 	return field->kind == FIELD_ENUM && name && name->name;
 }
 
-/* Paths and events are written also where they were left out, which means the first of their kind. */
+/* Paths and events are written also where they were left out, which means the first of their kind.
+ */
 static void name_positional(struct prog *prog)
 {
 	for (uint32_t i = 0; i < prog->call_count; i++) {
@@ -233,7 +234,9 @@ static void name_positional(struct prog *prog)
 		const struct call_row *row = prog_row(call);
 		unsigned first = 0;
 
-		while (first < row->field_count && !row->fields[first].positional)
+		while (first < row->field_count &&
+			(!row->fields[first].positional ||
+				row->fields[first].kind == FIELD_SUBJECT))
 			first++;
 		if (first == row->field_count || !has_zero(&row->fields[first]))
 			continue;
@@ -408,7 +411,8 @@ const struct command command_min = {
 		"that are\n"
 		"left, as long as the program fails in the same way: the same oracle and the same "
 		"rule, or a\n"
-		"crash of the same kind (signal, sanitizer's error, hang). Every candidate runs in a "
+		"crash of the same kind (signal, sanitizer's error, hang). Every candidate runs in "
+		"a "
 		"process of\n"
 		"its own. Failures that only a sanitizer sees need a build with it "
 		"(build/asan/iommuzz).\n\n"
@@ -416,7 +420,8 @@ const struct command command_min = {
 		"given as\n"
 		"expectations what the reference model answers: the program is a test, which "
 		"iommuzz check\n"
-		"passes as soon as the failure is mended. Behind an injected failure (fail, fail-nth "
+		"passes as soon as the failure is mended. Behind an injected failure (fail, "
+		"fail-nth "
 		"N) nothing\n"
 		"is expected.\n\n"
 		"FILE is a program as text or a crash file of a fuzzing engine (- is standard "

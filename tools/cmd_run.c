@@ -334,10 +334,11 @@ const struct command command_run = {
 		       "the program are not\n"
 		       "checked here; iommuzz check does that.",
 	.options = run_options,
-	.exit_status = "0   nothing was found in what could be run (how many could not is said last)\n"
-		       "1   a finding\n"
-		       "2   wrong usage, or a file that cannot be read or parsed\n"
-		       "77  no program could be run here (the reason is printed)",
+	.exit_status =
+		"0   nothing was found in what could be run (how many could not is said last)\n"
+		"1   a finding\n"
+		"2   wrong usage, or a file that cannot be read or parsed\n"
+		"77  no program could be run here (the reason is printed)",
 	.examples = "iommuzz run first.prog\n"
 		    "iommuzz run --oracles none --json crash-1f3a",
 	.run = run_command,

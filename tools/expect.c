@@ -95,9 +95,9 @@ static void add_fields(struct expectation *expectation, const struct prog *prog,
 			continue;
 		uint64_t number = field_get(field, trace->bytes + entry->image);
 		if (is_answer(field, prog_value(prog, call, f), number))
-			expectation->fields[expectation->field_count++] = (struct expect_field){
-				.field = (uint8_t)f,
-				.value = {.kind = VALUE_NUMBER, .number = number}};
+			expectation->fields[expectation->field_count++] =
+				(struct expect_field){.field = (uint8_t)f,
+					.value = {.kind = VALUE_NUMBER, .number = number}};
 	}
 }
 

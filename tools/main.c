@@ -3,20 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "fuzz/engines/campaign.h"
 #include "tools/tool.h"
-
-static int run_fuzz(const struct command *command, int argc, char **argv)
-{
-	(void)command;
-	return campaign_main(argc, argv);
-}
-
-const struct command command_fuzz = {
-	.name = "fuzz",
-	.brief = "fuzz every target for a while and say what was found",
-	.run = run_fuzz,
-};
 
 static const struct command *const commands[] = {
 	&command_run,

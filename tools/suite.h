@@ -18,8 +18,8 @@ enum test_status {
 
 struct test {
 	char *id;
-	char *path;   /* NULL: made up, as the framing tests are */
-	char *broken; /* why it cannot be run, or NULL */
+	char *path;    /* NULL: made up, as the framing tests are */
+	char *broken;  /* why it cannot be run, or NULL */
 	char *skipped; /* why it is not run, or NULL */
 	struct prog_text text;
 };

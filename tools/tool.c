@@ -149,7 +149,7 @@ void tool_help(const struct command *command, FILE *out)
 	fputs("\nDESCRIPTION\n", out);
 	print_indented(command->description, 7, out);
 	fputs("\nOPTIONS\n", out);
-	for (const struct option_spec *option = command->options; option && option->name; option++)
+	for (const struct option_spec *option = command->options; option->name; option++)
 		print_option(option, out);
 	print_option(&help_option, out);
 	fputs("\nEXIT STATUS\n", out);

@@ -25,7 +25,7 @@ struct option_spec {
 
 struct command {
 	const char *name, *synopsis, *brief, *description;
-	const struct option_spec *options; /* ended by name NULL; NULL: the command reads its own */
+	const struct option_spec *options; /* ended by name NULL */
 	const char *exit_status, *examples;
 	int (*run)(const struct command *command, int argc, char **argv);
 };

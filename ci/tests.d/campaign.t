@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `iommuzz fuzz` with engines played by scripts: exit codes, the table, findings, Ctrl-C.
 cd "$(dirname "$0")/../.." || exit 2
+iommuzz=${IOMMUZZ:-build/release/iommuzz}
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 mkdir "$build/asan"
@@ -25,7 +26,7 @@ trap 'exit 72' INT
 echo "#8	NEW    cov: 3 ft: 3 corp: 2/2b exec/s: 4 rss: 30Mb"
 while :; do sleep 0.1; done
 EOF
-campaign() { build/release/iommuzz fuzz --build "$build" --seconds "$@" 2>&1; }
+campaign() { "$iommuzz" fuzz --build "$build" --seconds "$@" 2>&1; }
 
 number=0
 point() { # NAME CODE WANTED-CODE OUTPUT PATTERN
@@ -38,20 +39,27 @@ point() { # NAME CODE WANTED-CODE OUTPUT PATTERN
 	fi
 }
 
-echo 1..8
+echo 1..10
 output=$(campaign 5 --target fuzz_clean)
 point "nothing found" $? 0 "$output" 'fuzz_clean .* 4096 .* 5 *17 *- *0$'
 output=$(campaign 5 --target fuzz_abi)
 point "a finding, shown" $? 1 "$output" '68 65 6c 6c 6f 0a .*hello'
+engine fuzz_abi_replay <<'EOF'
+echo 'fd = open /dev/iommu' >"$IOMMUZZ_PROGRAM"; echo "model: result"
+EOF
+output=$(campaign 5 --target fuzz_abi)
+point "a finding, shown as the program that the target made of it" $? 1 "$output" '^    fd = open /dev/iommu$'
+output=$(find "$build/campaign" -name crash-1.prog -exec "$iommuzz" run {} + 2>&1)
+point "and kept as a file that runs" $? 0 "$output" 'fd = open /dev/iommu'
 output=$(campaign 5 --target fuzz_broken)
 point "an engine that cannot run" $? 2 "$output" 'fuzz_broken could not run: no such luck'
 output=$(campaign 5 --target fuzz_clean --target fuzz_abi)
 point "two targets, one finding" $? 1 "$output" 'fuzz_clean .* 0$'
 output=$(campaign 5 --target fuzz_none)
-point "an unknown target" $? 2 "$output" 'no such fuzz target'
+point "an unknown target" $? 2 "$output" '--target: expected one of fuzz_abi, .* found .fuzz_none.'
 output=$(campaign none)
-point "an unreadable number" $? 2 "$output" 'a number from 1 is expected'
-output=$(timeout --preserve-status -s INT 1 build/release/iommuzz fuzz --build "$build" --target fuzz_endless)
+point "an unreadable number" $? 2 "$output" '--seconds: expected a number from 1'
+output=$(timeout --preserve-status -s INT 1 "$iommuzz" fuzz --build "$build" --target fuzz_endless)
 point "interrupted, with its summary" $? 130 "$output" 'fuzz_endless .* 8 '
-output=$(build/release/iommuzz fuzz --help)
-point "help" $? 0 "$output" '^Exit: '
+output=$("$iommuzz" fuzz --help)
+point "help" $? 0 "$output" '^EXIT STATUS'

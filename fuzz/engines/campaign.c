@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A campaign: its options, and the loop that starts, watches and ends the engines. */
+/* A campaign: its targets, and the loop that starts, watches and ends the engines. */
 #define _GNU_SOURCE
 #include "fuzz/engines/campaign.h"
 
@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,9 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECONDS_DEFAULT 60
-#define SECONDS_MIN	5 /* an engine that loads its corpus gets nowhere in less */
-#define JOBS_DEFAULT	2
+#define SECONDS_MIN 5 /* an engine that loads its corpus gets nowhere in less */
 /* A defect that is met again and again: after so many restarts the target has shown enough. */
 #define RESTART_MAX 8
 #define GRACE_SECONDS                                                                              \
@@ -70,112 +67,6 @@ int campaign_folder(const char *path)
 	return rc;
 }
 
-static int usage(const char *name, FILE *to, int code)
-{
-	fprintf(to,
-		"usage: %s [OPTION]...\n"
-		"Fuzzes every target and says what was found.\n\n"
-		"  --seconds N      for each target (default %d)\n"
-		"  --total N        for all targets together, shared evenly\n"
-		"  --engine NAME    libfuzzer (default) or afl\n"
-		"  --target NAME    only this one; may be given several times\n"
-		"  --jobs N         targets at a time (default %d)\n"
-		"  --build DIR      where the build directories asan, afl and release lie\n"
-		"                   (default: beside the one of this command)\n"
-		"  --work DIR       corpora, findings and logs; a later campaign goes on from "
-		"them\n"
-		"                   (default: BUILD/campaign)\n"
-		"  --seeds DIR      first inputs of every target (default: "
-		"BUILD/release/seeds/TARGET)\n"
-		"  --require-stability  afl: less than 100 %% stability is a failure\n"
-		"  --help           this text\n\n"
-		"Ctrl-C ends the campaign with its summary and keeps what was found.\n"
-		"IOMMUZZ_MUTATOR=bytes leaves all mutation to the engine.\n\n"
-		"Exit: 0 nothing found, 1 findings, 2 wrong usage or an engine could not run,\n"
-		"130 interrupted and nothing found.\n",
-		name, SECONDS_DEFAULT, JOBS_DEFAULT);
-	return code;
-}
-
-/* A count from 1 to a year of seconds. False with a message when the text is no such number. */
-static bool parse_count(const char *name, const char *option, const char *text, unsigned *count)
-{
-	char *end;
-	errno = 0;
-	long value = strtol(text, &end, 10);
-	if (errno || *end || end == text || value < 1 || value > 366L * 86400) {
-		fprintf(stderr, "%s: --%s %s: a number from 1 is expected\n", name, option, text);
-		return false;
-	}
-	*count = (unsigned)value;
-	return true;
-}
-
-static bool parse_engine(const char *name, const char *text, enum campaign_engine *engine)
-{
-	if (!strcmp(text, "libfuzzer"))
-		*engine = ENGINE_LIBFUZZER;
-	else if (!strcmp(text, "afl"))
-		*engine = ENGINE_AFL;
-	else {
-		fprintf(stderr, "%s: --engine %s: libfuzzer or afl is expected\n", name, text);
-		return false;
-	}
-	return true;
-}
-
-static bool add_wanted(const char *name, struct campaign *campaign, const char *target)
-{
-	if (campaign->wanted_count == CAMPAIGN_TARGET_MAX) {
-		fprintf(stderr, "%s: more than %d targets\n", name, CAMPAIGN_TARGET_MAX);
-		return false;
-	}
-	campaign->wanted[campaign->wanted_count++] = target;
-	return true;
-}
-
-/* Returns -1 to go on, or an exit code. */
-static int parse_options(struct campaign *campaign, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{"seconds", required_argument, NULL, 's'},
-		{"total", required_argument, NULL, 'T'},
-		{"engine", required_argument, NULL, 'e'},
-		{"target", required_argument, NULL, 't'},
-		{"jobs", required_argument, NULL, 'j'},
-		{"build", required_argument, NULL, 'b'},
-		{"work", required_argument, NULL, 'w'},
-		{"seeds", required_argument, NULL, 'S'},
-		{"require-stability", no_argument, NULL, 'r'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	const char *name = argv[0];
-	bool good = true;
-	int option, index;
-	optind = 0;
-	while (good && (option = getopt_long(argc, argv, "", options, &index)) != -1) {
-		switch (option) {
-		case 's': good = parse_count(name, "seconds", optarg, &campaign->seconds); break;
-		case 'T': good = parse_count(name, "total", optarg, &campaign->total); break;
-		case 'e': good = parse_engine(name, optarg, &campaign->engine); break;
-		case 't': good = add_wanted(name, campaign, optarg); break;
-		case 'j': good = parse_count(name, "jobs", optarg, &campaign->jobs); break;
-		case 'b': campaign->build = optarg; break;
-		case 'w': campaign->work = optarg; break;
-		case 'S': campaign->seeds = optarg; break;
-		case 'r': campaign->require_stability = true; break;
-		case 'h': return usage(name, stdout, EXIT_CLEAN);
-		default: return EXIT_BROKEN;
-		}
-	}
-	if (good && optind < argc) {
-		fprintf(stderr, "%s: unexpected argument: %s\n", name, argv[optind]);
-		good = false;
-	}
-	return good ? -1 : EXIT_BROKEN;
-}
-
 /* Targets whose inputs are bytes and not programs: the list is the build's. */
 static bool is_raw(const char *target)
 {
@@ -192,10 +83,10 @@ static bool is_raw(const char *target)
 
 static bool is_wanted(const struct campaign *campaign, const char *target)
 {
-	for (unsigned i = 0; i < campaign->wanted_count; i++)
-		if (!strcmp(campaign->wanted[i], target))
+	for (unsigned i = 0; i < campaign->options.wanted_count; i++)
+		if (!strcmp(campaign->options.wanted[i], target))
 			return true;
-	return !campaign->wanted_count;
+	return !campaign->options.wanted_count;
 }
 
 static int is_target(const struct dirent *entry)
@@ -205,42 +96,87 @@ static int is_target(const struct dirent *entry)
 	       !strpbrk(entry->d_name, ".-");
 }
 
+/* The names of all targets that were built, in a line, to be freed. */
+static char *target_names(struct dirent **entries, int count)
+{
+	char *names = campaign_text("%s", "");
+
+	for (int i = 0; i < count; i++) {
+		char *longer =
+			campaign_text("%s%s%s", names, *names ? ", " : "", entries[i]->d_name);
+
+		free(names);
+		names = longer;
+	}
+	return names;
+}
+
+static bool was_built(struct dirent **entries, int count, const char *target)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(entries[i]->d_name, target))
+			return true;
+	return false;
+}
+
+/* Whether every target that is wanted is there; says which is not. */
+static bool has_wanted(const struct campaign *campaign, struct dirent **entries, int count,
+	const char *folder, void (*error)(const char *format, ...))
+{
+	if (count <= 0) {
+		error("fuzz: no fuzz targets in %s; ./ci/fuzz builds them", folder);
+		return false;
+	}
+	for (unsigned i = 0; i < campaign->options.wanted_count; i++) {
+		if (was_built(entries, count, campaign->options.wanted[i]))
+			continue;
+		char *names = target_names(entries, count);
+		error("--target: expected one of %s, found '%s'", names,
+			campaign->options.wanted[i]);
+		free(names);
+		return false;
+	}
+	return true;
+}
+
+static void add_job(struct campaign *campaign, const char *target)
+{
+	char *path = engine_binary(campaign, target);
+	struct stat status;
+
+	if (campaign->count < CAMPAIGN_TARGET_MAX && !stat(path, &status) &&
+		S_ISREG(status.st_mode) && is_wanted(campaign, target)) {
+		struct job *job = &campaign->list[campaign->count++];
+		job->target = campaign_text("%s", target);
+		job->raw = is_raw(job->target);
+		job->output = -1;
+		job->stability = -1;
+	}
+	free(path);
+}
+
 /* Targets are the binaries fuzz_NAME in the preset's build directory. */
-static bool find_targets(const char *name, struct campaign *campaign)
+static bool find_targets(struct campaign *campaign, void (*error)(const char *format, ...))
 {
 	char *folder = engine_binary(campaign, "");
-	struct dirent **entries;
+	struct dirent **entries = NULL;
 	int count = scandir(folder, &entries, is_target, alphasort);
+	bool found = has_wanted(campaign, entries, count, folder, error);
+
 	campaign->list = calloc(CAMPAIGN_TARGET_MAX, sizeof(*campaign->list));
 	for (int i = 0; i < count; i++) {
-		char *path = engine_binary(campaign, entries[i]->d_name);
-		struct stat status;
-		if (campaign->list && campaign->count < CAMPAIGN_TARGET_MAX &&
-			!stat(path, &status) && S_ISREG(status.st_mode) &&
-			is_wanted(campaign, entries[i]->d_name)) {
-			struct job *job = &campaign->list[campaign->count++];
-			job->target = campaign_text("%s", entries[i]->d_name);
-			job->raw = is_raw(job->target);
-			job->output = -1;
-			job->stability = -1;
-		}
-		free(path);
+		if (found && campaign->list)
+			add_job(campaign, entries[i]->d_name);
 		free(entries[i]);
 	}
-	if (count >= 0)
-		free(entries);
-	bool found = campaign->count && campaign->count >= campaign->wanted_count;
-	if (!found)
-		fprintf(stderr, "%s: %s: %s\n", name, folder,
-			campaign->wanted_count ? "no such fuzz target"
-					       : "no fuzz targets; build them first");
+	free(entries);
 	free(folder);
-	return found;
+	return found && campaign->count;
 }
 
 static unsigned remaining_seconds(const struct campaign *campaign, const struct job *job)
 {
-	double left = job->started + campaign->seconds - campaign_now();
+	double left = job->started + campaign->options.seconds - campaign_now();
 	return left > 0 ? (unsigned)left : 0;
 }
 
@@ -265,7 +201,7 @@ static void start_job(const struct campaign *campaign, struct job *job)
 	job->started = campaign_now();
 	job->started_clock = time(NULL);
 	job->state = JOB_RUNNING;
-	int rc = engine_start(campaign, job, campaign->seconds);
+	int rc = engine_start(campaign, job, campaign->options.seconds);
 	if (rc)
 		break_job(job, rc);
 }
@@ -299,7 +235,7 @@ static void reap_job(const struct campaign *campaign, struct job *job, int statu
 
 static void stop_late_job(const struct campaign *campaign, struct job *job)
 {
-	double late = campaign_now() - job->started - campaign->seconds - GRACE_SECONDS;
+	double late = campaign_now() - job->started - campaign->options.seconds - GRACE_SECONDS;
 	if (late > GRACE_SECONDS)
 		kill(-job->pid, SIGKILL);
 	if ((interrupted || late > 0) && !job->stopping) {
@@ -338,7 +274,7 @@ static unsigned watch_jobs(const struct campaign *campaign)
 
 static void start_waiting_jobs(const struct campaign *campaign, unsigned running)
 {
-	for (unsigned i = 0; i < campaign->count && running < campaign->jobs; i++)
+	for (unsigned i = 0; i < campaign->count && running < campaign->options.jobs; i++)
 		if (campaign->list[i].state == JOB_WAITING && !interrupted) {
 			start_job(campaign, &campaign->list[i]);
 			running += campaign->list[i].state == JOB_RUNNING;
@@ -383,7 +319,8 @@ static int judge(const struct campaign *campaign)
 		const struct job *job = &campaign->list[i];
 		findings += job->findings;
 		broken += job->broken;
-		if (campaign->require_stability && job->state == JOB_DONE && job->stability < 100) {
+		if (campaign->options.require_stability && job->state == JOB_DONE &&
+			job->stability < 100) {
 			printf("%s: stability is %.2f%%, not 100.00%%\n", job->target,
 				job->stability);
 			findings++;
@@ -413,39 +350,51 @@ static void find_self(char **self, char **build)
 
 static void share_time(struct campaign *campaign)
 {
-	if (!campaign->total)
+	if (!campaign->options.total)
 		return;
-	unsigned rounds = (campaign->count + campaign->jobs - 1) / campaign->jobs;
-	campaign->seconds = campaign->total / rounds;
-	if (campaign->seconds < SECONDS_MIN)
-		campaign->seconds = SECONDS_MIN;
+	unsigned rounds = (campaign->count + campaign->options.jobs - 1) / campaign->options.jobs;
+	campaign->options.seconds = campaign->options.total / rounds;
+	if (campaign->options.seconds < SECONDS_MIN)
+		campaign->options.seconds = SECONDS_MIN;
 }
 
-int campaign_main(int argc, char **argv)
+static void fill_defaults(struct campaign_options *options)
 {
-	struct campaign campaign = {.seconds = SECONDS_DEFAULT, .jobs = JOBS_DEFAULT};
+	if (!options->seconds)
+		options->seconds = CAMPAIGN_SECONDS_DEFAULT;
+	if (!options->jobs)
+		options->jobs = CAMPAIGN_JOBS_DEFAULT;
+}
+
+static int run_to_end(struct campaign *campaign)
+{
+	struct sigaction action = {.sa_handler = on_signal}, old_int, old_term;
+
+	interrupted = 0;
+	sigaction(SIGINT, &action, &old_int);
+	sigaction(SIGTERM, &action, &old_term);
+	share_time(campaign);
+	run_jobs(campaign);
+	report_summary(campaign);
+	int code = judge(campaign);
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGTERM, &old_term, NULL);
+	return code;
+}
+
+int campaign_run(const struct campaign_options *options, void (*error)(const char *format, ...))
+{
+	struct campaign campaign = {.options = *options, .terminal = isatty(STDOUT_FILENO)};
 	char *self, *build, *work = NULL;
+
 	find_self(&self, &build);
+	fill_defaults(&campaign.options);
 	campaign.self = self;
-	campaign.build = build;
-	campaign.terminal = isatty(STDOUT_FILENO);
-	int code = parse_options(&campaign, argc, argv);
-	if (code < 0 && !campaign.work)
-		campaign.work = work = campaign_text("%s/campaign", campaign.build);
-	if (code < 0 && !find_targets(argv[0], &campaign))
-		code = EXIT_BROKEN;
-	if (code < 0) {
-		struct sigaction action = {.sa_handler = on_signal}, old_int, old_term;
-		interrupted = 0;
-		sigaction(SIGINT, &action, &old_int);
-		sigaction(SIGTERM, &action, &old_term);
-		share_time(&campaign);
-		run_jobs(&campaign);
-		report_summary(&campaign);
-		code = judge(&campaign);
-		sigaction(SIGINT, &old_int, NULL);
-		sigaction(SIGTERM, &old_term, NULL);
-	}
+	if (!campaign.options.build)
+		campaign.options.build = build;
+	if (!campaign.options.work)
+		campaign.options.work = work = campaign_text("%s/campaign", campaign.options.build);
+	int code = find_targets(&campaign, error) ? run_to_end(&campaign) : EXIT_BROKEN;
 	for (unsigned i = 0; i < campaign.count; i++)
 		free(campaign.list[i].target);
 	free(campaign.list);

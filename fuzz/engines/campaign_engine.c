@@ -23,26 +23,27 @@
 
 static const char *preset(const struct campaign *campaign)
 {
-	return campaign->engine == ENGINE_AFL ? "afl" : "asan";
+	return campaign->options.engine == ENGINE_AFL ? "afl" : "asan";
 }
 
 char *engine_binary(const struct campaign *campaign, const char *target)
 {
-	return campaign_text("%s/%s/%s", campaign->build, preset(campaign), target);
+	return campaign_text("%s/%s/%s", campaign->options.build, preset(campaign), target);
 }
 
 /* The engine's own folder of the target. */
 static char *job_folder(const struct campaign *campaign, const struct job *job)
 {
-	return campaign_text("%s/%s/%s", campaign->work,
-		campaign->engine == ENGINE_AFL ? "afl" : "libfuzzer", job->target);
+	return campaign_text("%s/%s/%s", campaign->options.work,
+		campaign->options.engine == ENGINE_AFL ? "afl" : "libfuzzer", job->target);
 }
 
 char *engine_findings(const struct campaign *campaign, const struct job *job)
 {
 	char *folder = job_folder(campaign, job);
 	char *findings = campaign_text(
-		campaign->engine == ENGINE_AFL ? "%s/default/crashes" : "%s/findings", folder);
+		campaign->options.engine == ENGINE_AFL ? "%s/default/crashes" : "%s/findings",
+		folder);
 	free(folder);
 	return findings;
 }
@@ -63,13 +64,13 @@ static bool folder_has_files(const char *path)
 /* Compiled seeds, or for a target that has none a folder with one short input. */
 static char *seed_folder(const struct campaign *campaign, const struct job *job)
 {
-	if (campaign->seeds)
-		return campaign_text("%s", campaign->seeds);
-	char *seeds = campaign_text("%s/release/seeds/%s", campaign->build, job->target);
+	if (campaign->options.seeds)
+		return campaign_text("%s", campaign->options.seeds);
+	char *seeds = campaign_text("%s/release/seeds/%s", campaign->options.build, job->target);
 	if (folder_has_files(seeds))
 		return seeds;
 	free(seeds);
-	seeds = campaign_text("%s/start/%s", campaign->work, job->target);
+	seeds = campaign_text("%s/start/%s", campaign->options.work, job->target);
 	char *path = campaign_text("%s/zero", seeds);
 	FILE *file = campaign_folder(seeds) ? NULL : fopen(path, "wb");
 	if (file) {
@@ -87,7 +88,7 @@ static void set_environment(const struct campaign *campaign, const struct job *j
 		setenv("ASAN_SYMBOLIZER_PATH", "/usr/bin/llvm-symbolizer-19", 0);
 		setenv("UBSAN_SYMBOLIZER_PATH", "/usr/bin/llvm-symbolizer-19", 0);
 	}
-	if (campaign->engine != ENGINE_AFL)
+	if (campaign->options.engine != ENGINE_AFL)
 		return;
 	setenv("AFL_NO_UI", "1", 1);
 	setenv("AFL_SKIP_CPUFREQ", "1", 1);
@@ -97,7 +98,7 @@ static void set_environment(const struct campaign *campaign, const struct job *j
 	const char *choice = getenv("IOMMUZZ_MUTATOR");
 	if (job->raw || (choice && !strcmp(choice, "bytes")))
 		return;
-	char *mutator = campaign_text("%s/release/iommuzz_mutator.so", campaign->build);
+	char *mutator = campaign_text("%s/release/iommuzz_mutator.so", campaign->options.build);
 	if (!access(mutator, R_OK)) {
 		setenv("AFL_CUSTOM_MUTATOR_LIBRARY", mutator, 1);
 		setenv("AFL_CUSTOM_MUTATOR_ONLY", "1", 1);
@@ -152,7 +153,7 @@ static int prepare_folders(const struct campaign *campaign, const struct job *jo
 {
 	char *folder = job_folder(campaign, job);
 	int rc = campaign_folder(folder);
-	if (!rc && campaign->engine == ENGINE_LIBFUZZER) {
+	if (!rc && campaign->options.engine == ENGINE_LIBFUZZER) {
 		char *corpus = campaign_text("%s/corpus", folder);
 		char *findings = campaign_text("%s/findings", folder);
 		rc = campaign_folder(corpus);
@@ -189,8 +190,8 @@ int engine_start(const struct campaign *campaign, struct job *job, unsigned seco
 	if (rc)
 		return rc;
 	if (!job->log) {
-		char *path = campaign_text("%s/%s-%s.log", campaign->work, job->target,
-			campaign->engine == ENGINE_AFL ? "afl" : "libfuzzer");
+		char *path = campaign_text("%s/%s-%s.log", campaign->options.work, job->target,
+			campaign->options.engine == ENGINE_AFL ? "afl" : "libfuzzer");
 		job->log = fopen(path, "we");
 		free(path);
 		if (!job->log)
@@ -198,7 +199,7 @@ int engine_start(const struct campaign *campaign, struct job *job, unsigned seco
 	}
 	char *argv[ARGUMENT_MAX];
 	char *seeds = seed_folder(campaign, job);
-	if (campaign->engine == ENGINE_AFL)
+	if (campaign->options.engine == ENGINE_AFL)
 		afl_arguments(campaign, job, seconds, seeds, argv);
 	else
 		libfuzzer_arguments(campaign, job, seconds, seeds, argv);
@@ -251,7 +252,7 @@ static void take_line(const struct campaign *campaign, struct job *job)
 	fprintf(job->log, "%s\n", job->line);
 	if (job->line_length)
 		memcpy(job->reason, job->line, job->line_length + 1);
-	if (campaign->engine == ENGINE_LIBFUZZER)
+	if (campaign->options.engine == ENGINE_LIBFUZZER)
 		take_libfuzzer_line(job, job->line);
 	job->line_length = 0;
 }
@@ -335,7 +336,7 @@ static void read_afl_plot(struct job *job, const char *folder)
 
 void engine_poll(const struct campaign *campaign, struct job *job)
 {
-	if (campaign->engine == ENGINE_AFL) {
+	if (campaign->options.engine == ENGINE_AFL) {
 		char *folder = job_folder(campaign, job);
 		read_afl_plot(job, folder);
 		read_afl_stats(job, folder);
@@ -344,10 +345,17 @@ void engine_poll(const struct campaign *campaign, struct job *job)
 	job->findings = engine_list_findings(campaign, job, NULL, 0);
 }
 
+static bool is_program(const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(CAMPAIGN_PROGRAM_SUFFIX);
+
+	return length > suffix && !strcmp(name + length - suffix, CAMPAIGN_PROGRAM_SUFFIX);
+}
+
 static int is_finding(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && strcmp(entry->d_name, "README.txt") &&
-	       strncmp(entry->d_name, "slow-unit-", 10);
+	return entry->d_name[0] != '.' && !is_program(entry->d_name) &&
+	       strcmp(entry->d_name, "README.txt") && strncmp(entry->d_name, "slow-unit-", 10);
 }
 
 static unsigned list_folder(
@@ -378,7 +386,7 @@ unsigned engine_list_findings(
 	char *folder = engine_findings(campaign, job);
 	unsigned found = list_folder(job, folder, paths, 0, room);
 	free(folder);
-	if (campaign->engine == ENGINE_AFL) {
+	if (campaign->options.engine == ENGINE_AFL) {
 		char *own = job_folder(campaign, job);
 		folder = campaign_text("%s/default/hangs", own);
 		found = list_folder(job, folder, paths, found, room);

@@ -10,24 +10,14 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define CAMPAIGN_TARGET_MAX 32
-#define CAMPAIGN_LINE_MAX   1024
+#include "fuzz/engines/campaign.h"
 
-enum campaign_engine { ENGINE_LIBFUZZER, ENGINE_AFL };
+#define CAMPAIGN_LINE_MAX 1024
 
 struct campaign {
-	enum campaign_engine engine;
-	unsigned seconds;	/* for each target */
-	unsigned total;		/* for all of them together; 0: not limited */
-	unsigned jobs;		/* targets at a time */
-	const char *build;	/* folder of the build directories, one a preset */
-	const char *work;	/* corpora, findings and logs, a folder a target */
-	const char *seeds;	/* first inputs of every target; NULL: the compiled seeds */
-	const char *self;	/* the iommuzz command, to print programs */
-	bool require_stability; /* AFL++: less than 100 % is a failure */
+	struct campaign_options options; /* with every default filled in */
+	const char *self;		 /* the iommuzz command, to print programs */
 	bool terminal;
-	const char *wanted[CAMPAIGN_TARGET_MAX];
-	unsigned wanted_count;
 	struct job *list;
 	unsigned count;
 };
@@ -62,6 +52,9 @@ char *campaign_text(const char *format, ...) __attribute__((format(printf, 1, 2)
 double campaign_now(void);
 /* Creates a folder with its parents. 0 or -errno. */
 int campaign_folder(const char *path);
+
+/* Behind a finding's name: the file with its program, which is no finding itself. */
+#define CAMPAIGN_PROGRAM_SUFFIX ".prog"
 
 /* Path of the engine's binary of that target. The caller frees it. */
 char *engine_binary(const struct campaign *campaign, const char *target);

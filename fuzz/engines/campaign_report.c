@@ -21,7 +21,7 @@ void report_line(const struct campaign *campaign, const struct job *job, FILE *o
 	unsigned elapsed = job->state == JOB_WAITING ? 0 : (unsigned)(end - job->started);
 	fprintf(out, "%-14s %-7s %4u/%us %8ju exec/s %6ju corpus %6ju cov %3u findings",
 		job->target, job->broken ? "broken" : states[job->state], elapsed,
-		campaign->seconds, (uintmax_t)job->rate, (uintmax_t)job->corpus,
+		campaign->options.seconds, (uintmax_t)job->rate, (uintmax_t)job->corpus,
 		(uintmax_t)job->coverage, job->findings);
 }
 
@@ -138,35 +138,59 @@ static void show_bytes(const char *path)
 	}
 }
 
-/* What the target says when it runs the finding again; the command is handed out too. Both to be
- * freed. */
-static char *replay_finding(
-	const struct campaign *campaign, const struct job *job, const char *path, char **command)
+/*
+ * What the target says when it runs the finding again; the command is handed out too. Both to be
+ * freed. The target writes the program that it made of the input to the file `program`, before it
+ * runs it; the text target has none.
+ */
+static char *replay_finding(const struct campaign *campaign, const struct job *job,
+	const char *path, const char *program, char **command)
 {
-	char *replay = campaign_text("%s/asan/%s_replay", campaign->build, job->target);
+	char *replay = campaign_text("%s/asan/%s_replay", campaign->options.build, job->target);
 	if (access(replay, X_OK)) {
 		free(replay);
-		replay = campaign_text("%s/afl/%s_replay", campaign->build, job->target);
+		replay = campaign_text("%s/afl/%s_replay", campaign->options.build, job->target);
 	}
+	unlink(program);
+	setenv("IOMMUZZ_PROGRAM", program, 1);
 	char *report = take_output(
 		(const char *const[]){"timeout", REPLAY_SECONDS, replay, "--quiet", path, NULL});
+	unsetenv("IOMMUZZ_PROGRAM");
 	*command = replay;
 	return report;
 }
 
+/* The command that sees what the engine saw: with its sanitizers, if it was built so. To be freed.
+ */
+static char *command_for(const struct campaign *campaign)
+{
+	char *sanitized = campaign_text("%s/asan/iommuzz", campaign->options.build);
+
+	if (!access(sanitized, X_OK))
+		return sanitized;
+	free(sanitized);
+	return campaign_text("%s", campaign->self);
+}
+
+static void show_program(const struct campaign *campaign, const char *program)
+{
+	char *command = command_for(campaign);
+	char *text = take_output((const char *const[]){campaign->self, "fmt", program, NULL});
+
+	printf("  the program: %s (shorter: %s min %s)\n%s", program, command, program, text);
+	free(text);
+	free(command);
+}
+
 static void show_finding(const struct campaign *campaign, const struct job *job, const char *path,
-	const char *report, const char *replay)
+	const char *program, const char *report, const char *replay)
 {
 	printf("\nfinding of %s: %s\n", job->target, path);
-	if (job->raw) {
+	if (!access(program, R_OK))
+		show_program(campaign, program);
+	else
 		show_bytes(path);
-	} else {
-		char *program = take_output(
-			(const char *const[]){campaign->self, "fmt", "--from-binary", path, NULL});
-		printf("  the program (shorter: %s min FILE)\n%s", campaign->self, program);
-		free(program);
-	}
-	printf("  what is wrong (again: %s FILE)\n%s", replay, report);
+	printf("  what is wrong (again: %s %s)\n%s", replay, path, report);
 }
 
 /* The findings of a target; those of a cause that was shown are only named. */
@@ -176,16 +200,18 @@ static void show_findings(const struct campaign *campaign, const struct job *job
 	unsigned found = engine_list_findings(campaign, job, paths, FINDING_SHOWN_MAX);
 	unsigned shown = found < FINDING_SHOWN_MAX ? found : FINDING_SHOWN_MAX;
 	for (unsigned i = 0; i < shown; i++) {
-		char *replay, *report = replay_finding(campaign, job, paths[i], &replay);
+		char *program = campaign_text("%s" CAMPAIGN_PROGRAM_SUFFIX, paths[i]);
+		char *replay, *report = replay_finding(campaign, job, paths[i], program, &replay);
 		unsigned same = 0;
 		causes[i] = cause_of(report);
 		while (strcmp(causes[same], causes[i]))
 			same++;
 		if (same == i)
-			show_finding(campaign, job, paths[i], report, replay);
+			show_finding(campaign, job, paths[i], program, report, replay);
 		else
 			printf("\nfinding of %s: %s\n  the same as %s\n", job->target, paths[i],
 				strrchr(paths[same], '/') + 1);
+		free(program);
 		free(replay);
 		free(report);
 	}

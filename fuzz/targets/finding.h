@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "fuzz/oracle/oracle.h"
+#include "fuzz/prog/text.h"
 #include "impl/sim/bugs.h"
 
 /* IOMMUZZ_BUG=NAME switches a defect on for all programs (bugs build): how fast is it found? */
@@ -23,21 +24,56 @@ static inline void choose_defect(struct oracle_run *run)
 	oracle_set_bug(run, bug);
 }
 
-/* Runs the program with all oracles; prints and aborts on a finding. run is made at the first use
- * and kept. */
+/* The whole program, as text, into a stream. */
+static inline void print_program(const struct prog *prog, FILE *out)
+{
+	struct prog_text text;
+
+	prog_text_init(&text);
+	if (prog_text_from(&text, prog))
+		prog_print(&text, out);
+	prog_text_free(&text);
+}
+
+/*
+ * IOMMUZZ_PROGRAM=FILE: the program that the target made of its input, written before it runs, so
+ * that it is there whatever ends the process. `iommuzz fuzz` shows findings with it.
+ */
+static inline bool save_program(const struct prog *prog)
+{
+	const char *path = getenv("IOMMUZZ_PROGRAM");
+	FILE *out = path ? fopen(path, "w") : NULL;
+
+	if (!out)
+		return false;
+	print_program(prog, out);
+	fclose(out);
+	return true;
+}
+
+/*
+ * Runs the program with all oracles; on a finding prints it and, unless it was saved, the program,
+ * and aborts. run is made at the first use and kept.
+ */
 static inline void run_and_report(struct oracle_run **run, const struct prog *prog)
 {
 	struct finding finding;
+	bool saved = save_program(prog);
 
 	if (!*run) {
 		*run = oracle_open(0, ORACLE_ALL);
-		if (!*run)
-			return;
+		if (!*run) {
+			/* A target that cannot look must not pass for one that found nothing. */
+			fprintf(stderr, "the oracles cannot be opened: out of memory\n");
+			abort();
+		}
 		choose_defect(*run);
 	}
 	if (oracle_run_program(*run, prog, &finding))
 		return;
 	oracle_print(&finding, prog, stderr);
+	if (!saved)
+		print_program(prog, stderr);
 	fflush(stderr);
 	abort();
 }
