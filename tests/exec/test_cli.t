@@ -56,7 +56,8 @@ echo 'TAP version 13'
 # -- help and usage --
 exits 0 'help' "$iommuzz" help
 exits 0 '--version' "$iommuzz" --version
-for command in run check fmt min gen ops bench; do
+exits 0 'help --help' "$iommuzz" help --help
+for command in run check fmt min gen ops bench fuzz; do
 	exits 0 "$command --help" "$iommuzz" "$command" --help
 	grep -q 'EXIT STATUS' "$work/out" && grep -q 'SYNOPSIS' "$work/out"
 	ok $? "$command --help is a manual page"
@@ -71,11 +72,18 @@ says 2 '--filter needs an argument' 'missing argument' "$iommuzz" check --filter
 says 2 "(did you mean 'ktap'?)" 'wrong format' "$iommuzz" check --format ktpa
 says 2 '--oracles: expected all' 'wrong oracle' "$iommuzz" run --oracles modle x
 says 2 "(did you mean 'IOMMU_IOAS_MAP'?)" 'wrong call' "$iommuzz" ops IOMMU_IOAS_MPA
+says 2 '--seconds: expected a number from 1' 'fuzz: wrong number' "$iommuzz" fuzz --seconds 0
+says 2 "(did you mean 'afl'?)" 'fuzz: wrong engine' "$iommuzz" fuzz --engine alf
+says 2 'fuzz: no fuzz targets in' 'fuzz: nothing built' "$iommuzz" fuzz --build "$work"
+mkdir "$work/asan" && : >"$work/asan/fuzz_abi"
+says 2 "--target: expected one of fuzz_abi, found 'foo'" 'fuzz: wrong target' \
+	"$iommuzz" fuzz --build "$work" --target foo
 
 # -- broken inputs --
 printf 'fd = open /dev/iommu\nIOMMU_IOAS_MAP fd lenght=1P\n' >"$work/typo.prog"
 printf 'fd = open /dev/iommu\nIOMMU_IOAS_MAP fd length=' >"$work/truncated.prog"
 : >"$work/empty.prog"
+printf '# What was lef' >"$work/comment.prog"
 printf '\001\002\000\377binary' >"$work/binary.prog"
 mkdir "$work/folder" "$work/nothing"
 for command in run fmt min; do
@@ -84,7 +92,20 @@ for command in run fmt min; do
 		"$iommuzz" $command "$work/typo.prog"
 	says 2 'truncated.prog:2:26: expected' "$command: truncated file" "$iommuzz" $command "$work/truncated.prog"
 	says 2 'empty.prog: empty, expected a program' "$command: empty file" "$iommuzz" $command "$work/empty.prog"
+	says 2 'comment.prog: no call in it, expected a program' "$command: file cut in its first comment" \
+		"$iommuzz" $command "$work/comment.prog"
 done
+for file in empty comment; do
+	exits 2 "check: a file without a call ($file) is broken" "$iommuzz" check --target model "$work/$file.prog"
+	grep -q "$file.prog: no call in it, expected a program" "$work/out"
+	ok $? "check: and says so ($file)"
+done
+exits 2 'check: /dev/null is broken' "$iommuzz" check --target model /dev/null
+"$iommuzz" check --target model - <"$golden/suite/passes.prog" 2>"$work/err" | grep -q '^ok 1 - passes$'
+ok $? 'check: standard input'
+"$iommuzz" check --target model - <"$work/comment.prog" >"$work/out" 2>"$work/err"
+[ $? -eq 2 ] && grep -q 'standard input: no call\|-: no call' "$work/err"
+ok $? 'check: standard input without a call'
 says 2 'folder: is a directory, expected a program' 'run: directory' "$iommuzz" run "$work/folder"
 says 2 'nothing: holds no program' 'check: folder without programs' "$iommuzz" check "$work/nothing"
 says 2 'missing: No such file' 'check: missing suite' "$iommuzz" check "$work/missing"
@@ -131,6 +152,42 @@ says 2 'nowhere/x.json: cannot write: No such file' 'check --json into a folder 
 	"$iommuzz" check --target model --json "$work/nowhere/x.json" "$golden/suite/passes.prog"
 "$iommuzz" ops 2>"$work/err" | head -1 >/dev/null
 ok $? 'a closed pipe is no crash'
+
+says 2 'nowhere/x.json: cannot write: No such file' 'bench --json into a folder that is not there' \
+	"$iommuzz" bench --json "$work/nowhere/x.json"
+
+# -- what is not run --
+printf 'fd = open /dev/iommu\nthread A: as = IOMMU_IOAS_ALLOC fd\n' >"$work/threads.prog"
+says 0 '1 of 2 programs were not run' 'run counts what it could not run' \
+	"$iommuzz" run "$work/threads.prog" "$golden/suite/passes.prog"
+says 77 'threads.prog: not run: not yet: threads' 'min: a program that cannot be run' \
+	"$iommuzz" min "$work/threads.prog"
+says 77 'passes.prog: does not fail' 'min: a program that does not fail' "$iommuzz" min "$golden/suite/passes.prog"
+
+# -- min: the result is a test of the implementation without the defect --
+minimise() { # DEFECT PROGRAM FAILURE
+	exits 0 "min: $1" "$other" min --bug "$1" --output "$work/$1.prog" "$2"
+	grep -q "$3; " "$work/err" && grep -q "^#: id $1\$" "$work/$1.prog" && grep -q ' -> ' "$work/$1.prog" &&
+		grep -q '= open /dev/iommu' "$work/$1.prog"
+	ok $? "min: $1: kind of failure, id, path and expectations"
+	exits 0 "min: $1: check passes on the result" "$iommuzz" check "$work/$1.prog"
+	"$other" check --bug "$1" "$work/$1.prog" >"$work/out" 2>"$work/err"
+	[ $? -eq 1 ]
+	ok $? "min: $1: check fails with the defect"
+}
+if [ -x "$other" ] && "$other" check --bug ranges-last --filter none-such 2>&1 | grep -q 'no test matches'; then
+	minimise release-last-kept conformance/access-kernel/pin-and-domain-of-other-ioas.prog 'audit: I5 pins'
+	minimise ranges-last conformance/invariants/failed-calls-change-nothing.prog 'model: user memory'
+	# A candidate that a sanitizer ends does not end min.
+	minimise replace-old-put-early conformance/access-kernel/new-joined-before-callback.prog '[a-z]'
+	grep -q '^on unmap ' "$work/replace-old-put-early.prog"
+	ok $? 'min: a callback is written with its event'
+	"$other" min --quiet --plain --bug ranges-last "$work/ranges-last.prog" >"$work/plain.prog" 2>"$work/err" &&
+		[ ! -s "$work/err" ] && ! grep -q ' -> ' "$work/plain.prog"
+	ok $? 'min --plain writes no expectations, min --quiet nothing else'
+else
+	skip 'min with defects' "no $other"
+fi
 
 # -- reporters --
 timeless() { sed 's/time="[0-9.]*"/time="0"/; s/"microseconds": [0-9]*/"microseconds": 0/'; }
