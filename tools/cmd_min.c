@@ -9,6 +9,7 @@
 
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/minimise.h"
+#include "fuzz/prog/text.h"
 #include "impl/sim/bugs.h"
 #include "tools/expect.h"
 #include "tools/files.h"
@@ -216,36 +217,6 @@ static void progress(void *context, uint32_t calls_left)
 
 /* -- the result -- */
 
-static bool has_zero(const struct field *field)
-{
-	const struct named_value *name = field->names;
-
-	while (name && name->name && name->value)
-		name++;
-	return field->kind == FIELD_ENUM && name && name->name;
-}
-
-/* Paths and events are written also where they were left out, which means the first of their kind.
- */
-static void name_positional(struct prog *prog)
-{
-	for (uint32_t i = 0; i < prog->call_count; i++) {
-		const struct call *call = &prog->calls[i];
-		const struct call_row *row = prog_row(call);
-		unsigned first = 0;
-
-		while (first < row->field_count &&
-			(!row->fields[first].positional ||
-				row->fields[first].kind == FIELD_SUBJECT))
-			first++;
-		if (first == row->field_count || !has_zero(&row->fields[first]))
-			continue;
-		struct value *value = prog_value(prog, call, first);
-		if (value->kind == VALUE_UNSET)
-			*value = (struct value){.kind = VALUE_NUMBER};
-	}
-}
-
 /* NAME of DIRECTORY/NAME.prog, to be freed, or NULL. */
 static char *id_of_output(const char *path)
 {
@@ -272,7 +243,7 @@ static bool print_text(const struct min *min, const struct prog *prog, bool plai
 	prog_text_init(&text);
 	if (!prog_text_from(&text, prog))
 		return false;
-	name_positional(&text.prog);
+	prog_name_positional(&text.prog);
 	snprintf(description, sizeof(description), "Once failed: %s: %s.", kind_of(&min->failure),
 		min->failure.rule);
 	text.header.description = tool_copy(description);

@@ -282,6 +282,34 @@ static const char *comments_before(const struct prog_text *text, uint32_t call)
 	return call < text->room ? text->comments[call] : NULL;
 }
 
+static bool has_zero(const struct field *field)
+{
+	const struct named_value *name = field->names;
+
+	while (name && name->name && name->value)
+		name++;
+	return field->kind == FIELD_ENUM && name && name->name;
+}
+
+void prog_name_positional(struct prog *prog)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+		const struct call_row *row = prog_row(call);
+		unsigned first = 0;
+
+		while (first < row->field_count &&
+			(!row->fields[first].positional ||
+				row->fields[first].kind == FIELD_SUBJECT))
+			first++;
+		if (first == row->field_count || !has_zero(&row->fields[first]))
+			continue;
+		struct value *value = prog_value(prog, call, first);
+		if (value->kind == VALUE_UNSET)
+			*value = (struct value){.kind = VALUE_NUMBER};
+	}
+}
+
 void prog_print(const struct prog_text *text, FILE *out)
 {
 	struct printer printer;

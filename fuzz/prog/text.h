@@ -23,6 +23,11 @@ bool prog_parse_file(struct prog_text *text, const char *path, char *message, si
 void prog_print(const struct prog_text *text, FILE *out);
 /* The same into a malloc'ed string (caller frees); NULL when memory is short. */
 char *prog_print_string(const struct prog_text *text);
+/*
+ * Gives the first positional word (a path, an event) its value where it was left out and so means
+ * the first of its kind: `open /dev/iommu` reads better than `open`. The program does the same.
+ */
+void prog_name_positional(struct prog *prog);
 /* One call as its line without newline, names as prog_print would give them. */
 void prog_print_call(const struct prog_text *text, uint32_t call, FILE *out);
 

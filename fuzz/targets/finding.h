@@ -30,8 +30,10 @@ static inline void print_program(const struct prog *prog, FILE *out)
 	struct prog_text text;
 
 	prog_text_init(&text);
-	if (prog_text_from(&text, prog))
+	if (prog_text_from(&text, prog)) {
+		prog_name_positional(&text.prog);
 		prog_print(&text, out);
+	}
 	prog_text_free(&text);
 }
 
