@@ -75,14 +75,28 @@ void object_abort(struct task *task, struct iommufd_context *context, struct iom
 	object_free(task, object);
 }
 
+/* In one step: a creator who waits (object_remove) takes his count without the table lock. */
+static bool wait_count_inc_not_zero(struct iommufd_object *object)
+{
+	uint32_t seen = counter_read(&object->wait_count);
+
+	while (seen) {
+		if (__atomic_compare_exchange_n(&object->wait_count, &seen, seen + 1, true,
+			    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
 /* Both counters, unless one is 0 already. Table lock held. */
 static inline bool object_lock_counters(struct task *task, struct iommufd_object *object)
 {
 	if (!counter_read(&object->users) || !counter_read(&object->wait_count))
 		return false;
 	if (task_threaded(task)) {
+		if (!wait_count_inc_not_zero(object))
+			return false;
 		__atomic_add_fetch(&object->users, 1, __ATOMIC_SEQ_CST);
-		__atomic_add_fetch(&object->wait_count, 1, __ATOMIC_SEQ_CST);
 	} else {
 		object->users++;
 		object->wait_count++;
