@@ -75,7 +75,7 @@ int notifier_call(struct task *task, struct notifier_chain *chain, uint32_t even
 
 	down_read(task, &chain->lock);
 	result = notifier_call_unlocked(
-		task, chain, event, data, allowed | UINT64_C(1) << chain->lock.class, called);
+		task, chain, event, data, allowed | UINT64_C(1) << LOCK_NOTIFIER, called);
 	up_read(task, &chain->lock);
 	return result;
 }

@@ -47,6 +47,7 @@ bool timer_cancel(struct task *task, struct timer *timer)
 bool timer_run_next(struct task *task, uint64_t until_ms)
 {
 	struct sim *sim = task->sim;
+	timer_function run = NULL;
 	struct timer *timer;
 
 	sim_enter(sim, &sim->state_lock);
@@ -55,13 +56,12 @@ bool timer_run_next(struct task *task, uint64_t until_ms)
 		if (timer->at_ms > sim->now_ms)
 			sim->now_ms = timer->at_ms;
 		take_out(sim, timer);
-	} else {
-		timer = NULL;
+		run = timer->run; /* now: it may be started again at once */
 	}
 	sim_leave(sim, &sim->state_lock);
-	if (!timer)
+	if (!run)
 		return false;
-	timer->run(task, timer);
+	run(task, timer);
 	return true;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Virtual time. It stands still while tasks run and moves to the next timeout when somebody waits
  * for one (wait_event), or when timer_advance is called. Timers run in order of their time, then of
- * their start.
+ * their start. With OS threads only timer_advance moves it, and wait_event's timeouts are the
+ * host's.
  */
 #ifndef IOMMUZZ_SIM_TIMER_H
 #define IOMMUZZ_SIM_TIMER_H
