@@ -1,58 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OS threads on one context (LOCKS_PTHREAD): maps, copies, unmaps, pins, replaces and destroys at
- * the same time, without a domain, since tables and IOTLBs have no locks of their own. Whatever the
- * interleaving, only specified errnos come out (12.2) and nothing is left.
+ * OS threads on one context (LOCKS_PTHREAD): maps, copies, unmaps, pins, attaches, replaces,
+ * destroys and DMA at the same time, each thread with objects of its own and two IOASes in common.
+ * Whatever the interleaving, only specified errnos come out (12.2) and nothing is left.
  */
-#include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "impl/abi/iommufd_abi.h"
-#include "impl/abi/test_abi.h"
 #include "impl/iommufd/access.h"
-#include "impl/sim/alloc.h"
-#include "impl/sim/mm/mm.h"
-#include "impl/sim/syscall.h"
+#include "tests/iommufd/threads.h"
 
-#define PAGE   SIM_PAGE_SIZE
-#define ROUNDS 3000
-
-struct shared {
-	struct sim *sim;
-	int fd;
-	uint32_t ioas;
-	int failures;
-};
-
-struct worker {
-	struct shared *shared;
-	struct task *task;
-	unsigned number; /* from 1 */
-	pthread_t thread;
-};
-
-static int64_t call(struct worker *w, uint32_t command, void *argument, size_t size)
-{
-	uint64_t at = ARGUMENT_BASE + w->number * UINT64_C(0x10000);
-	int64_t result;
-
-	sim_put(w->task, at, argument, size);
-	result = sim_ioctl(w->task, w->shared->fd, command, at);
-	mm_peek(task_mm(w->task), at, argument, size);
-	return result;
-}
-
-/* Every errno but those named is wrong. */
-static void allow(
-	struct worker *w, const char *what, int64_t result, int first, int second, int third)
-{
-	if (result >= 0 || result == -first || result == -second || result == -third)
-		return;
-	printf("# thread %u: %s gives %lld\n", w->number, what, (long long)result);
-	__atomic_fetch_add(&w->shared->failures, 1, __ATOMIC_RELAXED);
-}
+#define ROUNDS 2000
 
 static void *map_and_unmap(void *argument)
 {
@@ -61,20 +16,16 @@ static void *map_and_unmap(void *argument)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct iommu_ioas_map map = {.size = sizeof(map),
 			.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
-			.ioas_id = w->shared->ioas,
+			.ioas_id = i % 4 ? w->shared->ioas : w->shared->other,
 			.user_va = MEM_BASE + (i % 16) * PAGE,
 			.length = (1 + i % 4) * PAGE};
-		struct iommu_ioas_unmap unmap = {.size = sizeof(unmap), .ioas_id = w->shared->ioas};
-		int64_t rc = call(w, IOMMU_IOAS_MAP, &map, sizeof(map));
+		int64_t rc = worker_call(w, IOMMU_IOAS_MAP, &map, sizeof(map));
 
-		allow(w, "MAP", rc, 0, 0, 0);
-		if (rc)
-			continue;
-		unmap.iova = map.iova;
-		unmap.length = map.length;
+		worker_allow(w, "MAP", rc, 0);
 		/* Another thread may have unmapped all. */
-		allow(w, "UNMAP", call(w, IOMMU_IOAS_UNMAP, &unmap, sizeof(unmap)), ENOENT, EBUSY,
-			EDEADLK);
+		if (!rc)
+			worker_allow(w, "UNMAP", worker_unmap(w, map.ioas_id, map.iova, map.length),
+				ENOENT, EBUSY, EDEADLK, 0);
 	}
 	return NULL;
 }
@@ -83,14 +34,10 @@ static void *unmap_all(void *argument)
 {
 	struct worker *w = argument;
 
-	for (unsigned i = 0; i < ROUNDS / 8; i++) {
-		struct iommu_ioas_unmap unmap = {
-			.size = sizeof(unmap), .ioas_id = w->shared->ioas, .length = UINT64_MAX};
-
-		/* ENOENT: while drivers were told, a new area has come to lie across the cursor. */
-		allow(w, "UNMAP all", call(w, IOMMU_IOAS_UNMAP, &unmap, sizeof(unmap)), EBUSY,
-			EDEADLK, ENOENT);
-	}
+	/* ENOENT: while drivers were told, a new area has come to lie across the cursor. */
+	for (unsigned i = 0; i < ROUNDS / 8; i++)
+		worker_allow(w, "UNMAP all", worker_unmap(w, w->shared->ioas, 0, UINT64_MAX), EBUSY,
+			EDEADLK, ENOENT, 0);
 	return NULL;
 }
 
@@ -100,18 +47,26 @@ static void *create_and_destroy(void *argument)
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
-		struct iommu_destroy destroy = {.size = sizeof(destroy)};
 		struct iommu_ioas_copy copy = {.size = sizeof(copy),
 			.flags = IOMMU_IOAS_MAP_READABLE,
 			.src_ioas_id = w->shared->ioas,
 			.length = PAGE,
-			.src_iova = PAGE};
+			.src_iova = MOCK_APERTURE_START};
+		struct iommu_test_cmd mock = {0};
 
-		allow(w, "IOAS_ALLOC", call(w, IOMMU_IOAS_ALLOC, &alloc, sizeof(alloc)), 0, 0, 0);
+		worker_allow(w, "IOAS_ALLOC",
+			worker_call(w, IOMMU_IOAS_ALLOC, &alloc, sizeof(alloc)), 0);
 		copy.dst_ioas_id = alloc.out_ioas_id;
-		allow(w, "COPY", call(w, IOMMU_IOAS_COPY, &copy, sizeof(copy)), ENOENT, 0, 0);
-		destroy.id = alloc.out_ioas_id;
-		allow(w, "DESTROY", call(w, IOMMU_DESTROY, &destroy, sizeof(destroy)), 0, 0, 0);
+		if (i % 4 == 0)
+			worker_allow(w, "MOCK_DOMAIN of its own IOAS",
+				worker_mock_domain(w, alloc.out_ioas_id, &mock), 0);
+		worker_allow(
+			w, "COPY", worker_call(w, IOMMU_IOAS_COPY, &copy, sizeof(copy)), ENOENT, 0);
+		if (i % 4 == 0)
+			worker_allow(w, "DESTROY of its own device",
+				worker_destroy(w, mock.mock_domain.out_stdev_id), 0);
+		/* EBUSY: somebody looked at the automatic page table just when it was to go. */
+		worker_allow(w, "DESTROY", worker_destroy(w, alloc.out_ioas_id), EBUSY, 0);
 	}
 	return NULL;
 }
@@ -119,85 +74,108 @@ static void *create_and_destroy(void *argument)
 static void *pin_and_replace(void *argument)
 {
 	struct worker *w = argument;
-	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
-	struct iommu_destroy destroy = {.size = sizeof(destroy)};
 	uint32_t id;
 	int64_t access = kernel_access_create(w->task, w->shared->fd, ACCESS_CREATE_NEEDS_PIN, &id);
+	uint64_t handle = (uint64_t)access;
 
-	allow(w, "access_create", access, 0, 0, 0);
-	allow(w, "IOAS_ALLOC", call(w, IOMMU_IOAS_ALLOC, &alloc, sizeof(alloc)), 0, 0, 0);
-	allow(w, "attach", kernel_access_attach(w->task, (uint64_t)access, w->shared->ioas), 0, 0,
-		0);
+	worker_check(w, access > 0, "access_create fails");
+	worker_allow(w, "attach", kernel_access_attach(w->task, handle, w->shared->ioas), 0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		uint64_t iova = PAGE + (i % 8) * PAGE;
+		uint64_t iova = MOCK_APERTURE_START + (i % 8) * PAGE;
 
-		allow(w, "pin", kernel_access_pin(w->task, (uint64_t)access, iova, PAGE, 0), ENOENT,
+		worker_allow(w, "pin", kernel_access_pin(w->task, handle, iova, PAGE, 0), ENOENT,
 			EINVAL, 0);
 		if (i % 16 == 7)
-			allow(w, "replace",
-				kernel_access_replace(w->task, (uint64_t)access, alloc.out_ioas_id),
-				0, 0, 0);
-		if (i % 16 == 8)
-			allow(w, "back",
-				kernel_access_replace(w->task, (uint64_t)access, w->shared->ioas),
-				0, 0, 0);
+			worker_allow(w, "replace",
+				kernel_access_replace(w->task, handle, w->shared->other), 0);
+		if (i % 16 == 9)
+			worker_allow(w, "back",
+				kernel_access_replace(w->task, handle, w->shared->ioas), 0);
 		if (i % 4 == 3)
-			kernel_access_unpin_range(w->task, (uint64_t)access, 0, UINT64_MAX);
+			kernel_access_unpin_range(w->task, handle, 0, UINT64_MAX);
 	}
-	allow(w, "access_destroy", kernel_access_destroy(w->task, (uint64_t)access), 0, 0, 0);
-	destroy.id = alloc.out_ioas_id;
-	allow(w, "DESTROY of the second IOAS", call(w, IOMMU_DESTROY, &destroy, sizeof(destroy)), 0,
-		0, 0);
+	worker_allow(w, "access_destroy", kernel_access_destroy(w->task, handle), 0);
 	return NULL;
 }
 
-static void report(void *context, const char *rule, const char *message)
+static void publish(struct worker *w, const struct iommu_test_cmd *mock)
 {
-	struct shared *shared = context;
+	__atomic_store_n(&w->shared->device, mock->mock_domain.out_idev_id, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->shared->hwpt, mock->mock_domain.out_hwpt_id, __ATOMIC_RELAXED);
+}
 
-	/* Pins that keep coming back may win a hundred times. */
-	if (!strcmp(rule, "unmap-pins-kept"))
-		return;
-	printf("# report %s: %s\n", rule, message);
-	__atomic_fetch_add(&shared->failures, 1, __ATOMIC_RELAXED);
+/* Devices come, do DMA and go; with them the automatic page table. */
+static void *attach_and_destroy(void *argument)
+{
+	struct worker *w = argument;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct iommu_test_cmd mock;
+
+		worker_allow(w, "MOCK_DOMAIN", worker_mock_domain(w, w->shared->ioas, &mock), 0);
+		publish(w, &mock);
+		worker_allow(w, "DMA of its own device",
+			worker_dma(
+				w, mock.mock_domain.out_idev_id, MOCK_APERTURE_START, 100, i & 1),
+			EFAULT, 0);
+		worker_allow(w, "DESTROY of a device",
+			worker_destroy(w, mock.mock_domain.out_stdev_id), 0);
+	}
+	return NULL;
+}
+
+static void *replace(void *argument)
+{
+	struct worker *w = argument;
+	struct iommu_test_cmd mock;
+
+	worker_allow(w, "MOCK_DOMAIN", worker_mock_domain(w, w->shared->other, &mock), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		publish(w, &mock);
+		worker_allow(w, "REPLACE",
+			worker_replace(w, mock.mock_domain.out_stdev_id,
+				i & 1 ? w->shared->other : w->shared->ioas),
+			0);
+		/* What lasts in the other IOAS can be reached at once. */
+		worker_allow(w, "DMA behind REPLACE",
+			worker_dma(w, mock.mock_domain.out_idev_id,
+				MOCK_APERTURE_START + i % LASTING_PAGES * PAGE, 64, i & 2),
+			i & 1 ? 0 : EFAULT, 0);
+	}
+	worker_allow(w, "DESTROY", worker_destroy(w, mock.mock_domain.out_stdev_id), 0);
+	return NULL;
+}
+
+/* DMA of whatever device there is, across pages; and what its page table says. */
+static void *dma(void *argument)
+{
+	struct worker *w = argument;
+
+	for (unsigned i = 0; i < ROUNDS * 2; i++) {
+		uint32_t device = __atomic_load_n(&w->shared->device, __ATOMIC_RELAXED);
+		struct iommu_test_cmd check = {.size = sizeof(check),
+			.op = IOMMU_TEST_OP_MD_CHECK_MAP,
+			.id = __atomic_load_n(&w->shared->hwpt, __ATOMIC_RELAXED),
+			.md_check_map = {MOCK_APERTURE_START, PAGE, MEM_BASE}};
+
+		/* ENOENT: it is gone, or its id is something else by now. */
+		worker_allow(w, "DMA",
+			worker_dma(w, device, MOCK_APERTURE_START + i % 5 * PAGE + 2000, PAGE,
+				i % 3 == 0),
+			EFAULT, ENOENT, 0);
+		worker_allow(w, "MD_CHECK_MAP",
+			worker_call(w, IOMMU_TEST_CMD, &check, sizeof(check)), EINVAL, ENOENT, 0);
+	}
+	return NULL;
 }
 
 int main(void)
 {
-	static void *(*const bodies[])(void *) = {
-		map_and_unmap, map_and_unmap, pin_and_replace, create_and_destroy, unmap_all};
-	enum { WORKERS = sizeof(bodies) / sizeof(bodies[0]) };
-	struct shared shared = {0};
-	struct sim_config config = {.locks = LOCKS_PTHREAD,
-		.capabilities = SIM_CAP_ALL,
-		.events = {.context = &shared, .report = report}};
-	struct worker workers[WORKERS + 1];
-	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
-	bool good;
+	static void *(*const bodies[])(void *) = {map_and_unmap, map_and_unmap, pin_and_replace,
+		create_and_destroy, unmap_all, attach_and_destroy, replace, dma};
+	struct threads shared;
 
-	shared.sim = sim_create(&config);
-	for (unsigned i = 0; i <= WORKERS; i++)
-		workers[i] = (struct worker){
-			.shared = &shared, .task = sim_task(shared.sim, 0, i), .number = i};
-	shared.fd = (int)sim_open(workers[0].task, "/dev/iommu");
-	allow(&workers[0], "IOAS_ALLOC", call(&workers[0], IOMMU_IOAS_ALLOC, &alloc, sizeof(alloc)),
-		0, 0, 0);
-	shared.ioas = alloc.out_ioas_id;
-	for (unsigned i = 1; i <= WORKERS; i++)
-		pthread_create(&workers[i].thread, NULL, bodies[i - 1], &workers[i]);
-	for (unsigned i = 1; i <= WORKERS; i++)
-		pthread_join(workers[i].thread, NULL);
-	good = !shared.failures;
-	printf("%sok 1 - only specified results\n", good ? "" : "not ");
-	shared.failures = 0;
-	allow(&workers[0], "close", sim_close(workers[0].task, shared.fd), 0, 0, 0);
-	sim_finish(shared.sim);
-	if (mm_pins(shared.sim) || sim_alloc_objects(shared.sim)) {
-		printf("# %llu pins, %llu objects left\n", (unsigned long long)mm_pins(shared.sim),
-			(unsigned long long)sim_alloc_objects(shared.sim));
-		shared.failures++;
-	}
-	printf("%sok 2 - nothing is left\n1..2\n", shared.failures ? "not " : "");
-	sim_destroy(shared.sim);
-	return !good || shared.failures;
+	threads_open(&shared);
+	threads_run(&shared, bodies, sizeof(bodies) / sizeof(bodies[0]));
+	return threads_close(&shared);
 }
