@@ -6,6 +6,7 @@
 #define PROT_SEM    8u
 #define MAP_TYPE    0xfu
 #define MAP_MINIMUM UINT64_C(0x10000)
+#define MAP_ROOM    (UINT64_C(256) << 20)
 
 static uint64_t round_up(uint64_t value)
 {
@@ -116,6 +117,27 @@ static int check_mmap(struct model *model, const struct call_mmap *map, struct m
 	return 0;
 }
 
+/* RLIMIT_AS: 256 MiB beside mem and the windows of arguments. What FIXED replaces does not count.
+ */
+static bool too_large(const struct model *model, uint64_t start, uint64_t end)
+{
+	const struct model_mm *mm = model->process->mm;
+	uint64_t limit = model->config.mem_pages * MODEL_PAGE +
+			 (uint64_t)EXEC_ARGUMENT_SIZE * EXEC_THREADS + MAP_ROOM;
+	uint64_t total = end - start;
+
+	for (uint32_t i = 0; i < mm->vmas.count; i++) {
+		const struct model_vma *vma = model_array_at(&mm->vmas, i);
+		uint64_t from = vma->start > start ? vma->start : start;
+		uint64_t to = vma->end < end ? vma->end : end;
+
+		total += vma->end - vma->start;
+		if (from < to)
+			total -= to - from;
+	}
+	return total > limit;
+}
+
 int64_t model_rule_mmap(struct model *model, struct model_command *command)
 {
 	struct model_mm *mm = model->process->mm;
@@ -133,6 +155,8 @@ int64_t model_rule_mmap(struct model *model, struct model_command *command)
 		return map_iommufd(model, &map);
 	if (file && file->kind != MODEL_FILE_MEMFD)
 		return -ENODEV;
+	if (too_large(model, vma.start, vma.end))
+		return -ENOMEM;
 	if (file)
 		vma.backing = file->memory;
 	else if (vma.shared)

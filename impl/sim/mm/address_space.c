@@ -7,7 +7,9 @@
 
 #define LOWEST	 UINT64_C(0x10000) /* nobody maps below */
 #define MAP_TYPE 0xfu
-#define MM_SEM	 8u /* PROT_SEM: known and without effect here */
+/* What a process can map beside mem and the windows of arguments: a call walks it page by page. */
+#define ADDRESS_SPACE_ROOM (UINT64_C(256) << 20)
+#define MM_SEM		   8u /* PROT_SEM: known and without effect here */
 
 struct mm *mm_create_empty(struct sim *sim, enum mm_provider provider)
 {
@@ -251,6 +253,31 @@ struct map_request {
 	bool huge;
 };
 
+/* The part of a mapping within [first, last], bytes. */
+static uint64_t overlap(const struct range_node *node, uint64_t first, uint64_t last)
+{
+	first = node->first > first ? node->first : first;
+	last = node->last < last ? node->last : last;
+	return first <= last ? last - first + 1 : 0;
+}
+
+/* RLIMIT_AS; what FIXED replaces does not count. */
+static bool may_expand(struct mm *mm, const struct map_request *request)
+{
+	uint64_t limit = ((uint64_t)mm->sim->config.mem_pages << SIM_PAGE_SHIFT) + ARGUMENT_SIZE +
+			 ADDRESS_SPACE_ROOM;
+	uint64_t total = request->length;
+	bool fixed = request->flags & CALL_MAP_FIXED;
+	struct range_node *node;
+
+	range_tree_for_each (node, &mm->vmas) {
+		total += node->last - node->first + 1;
+		if (fixed)
+			total -= overlap(node, request->addr, request->addr + request->length - 1);
+	}
+	return total <= limit;
+}
+
 /* With the locks: finds or clears the place and puts the mapping there. */
 static int64_t map_locked(struct mm *mm, const struct map_request *request)
 {
@@ -259,6 +286,8 @@ static int64_t map_locked(struct mm *mm, const struct map_request *request)
 	bool good;
 	int error;
 
+	if (!may_expand(mm, request))
+		return -ENOMEM;
 	if (request->flags & CALL_MAP_FIXED)
 		error = unmap_range(mm, va, va + request->length - 1);
 	else
