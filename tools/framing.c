@@ -9,6 +9,7 @@
 
 #include "fuzz/exec/exec.h"
 #include "fuzz/exec/names.h"
+#include "impl/abi/iommufd_abi.h"
 #include "tools/suite.h"
 #include "tools/tool.h"
 
@@ -141,10 +142,12 @@ static void add_zero_tail(
 	suite_add_source(suite, id, source, config);
 }
 
-/* A call on /dev/iommu whose number is known to nobody here: it is ENOTTY, whatever the struct. */
+/* A call on /dev/iommu whose number is known to nobody here: it is ENOTTY, whatever the struct. In
+ * the table's range the size word is read before. */
 static void add_not_yet(
 	struct suite *suite, const struct suite_config *config, const struct call_row *row)
 {
+	bool in_table = (row->number & 0xff) >= IOMMUFD_CMD_BASE;
 	char id[160], source[600];
 
 	snprintf(id, sizeof(id), "framing-%s-not-yet", row->name);
@@ -153,6 +156,16 @@ static void add_not_yet(
 		"#: id %s req 1.3/4 since %u.%u\n#: needs inproc\n"
 		"fd = open /dev/iommu -> ok\nioctl fd 0x%" PRIx32 " size=%u -> ENOTTY\n",
 		row->name, id, row->since >> 8, row->since & 255, row->number, row->size);
+	suite_add_source(suite, id, source, config);
+	snprintf(id, sizeof(id), "framing-%s-not-yet-null", row->name);
+	snprintf(source, sizeof(source),
+		"# %s: not implemented yet; %s.\n"
+		"#: id %s req 1.3/%d since %u.%u\n#: needs inproc\n"
+		"fd = open /dev/iommu -> ok\nioctl fd 0x%" PRIx32 " at=NULL -> %s\n",
+		row->name,
+		in_table ? "the size word cannot be read: EFAULT" : "no memory is read: ENOTTY", id,
+		in_table ? 3 : 2, row->since >> 8, row->since & 255, row->number,
+		in_table ? "EFAULT" : "ENOTTY");
 	suite_add_source(suite, id, source, config);
 }
 

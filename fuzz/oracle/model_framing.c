@@ -55,11 +55,9 @@ static int64_t run_command(
 	bool known = row && row->number == number && row->since <= model->config.kernel;
 	int rc;
 
-	if (known && row->selector < 0 && !row->implemented)
-		return -ENOTTY;
 	if (model_copy_in(model, &command.user_size, address, sizeof(command.user_size)))
 		return -EFAULT;
-	if (!known)
+	if (!known || (row->selector < 0 && !row->implemented))
 		return -ENOTTY;
 	command.size = row->size;
 	rc = copy_struct(model, row, &command);

@@ -9,11 +9,13 @@
 
 struct parse_error {
 	uint32_t line, column; /* from 1 */
-	char message[200]; /* "expected a field of IOMMU_IOAS_MAP, found 'lenght'" */
+	char message[200];     /* "expected a field of IOMMU_IOAS_MAP, found 'lenght'" */
 };
 
-/* Parses text into an initialised prog_text. On failure fills error, leaves text empty, returns false. */
-bool prog_parse(struct prog_text *text, const char *source, size_t length, struct parse_error *error);
+/* Parses text into an initialised prog_text. On failure fills error, leaves text empty, returns
+ * false. */
+bool prog_parse(
+	struct prog_text *text, const char *source, size_t length, struct parse_error *error);
 /*
  * Reads and parses a file. The error message then names file, line and column in one line:
  * "FILE:LINE:COLUMN: message". Returns false for an unreadable, binary or wrong file.
