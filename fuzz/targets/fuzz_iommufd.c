@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programs on /dev/iommu: decodes the input, runs it on the implementation with every oracle on.
- * Threads and schedules are dropped first: two of three random inputs have some, and would not run.
+ * Threads and schedules are dropped first: nearly all random bytes decode to some, and a program
+ * with threads is not run yet.
  */
 #include "fuzz/prog/binary.h"
 #include "fuzz/targets/finding.h"
