@@ -265,6 +265,37 @@ static void test_repair(const struct settings *settings)
 	prog_free(&again);
 }
 
+static bool has_threads(const struct prog *prog)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+
+		if (call->thread || call->row == CALL_ID_barrier || call->row == CALL_ID_join ||
+			call->row == CALL_ID_wait)
+			return true;
+	}
+	return prog->switch_count != 0;
+}
+
+static void test_strip_threads(const struct settings *settings)
+{
+	struct random random = {settings->seed + 4};
+	uint32_t threaded = 0;
+	bool passed = true;
+	struct prog prog;
+
+	prog_init(&prog);
+	for (uint32_t i = 0; i < settings->programs / 8 && passed; i++) {
+		random_prog(&random, &prog);
+		threaded += has_threads(&prog);
+		prog_strip_threads(&prog);
+		if (has_threads(&prog) || prog_repair(&prog))
+			passed = complain("threads left, or not in the language", i, &prog);
+	}
+	result(passed && threaded, "prog_strip_threads leaves one thread and the language");
+	prog_free(&prog);
+}
+
 /* Texts with damage must parse or fail with a place, and what parses survives. */
 static void test_damaged_texts(const struct settings *settings)
 {
@@ -560,6 +591,7 @@ int main(int argc, char **argv)
 	test_random_bytes(&settings);
 	test_flipped_bytes(&settings);
 	test_repair(&settings);
+	test_strip_threads(&settings);
 	test_damaged_texts(&settings);
 	printf("1..%u\n", tests);
 	return failures != 0;
