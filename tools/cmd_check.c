@@ -47,10 +47,12 @@ static const struct option_spec check_options[] = {
 	[CHECK_REQUIREMENTS] = {"requirements", 0, NULL,
 		"Runs nothing; lists every requirement of conformance/requirements with the\n"
 		"programs that show it. Exit 1 if one in scope is not shown or a program\n"
-		"names one that does not exist."},
+		"names one that does not exist, or expects failures alone without a twin."},
 	[CHECK_MUTANTS] = {"mutants", 0, NULL,
 		"Runs the suite once per switchable defect (bugs build) and tells which are\n"
-		"caught, by what. Exit 1 if the suite alone catches less than 95 %."},
+		"caught, by what. Exit 1 if the suite alone catches less than 95 %, if an\n"
+		"oracle or the sanitizers have no defect that nothing else sees, or if\n"
+		"conformance/survivors is not the list of those that the suite misses."},
 	{0},
 };
 

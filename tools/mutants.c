@@ -5,14 +5,27 @@
 
 #include "impl/sim/bugs.h"
 #include "tools/check.h"
+#include "tools/files.h"
 #include "tools/tool.h"
 
 #define TIMEOUT 10 /* seconds for one test with a defect */
 #define GOAL	95 /* percent of the defects that the suite alone must catch */
 
-/* Ways of looking, each alone: expectations, then one oracle at a time without looking at
- * expectations. */
-enum { WAY_SUITE, WAY_MODEL, WAY_AUDIT, WAY_ISOLATION, WAY_ROLLBACK, WAY_MACHINE, WAY_COUNT };
+/*
+ * Ways of looking, each alone: expectations without oracles, then one oracle at a time without
+ * looking at expectations. Crashes are the sanitizers' catch, whatever runs beside them; they are
+ * seen by the way.
+ */
+enum {
+	WAY_SUITE,
+	WAY_MODEL,
+	WAY_AUDIT,
+	WAY_ISOLATION,
+	WAY_ROLLBACK,
+	WAY_MACHINE,
+	WAY_SANITIZER,
+	WAY_COUNT,
+};
 
 static const struct {
 	const char *name;
@@ -24,154 +37,248 @@ static const struct {
 	[WAY_ISOLATION] = {"isolation", ORACLE_ISOLATION},
 	[WAY_ROLLBACK] = {"rollback", ORACLE_ROLLBACK},
 	[WAY_MACHINE] = {"machine", ORACLE_MACHINE},
+	[WAY_SANITIZER] = {"sanitizer", 0},
 };
 
 struct capture {
-	bool caught, crash;
-	char test[64], rule[64]; /* the first test that saw it */
+	bool caught;
+	char test[64]; /* the first test that saw it */
 };
 
 struct mutants {
 	const struct check *check;
 	bool *clean;	/* per test: passes without a defect */
-	uint8_t *seen;	/* per test: bits of the ways that saw the current defect there */
+	bool *noticed;	/* per test: with the current defect, something looked wrong */
 	size_t failing; /* tests that fail without a defect */
 	uint32_t total, caught_by_any;
 	uint32_t caught[WAY_COUNT];
-	uint32_t alone[WAY_COUNT];    /* defects that in some test no other oracle saw */
-	char control[WAY_COUNT][160]; /* the first of these: defect and test */
+	uint32_t crashed; /* caught by the suite because a sanitizer ended its test, and only so */
+	uint32_t alone[WAY_COUNT];    /* defects that nothing else sees in the whole suite */
+	char control[WAY_COUNT][128]; /* the first of these: defect and test */
+	uint32_t unlisted; /* survivors that the list lacks, or that it has and that are caught */
+	char *survivors;   /* the list: a defect and the reason a line */
 };
 
-/* One way of looking at one defect. */
+/* One run of tests with one defect. */
 struct look {
 	struct mutants *mutants;
-	unsigned way;
-	struct capture *capture;
+	const struct suite *suite; /* of which the tests are */
+	unsigned way;		   /* WAY_COUNT: all oracles, only to see where one would speak */
+	struct capture *captures;
 };
 
-static size_t index_of(const struct mutants *mutants, const struct test *test)
+static void catch (struct capture *capture, const struct test *test)
 {
-	return (size_t)(test - mutants->check->suite.tests);
+	if (!capture->caught)
+		snprintf(capture->test, sizeof(capture->test), "%s", test->id);
+	capture->caught = true;
 }
 
 static void note(void *context, const struct test *test, const struct test_result *result)
 {
 	struct look *look = context;
-	size_t index = index_of(look->mutants, test);
 	bool crash = result->status == TEST_FAIL && !result->oracle && !result->expectation;
-	bool seen = look->way == WAY_SUITE ? result->expectation : result->oracle != 0;
 
-	if (!look->mutants->clean[index] || !(seen || crash))
+	if (look->suite == &look->mutants->check->suite &&
+		!look->mutants->clean[test - look->suite->tests])
 		return;
-	/* A crash is the sanitizers' catch, whatever oracle runs beside them. */
-	if (!crash)
-		look->mutants->seen[index] |= (uint8_t)(1u << look->way);
-	else
-		look->mutants->seen[index] = UINT8_MAX;
-	if (look->capture->caught)
-		return;
-	look->capture->caught = true;
-	look->capture->crash = crash;
-	snprintf(look->capture->test, sizeof(look->capture->test), "%s", test->id);
-	snprintf(look->capture->rule, sizeof(look->capture->rule), "%s", result->rule);
+	if (crash)
+		catch (&look->captures[WAY_SANITIZER], test);
+	if (look->way == WAY_COUNT)
+		look->mutants->noticed[test - look->suite->tests] = crash || result->oracle;
+	else if (look->way == WAY_SUITE ? result->expectation : result->oracle != 0)
+		catch (&look->captures[look->way], test);
 }
 
 static void note_baseline(void *context, const struct test *test, const struct test_result *result)
 {
 	struct mutants *mutants = context;
 
-	mutants->clean[index_of(mutants, test)] = result->status == TEST_PASS;
+	mutants->clean[test - mutants->check->suite.tests] = result->status == TEST_PASS;
 	if (result->status == TEST_FAIL || result->status == TEST_BROKEN) {
 		tool_error("%s fails without a defect: %s", test->id, result->message);
 		mutants->failing++;
 	}
 }
 
-static bool look_at(struct mutants *mutants, uint16_t bug, unsigned way, struct capture *capture)
+/* Runs the tests of a selection with the defect. */
+static bool look_at(struct mutants *mutants, uint16_t bug, unsigned way, const bool *selected,
+	struct capture *captures)
 {
+	const struct suite *all = &mutants->check->suite;
+	struct suite some = {.tests = tool_grow(NULL, all->count, sizeof(*some.tests))};
 	struct suite_config config = mutants->check->config;
-	struct look look = {.mutants = mutants, .way = way, .capture = capture};
+	struct look look = {.mutants = mutants,
+		.suite = selected ? &some : all,
+		.way = way,
+		.captures = captures};
 	struct suite_pool pool = {.jobs = mutants->check->jobs,
 		.timeout = TIMEOUT,
 		.quiet = true,
 		.done = note,
 		.context = &look};
 
+	for (size_t t = 0; selected && t < all->count; t++)
+		if (selected[t])
+			some.tests[some.count++] = all->tests[t];
 	config.bug = bug;
-	config.oracles = ways[way].oracles;
-	return suite_run_all(&mutants->check->suite, &config, &pool);
+	config.oracles = way == WAY_COUNT ? ORACLE_ALL : ways[way].oracles;
+	bool complete = !look.suite->count || suite_run_all(look.suite, &config, &pool);
+	free(some.tests);
+	return complete;
 }
 
-/* Tests in which one oracle saw the defect and no other did. */
-static void count_alone(struct mutants *mutants, uint16_t bug)
+/* Something that only one oracle, or only the sanitizers, see in the whole suite. */
+static void count_alone(struct mutants *mutants, uint16_t bug, const struct capture *captures)
 {
-	bool alone[WAY_COUNT] = {false};
+	unsigned only = 0, seen = 0;
 
-	for (size_t t = 0; t < mutants->check->suite.count; t++)
-		for (unsigned way = WAY_MODEL; way < WAY_COUNT; way++) {
-			if ((mutants->seen[t] & ~(1u << WAY_SUITE)) != 1u << way)
-				continue;
-			if (!alone[way] && !mutants->alone[way])
-				snprintf(mutants->control[way], sizeof(mutants->control[way]),
-					"%s in %s", sim_bug_info(bug)->name,
-					mutants->check->suite.tests[t].id);
-			alone[way] = true;
+	for (unsigned way = WAY_MODEL; way < WAY_COUNT; way++)
+		if (captures[way].caught) {
+			only = way;
+			seen++;
 		}
-	for (unsigned way = 0; way < WAY_COUNT; way++)
-		mutants->alone[way] += alone[way];
+	/* What a call shows, the sanitizers are not needed for. */
+	if (seen != 1 || (only == WAY_SANITIZER && captures[WAY_SUITE].caught))
+		return;
+	if (!mutants->alone[only]++)
+		snprintf(mutants->control[only], sizeof(mutants->control[only]), "%s in %s",
+			sim_bug_info(bug)->name, captures[only].test);
 }
 
-static void print_mutant(const struct sim_bug_info *info, const struct capture *catches)
+/* The reason for which the list says that a defect survives, or NULL. */
+static const char *listed_reason(const struct mutants *mutants, const char *name)
 {
-	const struct capture *suite = &catches[WAY_SUITE];
+	size_t length = strlen(name);
 
-	printf("%-28s %-8s", info->name, suite->caught ? "caught" : "SURVIVED");
+	for (const char *line = mutants->survivors; line && *line;) {
+		if (strncmp(line, name, length) == 0 && strchr(" \t", line[length]))
+			return line + length + strspn(line + length, " \t");
+		line = strchr(line, '\n');
+		line += line != NULL;
+	}
+	return NULL;
+}
+
+static void print_mutant(
+	struct mutants *mutants, const struct sim_bug_info *info, const struct capture *captures)
+{
+	const char *reason = listed_reason(mutants, info->name);
+	bool caught = captures[WAY_SUITE].caught || captures[WAY_SANITIZER].caught;
+
+	printf("%-28s %-8s", info->name, caught ? "caught" : "SURVIVED");
 	for (unsigned way = 0; way < WAY_COUNT; way++)
-		if (catches[way].caught)
-			printf(" %s%s", ways[way].name, catches[way].crash ? "(crash)" : "");
-	if (suite->caught)
-		printf("; first by %s", suite->test);
+		if (captures[way].caught)
+			printf(" %s", ways[way].name);
+	if (caught)
+		printf("; first in %s",
+			captures[captures[WAY_SUITE].caught ? WAY_SUITE : WAY_SANITIZER].test);
 	putchar('\n');
-	if (!suite->caught)
+	if (!caught)
 		printf("    %s: %s\n", info->where, info->what);
+	if (!caught && reason)
+		printf("    listed: %.*s\n", (int)strcspn(reason, "\n"), reason);
+	if (caught != !reason) {
+		printf("    %s\n", caught ? "LISTED in conformance/survivors, but caught"
+					  : "NOT LISTED in conformance/survivors");
+		mutants->unlisted++;
+	}
 	fflush(stdout);
 }
 
 static bool run_mutant(struct mutants *mutants, uint16_t bug)
 {
-	struct capture catches[WAY_COUNT] = {0};
+	struct capture captures[WAY_COUNT] = {0};
 	bool any = false;
 
-	memset(mutants->seen, 0, mutants->check->suite.count);
-	for (unsigned way = 0; way < WAY_COUNT; way++) {
-		if (!look_at(mutants, bug, way, &catches[way]))
+	memset(mutants->noticed, 0, mutants->check->suite.count * sizeof(bool));
+	/* An oracle that sees something makes all of them together see something: tests in which
+	 * these see nothing need not be run for each. */
+	if (!look_at(mutants, bug, WAY_SUITE, NULL, captures) ||
+		!look_at(mutants, bug, WAY_COUNT, NULL, captures))
+		return false;
+	for (unsigned way = WAY_MODEL; way <= WAY_MACHINE; way++)
+		if (!look_at(mutants, bug, way, mutants->noticed, captures))
 			return false;
-		mutants->caught[way] += catches[way].caught;
-		any = any || catches[way].caught;
+	for (unsigned way = 0; way < WAY_COUNT; way++) {
+		mutants->caught[way] += captures[way].caught;
+		any = any || captures[way].caught;
+	}
+	/* A crash ends the test of a suite without oracles too. */
+	if (captures[WAY_SANITIZER].caught && !captures[WAY_SUITE].caught) {
+		mutants->caught[WAY_SUITE]++;
+		mutants->crashed++;
 	}
 	mutants->total++;
 	mutants->caught_by_any += any;
-	count_alone(mutants, bug);
-	print_mutant(sim_bug_info(bug), catches);
+	count_alone(mutants, bug, captures);
+	print_mutant(mutants, sim_bug_info(bug), captures);
 	return true;
 }
 
 static int print_score(const struct mutants *mutants)
 {
-	uint32_t suite = mutants->caught[WAY_SUITE], total = mutants->total;
+	uint32_t suite = mutants->caught[WAY_SUITE], total = mutants->total, without = 0;
 
-	fputs("\neach way alone: defects caught; of these, seen by no other oracle in some test\n",
+	fputs("\neach way alone: defects caught; of these, seen by nothing else in the whole "
+	      "suite\n",
 		stdout);
-	for (unsigned way = 0; way < WAY_COUNT; way++)
+	printf("  %-10s %3u, %u of them because a sanitizer ended the test\n", ways[WAY_SUITE].name,
+		suite, mutants->crashed);
+	for (unsigned way = WAY_MODEL; way < WAY_COUNT; way++) {
 		printf("  %-10s %3u %3u%s%s\n", ways[way].name, mutants->caught[way],
-			mutants->alone[way], *mutants->control[way] ? "  as " : "",
+			mutants->alone[way],
+			mutants->alone[way] ? "  as " : "  NO DEFECT OF ITS OWN",
 			mutants->control[way]);
+		without += !mutants->alone[way];
+	}
 	printf("%u defects: %u caught by the suite alone (%.1f %%, goal %d %%), %u with the "
 	       "oracles\n",
 		total, suite, total ? 100.0 * suite / total : 0, GOAL, mutants->caught_by_any);
 	if (mutants->failing)
 		return TOOL_BROKEN;
-	return total && suite * 100 >= total * GOAL ? TOOL_OK : TOOL_FAILED;
+	if (mutants->unlisted)
+		return TOOL_FAILED;
+	/* One defect alone says nothing about the score. */
+	if (mutants->check->config.bug)
+		return mutants->caught_by_any ? TOOL_OK : TOOL_FAILED;
+	return !without && suite * 100 >= total * GOAL ? TOOL_OK : TOOL_FAILED;
+}
+
+/* Lines of the list that name no defect; '#' begins a comment. */
+static uint32_t count_unknown(const char *survivors)
+{
+	uint32_t unknown = 0;
+
+	for (const char *line = survivors; *line;) {
+		size_t length = strcspn(line, "\n"), word = strcspn(line, " \t\n");
+		char name[64];
+
+		snprintf(name, sizeof(name), "%.*s", (int)word, line);
+		if (word && *line != '#' && !sim_bug_find(name)) {
+			tool_error("conformance/survivors: there is no defect '%s'", name);
+			unknown++;
+		}
+		line += length + (line[length] == '\n');
+	}
+	return unknown;
+}
+
+static bool read_survivors(struct mutants *mutants)
+{
+	char *folder = files_tree("conformance");
+	size_t size;
+
+	if (!folder) {
+		tool_error("check --mutants: no folder 'conformance' here or above the binary");
+		return false;
+	}
+	char *path = tool_grow(NULL, strlen(folder) + 16, 1);
+	sprintf(path, "%s/survivors", folder);
+	mutants->survivors = (char *)files_read(path, &size);
+	free(folder);
+	free(path);
+	return mutants->survivors && !count_unknown(mutants->survivors);
 }
 
 int check_mutants(struct check *check)
@@ -187,14 +294,21 @@ int check_mutants(struct check *check)
 			   "preset");
 		return TOOL_SKIPPED;
 	}
+	if (!read_survivors(&mutants))
+		return TOOL_BROKEN;
+	uint16_t only = check->config.bug;
+	check->config.bug = 0;
 	mutants.clean = tool_grow(NULL, check->suite.count, sizeof(bool));
-	mutants.seen = tool_grow(NULL, check->suite.count, 1);
+	mutants.noticed = tool_grow(NULL, check->suite.count, sizeof(bool));
 	memset(mutants.clean, 0, check->suite.count * sizeof(bool));
 	bool complete = suite_run_all(&check->suite, &check->config, &pool);
+	check->config.bug = only;
 	for (uint16_t bug = 1; complete && bug < SIM_BUG_COUNT; bug++)
-		if (!check->config.bug || check->config.bug == bug)
+		if (!only || only == bug)
 			complete = run_mutant(&mutants, bug);
+	int code = complete ? print_score(&mutants) : TOOL_INTERRUPTED;
 	free(mutants.clean);
-	free(mutants.seen);
-	return complete ? print_score(&mutants) : TOOL_INTERRUPTED;
+	free(mutants.noticed);
+	free(mutants.survivors);
+	return code;
 }

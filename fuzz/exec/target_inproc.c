@@ -60,12 +60,27 @@ static void on_memory(
 		target->events.memory(target->events.context, address, old, bytes, count);
 }
 
+static bool is_drivers_fault(const char *rule)
+{
+	static const char *const rules[] = {"access-attached", "access-not-attached",
+		"pin-not-allowed", "unpin-bad-range", "unpin-not-attached", "unpin-without-pin",
+		"unmap-pins-kept"};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (strcmp(rule, rules[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Keeps the first report; one that no driver provokes comes before those. */
 static void on_report(void *context, const char *rule, const char *message)
 {
 	struct target *target = context;
+	bool by_driver = is_drivers_fault(rule);
 
-	if (target->reports++)
+	if (target->reports++ && (by_driver || !target->report.by_driver))
 		return;
+	target->report.by_driver = by_driver;
 	snprintf(target->report.rule, sizeof(target->report.rule), "%s", rule);
 	snprintf(target->report.message, sizeof(target->report.message), "%s", message);
 	target->report.is_warning =

@@ -16,6 +16,7 @@ struct inproc_report {
 	char rule[64];
 	char message[200];
 	bool is_warning; /* a WARN of the kernel, as opposed to a rule of the machine */
+	bool by_driver; /* a WARN that answers a wrong use of the in-kernel API (7.2, 7.4 to 7.8) */
 };
 
 /*

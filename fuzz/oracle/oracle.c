@@ -171,6 +171,10 @@ static bool begin(struct oracle_run *run, const struct prog *prog)
 	struct sim *sim = target_inproc_sim(exec_target(run->pair.impl));
 	run->number = 0;
 	run->driver_ran = false;
+	/* What the last program left when it ended with a finding is not this one's. */
+	struct inproc_report stale;
+	uint32_t all;
+	target_inproc_report(exec_target(run->pair.impl), &stale, &all);
 	if (run->audit)
 		audit_begin(run->audit, sim);
 	if (run->isolation)
@@ -183,13 +187,17 @@ static bool begin(struct oracle_run *run, const struct prog *prog)
 /*
  * A WARN that a program provokes through the in-kernel API (7.2, 7.4 to 7.6) is what the kernel
  * would say to a wrong driver; one that an ioctl provokes is a defect, and so is every broken rule
- * of the machine. Pins that a driver kept when it was asked to give them back, or gave back
- * although they were another one's, are met later.
+ * of the machine, such as those of locks, wherever it is seen. Pins that a driver kept when it was
+ * asked to give them back, or gave back although they were another one's, are met later.
  */
-static bool is_drivers_fault(const struct oracle_run *run, const char *rule)
+static bool is_drivers_fault(
+	const struct oracle_run *run, const struct inproc_report *report, bool in_kernel)
 {
-	return run->driver_ran &&
-	       (!strcmp(rule, "unmap-pins-kept") || !strcmp(rule, "unpin-without-pin"));
+	if (!report->by_driver)
+		return false;
+	return in_kernel ||
+	       (run->driver_ran && (!strcmp(report->rule, "unmap-pins-kept") ||
+					   !strcmp(report->rule, "unpin-without-pin")));
 }
 
 static bool machine_step(
@@ -202,7 +210,7 @@ static bool machine_step(
 		return true;
 	if (!target_inproc_report(exec_target(run->pair.impl), &report, &all))
 		return true;
-	if (report.is_warning && (in_kernel || is_drivers_fault(run, report.rule)))
+	if (is_drivers_fault(run, &report, in_kernel))
 		return true;
 	return finding_set(finding, ORACLE_MACHINE, call, report.rule, "%s%s%s",
 		report.is_warning ? "kernel warning: " : "", report.message,

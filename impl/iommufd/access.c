@@ -20,7 +20,8 @@ int access_create(struct task *task, struct iommufd_context *context, uint8_t dr
 	access->driver_data = driver_data;
 	access->needs_pin = needs_pin;
 	access->has_unmap = has_unmap;
-	access->alignment = needs_pin ? (uint32_t)SIM_PAGE_SIZE : 1;
+	access->alignment =
+		needs_pin && !SIM_BUG(task, ACCESS_ALIGNMENT_NONE) ? (uint32_t)SIM_PAGE_SIZE : 1;
 	object_add_user(task, object);
 	object_publish(task, context, object);
 	*out = access;
@@ -64,6 +65,8 @@ void ioas_notify_unmap(struct task *task, struct ioas *ioas, uint64_t iova, uint
 	for (uint32_t index = 0; (access = next_listed(task, ioas, &index)); index++) {
 		access_call_unmap(task, access, iova, length);
 		object_put(task, access->context, &access->object);
+		if (SIM_BUG(task, NOTIFY_FIRST_ONLY))
+			break;
 	}
 }
 
@@ -104,7 +107,7 @@ static int change_ioas(struct task *task, struct access *access, struct ioas *io
 
 	if (access->ioas != access->ioas_unpin)
 		return -EBUSY;
-	if (old == ioas)
+	if (old == ioas && !SIM_BUG(task, REPLACE_SAME_NOTIFIED))
 		return 0;
 	if (!SIM_BUG(task, CHANGE_IN_CALLBACK))
 		access->ioas = NULL;
@@ -156,7 +159,7 @@ int access_replace(struct task *task, struct access *access, uint32_t ioas_id)
 	int rc = -ENOENT;
 
 	mutex_lock(task, &access->lock);
-	if (access->ioas) {
+	if (access->ioas || SIM_BUG(task, REPLACE_DETACHED)) {
 		ioas = ioas_get(task, access->context, ioas_id);
 		if (ioas) {
 			rc = change_ioas(task, access, ioas);

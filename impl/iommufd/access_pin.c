@@ -48,7 +48,7 @@ static int check_pin(struct task *task, const struct walk *walk, uint32_t flags)
 	const struct area *area = walk->area;
 	const uint64_t mask = SIM_PAGE_SIZE - 1;
 
-	if (area->prevent_access)
+	if (area->prevent_access && !SIM_BUG(task, PIN_PREVENTED))
 		return -EINVAL;
 	if ((area->offset + (walk->at - area->node.first)) & mask)
 		return -EINVAL;
@@ -108,7 +108,7 @@ int access_pin_pages(struct task *task, struct access *access, uint64_t iova, ui
 	uint64_t last;
 	int rc = -ENOENT;
 
-	if (!access->needs_pin || !access->has_unmap) {
+	if ((!access->needs_pin || !access->has_unmap) && !SIM_BUG(task, PIN_NEEDS_PIN)) {
 		sim_warn(task, "pin-not-allowed", "access %u was not made for pins",
 			access->object.id);
 		return -EINVAL;

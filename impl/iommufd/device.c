@@ -185,7 +185,7 @@ static int device_change(struct task *task, struct device *device, uint32_t *pt_
 			*pt_id = used->object.id;
 		mutex_unlock(task, &ioas->mutex);
 	} else {
-		rc = -EINVAL;
+		rc = SIM_BUG(task, PT_TYPE_LOOKUP) ? -ENOENT : -EINVAL;
 	}
 	object_put(task, device->context, object);
 	if (old)

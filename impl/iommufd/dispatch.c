@@ -24,7 +24,7 @@ static const command_handler handlers[CALL_ID_COUNT] = {
 static const uint16_t command_rows[COMMAND_SLOTS + 2] = {
 	[(IOMMU_OPTION & 0xff) - IOMMUFD_CMD_BASE] = CALL_ID_IOMMU_OPTION_RLIMIT_MODE + 1,
 	[(IOMMU_TEST_CMD & 0xff) - IOMMUFD_CMD_BASE] = CALL_ID_IOMMU_TEST_OP_ADD_RESERVED + 1,
-#define IOMMUFD_IOCTL(type, number, ...)			[((number)&0xff) - IOMMUFD_CMD_BASE] =
+#define IOMMUFD_IOCTL(type, number, ...)			[((number) & 0xff) - IOMMUFD_CMD_BASE] =
 #define IOMMUFD_SELECTED(type, number, min, member, value, ...) [COMMAND_SLOTS + (value)] =
 #define CALL(identifier, name, row, ...)			row CALL_ID_##identifier + 1,
 #define CALL_LATER(identifier, name, row, ...)			row CALL_ID_##identifier + 1,
@@ -74,7 +74,7 @@ static int command_copy_in(struct command *command, const struct call_row *row)
 			if (rc < 0)
 				return rc;
 			if (!rc)
-				return -E2BIG;
+				return SIM_BUG(task, TAIL_INVALID) ? -EINVAL : -E2BIG;
 		}
 		count = row->size;
 	} else if (user_size < row->size) {
@@ -126,6 +126,8 @@ int64_t iommufd_file_ioctl(struct task *task, struct file *file, uint32_t number
 			!row->implemented)
 			row = NULL;
 	}
+	if (!row && SIM_BUG(task, HOLE_SIZE_UNREAD))
+		return -ENOTTY;
 	rc = copy_from_user(
 		task, &command.user_size_word, argument, sizeof(command.user_size_word));
 	if (rc)

@@ -20,7 +20,7 @@ int64_t handle_IOMMU_IOAS_ALLOC(struct command *command)
 	struct ioas *ioas;
 	int rc;
 
-	if (command->ioas_alloc.flags)
+	if (command->ioas_alloc.flags && !SIM_BUG(task, IOAS_ALLOC_FLAGS))
 		return -EOPNOTSUPP;
 	rc = object_alloc(task, context, sizeof(*ioas), OBJECT_IOAS, &object);
 	if (rc)
@@ -152,18 +152,24 @@ int64_t handle_IOMMU_IOAS_ALLOW_IOVAS(struct command *command)
 	struct task *task = command->task;
 	struct range_tree allowed;
 	struct ioas *ioas;
+	uint32_t count;
 	int rc = 0;
 
-	if (command->allow_iovas.__reserved)
+	if (command->allow_iovas.__reserved && !SIM_BUG(task, ALLOW_RESERVED_FIELD))
 		return -EOPNOTSUPP;
 	ioas = ioas_get(task, command->context, command->allow_iovas.ioas_id);
 	if (!ioas)
 		return -ENOENT;
 	range_tree_init(&allowed);
-	for (uint32_t i = 0; i < command->allow_iovas.num_iovas && !rc; i++)
+	count = command->allow_iovas.num_iovas;
+	if (SIM_BUG(task, ALLOW_LAST_IGNORED) && count)
+		count--;
+	for (uint32_t i = 0; i < count && !rc; i++)
 		rc = allow_element(command, &allowed, i);
 	if (!rc)
 		rc = ioas_replace_allowed(task, ioas, &allowed);
+	else if (rc == -ENOMEM && allowed.count && SIM_BUG(task, ALLOW_PARTIAL))
+		ioas_replace_allowed(task, ioas, &allowed);
 	ranges_free(task, &allowed);
 	ioas_put(task, ioas);
 	return rc;
@@ -198,7 +204,7 @@ static int ranges_emit_all(struct command *command, struct ioas *ioas, uint32_t 
 		}
 		if (node->last == UINT64_MAX)
 			return 0;
-		if (node->last + 1 > next)
+		if (node->last + 1 > next || SIM_BUG(command->task, RANGES_NOT_MERGED))
 			next = node->last + 1;
 	}
 	return ranges_emit(command, next, UINT64_MAX, total);
@@ -211,7 +217,7 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 	struct ioas *ioas;
 	int rc;
 
-	if (command->iova_ranges.__reserved)
+	if (command->iova_ranges.__reserved && !SIM_BUG(task, RANGES_RESERVED_FIELD))
 		return -EOPNOTSUPP;
 	ioas = ioas_get(task, command->context, command->iova_ranges.ioas_id);
 	if (!ioas)
@@ -220,10 +226,11 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 	rc = ranges_emit_all(command, ioas, &total);
 	if (!rc) {
 		command->iova_ranges.num_iovas = total;
-		command->iova_ranges.out_iova_alignment = ioas->alignment;
+		command->iova_ranges.out_iova_alignment =
+			SIM_BUG(task, RANGES_ALIGNMENT) ? 1 : ioas->alignment;
 		if (total <= capacity || !SIM_BUG(task, RANGES_SHORT_NOT_WRITTEN))
 			rc = command_respond(command);
-		if (!rc && total > capacity)
+		if (!rc && total + SIM_BUG(task, RANGES_FULL) > capacity)
 			rc = -EMSGSIZE;
 	}
 	up_read(task, &ioas->iova_rwsem);

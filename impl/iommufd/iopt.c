@@ -8,7 +8,7 @@ int ioas_reserve(
 {
 	struct reserved_range *reserved;
 
-	if (range_map_first(&ioas->areas, first, last))
+	if (range_map_first(&ioas->areas, first, last) && !SIM_BUG(task, RESERVE_AREA))
 		return -EADDRINUSE;
 	if (range_first(&ioas->allowed, first, last) && !SIM_BUG(task, RESERVE_ALLOWED))
 		return -EADDRINUSE;
@@ -81,10 +81,12 @@ int ioas_check_fixed(struct task *task, const struct ioas *ioas, uint64_t iova, 
 {
 	uint64_t last, checked_first = iova, checked_last;
 
-	if (iova & (ioas->alignment - 1))
+	if (iova & (ioas->alignment - 1) && !SIM_BUG(task, FIXED_MISALIGNED))
 		return -EINVAL;
 	if (__builtin_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
+	if (SIM_BUG(task, FIXED_END_SIGNED))
+		last = (uint64_t)((int64_t)iova + (int64_t)(length - 1));
 	checked_last = last;
 	if (SIM_BUG(task, FIXED_RESERVED_FIRST) && iova < last)
 		checked_first++;
@@ -178,7 +180,8 @@ static bool choose_in_window(const struct choice *choice, const struct ioas *ioa
  * and last page. */
 static int choose_window(const struct choice *choice, const struct ioas *ioas, uint64_t *iova)
 {
-	const uint64_t lowest = SIM_PAGE_SIZE, highest = UINT64_MAX - SIM_PAGE_SIZE;
+	const uint64_t lowest = SIM_BUG(choice->task, AUTOMATIC_FIRST_PAGE) ? 0 : SIM_PAGE_SIZE;
+	const uint64_t highest = UINT64_MAX - SIM_PAGE_SIZE;
 	struct range_node *node = range_lowest(&ioas->allowed);
 
 	if (!node || SIM_BUG(choice->task, ALLOWED_IGNORED))
@@ -186,7 +189,8 @@ static int choose_window(const struct choice *choice, const struct ioas *ioas, u
 	while (node) {
 		uint64_t first = node->first, last = node->last;
 
-		for (node = range_successor(node); node && node->first == last + 1;
+		for (node = range_successor(node); node && node->first == last + 1 &&
+						   !SIM_BUG(choice->task, ALLOWED_NOT_MERGED);
 			node = range_successor(node))
 			last = node->last;
 		if (first < lowest)
@@ -205,16 +209,17 @@ int ioas_choose_iova(struct task *task, const struct ioas *ioas, uint64_t addres
 	struct choice choice = {.task = task, .length = length};
 	uint64_t lowest_bit = address & -address;
 
-	if (!length || length >= UINT64_MAX / 2)
+	if (!length || (length >= UINT64_MAX / 2 && !SIM_BUG(task, AUTOMATIC_HALF)))
 		return -EOVERFLOW;
 	choice.alignment = length == 1 ? 1 : UINT64_C(1) << (64 - __builtin_clzll(length - 1));
-	if (address && lowest_bit < choice.alignment)
+	if (address && lowest_bit < choice.alignment && !SIM_BUG(task, AUTOMATIC_ADDRESS))
 		choice.alignment = lowest_bit;
 	if (choice.alignment > SIM_HUGE_SIZE)
 		choice.alignment = SIM_HUGE_SIZE;
 	if (choice.alignment < ioas->alignment && !SIM_BUG(task, AUTOMATIC_MISALIGNED))
 		return -EINVAL;
-	choice.page_offset = address & (SIM_PAGE_SIZE - 1);
+	if (!SIM_BUG(task, AUTOMATIC_OFFSET))
+		choice.page_offset = address & (SIM_PAGE_SIZE - 1);
 	return choose_window(&choice, ioas, iova);
 }
 
@@ -230,7 +235,7 @@ uint64_t ioas_syz_iova(struct task *task, struct ioas *ioas, uint64_t value)
 		for (; nth && node && range_map_successor(node); nth--)
 			node = range_map_successor(node);
 		if (node)
-			iova = node->first + offset;
+			iova = node->first + (SIM_BUG(task, SYZ_OFFSET) ? 0 : offset);
 	}
 	up_read(task, &ioas->iova_rwsem);
 	return iova;

@@ -93,11 +93,14 @@ static int add_domain_locked(struct task *task, struct ioas *ioas, struct iommu_
 	rc = reserve_aperture(task, ioas, domain);
 	if (rc)
 		return rc;
+	if (SIM_BUG(task, ALIGNMENT_BEFORE_FILL))
+		ioas->alignment = (uint32_t)alignment;
 	rc = grow(task, &ioas->domains, &ioas->domain_room, ioas->domain_count);
 	if (!rc)
 		rc = fill_areas(task, ioas, domain);
 	if (rc) {
-		ioas_unreserve(task, ioas, domain);
+		if (!SIM_BUG(task, DOMAIN_FAILURE_RESERVATION))
+			ioas_unreserve(task, ioas, domain);
 		return rc;
 	}
 	ioas->domains[ioas->domain_count++] = domain;

@@ -24,7 +24,8 @@ static int piece_check(
 	if (flags & IOMMU_IOAS_MAP_WRITEABLE && !piece->pages->writable &&
 		!SIM_BUG(task, COPY_READ_ONLY_SOURCE))
 		return -EPERM;
-	if (piece->offset & (SIM_PAGE_SIZE - 1) & (ioas->alignment - 1))
+	if (piece->offset & (SIM_PAGE_SIZE - 1) & (ioas->alignment - 1) &&
+		!SIM_BUG(task, MAP_OFFSET_MISALIGNED))
 		return -EINVAL;
 	return 0;
 }
@@ -37,7 +38,7 @@ static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pi
 	uint32_t i;
 	int rc;
 
-	if (length & (ioas->alignment - 1) || !length)
+	if ((length & (ioas->alignment - 1) && !SIM_BUG(task, MAP_LENGTH_MISALIGNED)) || !length)
 		return -EINVAL;
 	if (flags & IOMMU_IOAS_MAP_FIXED_IOVA)
 		rc = ioas_check_fixed(task, ioas, start, length);
@@ -159,7 +160,7 @@ int64_t handle_IOMMU_IOAS_MAP(struct command *command)
 	struct ioas *ioas;
 	int rc;
 
-	if (map->flags & ~(uint32_t)MAP_FLAGS || map->__reserved)
+	if ((map->flags & ~(uint32_t)MAP_FLAGS || map->__reserved) && !SIM_BUG(task, MAP_FLAGS))
 		return -EOPNOTSUPP;
 	if (map->iova == UINT64_MAX || map->length == UINT64_MAX)
 		return -EOVERFLOW;
@@ -169,7 +170,8 @@ int64_t handle_IOMMU_IOAS_MAP(struct command *command)
 			return -ENOENT;
 		ioas_put(task, ioas);
 	}
-	if (!(map->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
+	if (!(map->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)) &&
+		!SIM_BUG(task, MAP_NO_ACCESS))
 		return -EINVAL;
 	ioas = ioas_get(task, command->context, map->ioas_id);
 	if (!ioas)
@@ -232,7 +234,8 @@ static int source_scan(struct task *task, struct ioas *ioas, uint64_t first, uin
 
 		if (node->first > first || !area->pages)
 			break;
-		rc = source_add(task, source, area->pages, area->offset + (first - node->first),
+		rc = source_add(task, source, area->pages,
+			area->offset + (SIM_BUG(task, COPY_FIRST_PAGE) ? 0 : first - node->first),
 			end - first + 1);
 		if (rc)
 			return rc;
@@ -240,7 +243,7 @@ static int source_scan(struct task *task, struct ioas *ioas, uint64_t first, uin
 			return 0;
 		first = end + 1;
 	}
-	return -ENOENT;
+	return source->count && SIM_BUG(task, COPY_HOLE) ? 0 : -ENOENT;
 }
 
 /* Steps 5 to 8. */
@@ -318,12 +321,13 @@ int64_t handle_IOMMU_IOAS_COPY(struct command *command)
 
 	if (copy->flags & MOCK_FLAGS_ACCESS_SYZ)
 		copy_syz(command);
-	if (copy->flags & ~(uint32_t)MAP_FLAGS)
+	if (copy->flags & ~(uint32_t)MAP_FLAGS && !SIM_BUG(task, COPY_FLAGS))
 		return -EOPNOTSUPP;
 	if (copy->length == UINT64_MAX || copy->src_iova == UINT64_MAX ||
 		copy->dst_iova == UINT64_MAX)
 		return -EOVERFLOW;
-	if (!(copy->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
+	if (!(copy->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)) &&
+		!SIM_BUG(task, COPY_NO_ACCESS))
 		return -EINVAL;
 	source.pieces = source.few;
 	source.room = COPY_PIECES;

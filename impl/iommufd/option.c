@@ -19,7 +19,7 @@ static int rlimit_mode_set(struct command *command)
 	if (!task_capable(task, SIM_CAP_SYS_RESOURCE) && !SIM_BUG(task, OPTION_UNPRIVILEGED))
 		return -EPERM;
 	spin_lock(task, &context->objects_lock);
-	if (context->objects.used)
+	if (context->objects.used && !SIM_BUG(task, RLIMIT_NOT_EMPTY))
 		rc = -EBUSY;
 	else if (command->option.val64 > 1)
 		rc = -EINVAL;
@@ -34,7 +34,7 @@ int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command)
 	struct iommu_option *option = &command->option;
 	int rc = 0;
 
-	if (option->__reserved || option->object_id)
+	if (option->__reserved || (option->object_id && !SIM_BUG(command->task, RLIMIT_OBJECT)))
 		return -EOPNOTSUPP;
 	if (option->op == IOMMU_OPTION_OP_GET)
 		option->val64 = command->context->account_mm;
@@ -60,10 +60,10 @@ int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command)
 	if (!ioas)
 		return -ENOENT;
 	if (option->op == IOMMU_OPTION_OP_GET)
-		option->val64 = !ioas->small_pages;
+		option->val64 = ioas->small_pages == SIM_BUG(task, OPTION_GET_INVERTED);
 	else if (option->op != IOMMU_OPTION_OP_SET)
 		rc = -EOPNOTSUPP;
-	else if (option->val64 > 1)
+	else if (option->val64 > 1 && !SIM_BUG(task, OPTION_VALUE))
 		rc = -EINVAL;
 	else
 		rc = ioas_set_large_pages(task, ioas, option->val64);

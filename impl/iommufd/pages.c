@@ -22,10 +22,11 @@ struct pages *pages_create(struct task *task, struct iommufd_context *context, u
 		(length >> SIM_PAGE_SHIFT) +
 		(((length & (SIM_PAGE_SIZE - 1)) + offset + SIM_PAGE_SIZE - 1) >> SIM_PAGE_SHIFT);
 	pages->writable = writable;
-	if (task_capable(task, SIM_CAP_IPC_LOCK))
+	if (task_capable(task, SIM_CAP_IPC_LOCK) && !SIM_BUG(task, CAPABILITY_IGNORED))
 		pages->account = ACCOUNT_NONE;
 	else
-		pages->account = context->account_mm ? ACCOUNT_MM : ACCOUNT_USER;
+		pages->account = context->account_mm && !SIM_BUG(task, ACCOUNT_MODE) ? ACCOUNT_MM
+										     : ACCOUNT_USER;
 	/* The three trees are zero, which is empty: most objects never need them. */
 	return pages;
 }
@@ -352,9 +353,13 @@ static int area_map_domain(struct task *task, struct ioas *ioas, struct area *ar
 
 static void area_unmap_domain(struct task *task, struct area *area, struct iommu_domain *domain)
 {
-	iommu_unmap(task, domain, area->node.first, area_length(area));
+	uint64_t length = area_length(area);
+
+	iommu_unmap(task, domain, area->node.first, length);
+	if (SIM_BUG(task, UNMAP_FLUSH_SHORT) && length > SIM_PAGE_SIZE)
+		length -= SIM_PAGE_SIZE;
 	if (!SIM_BUG(task, UNMAP_NOT_FLUSHED))
-		iommu_flush(task, domain, area->node.first, area_length(area));
+		iommu_flush(task, domain, area->node.first, length);
 }
 
 /* The node that says that domains need the area's pages; in no tree yet. */

@@ -46,7 +46,8 @@ int64_t handle_IOMMU_TEST_OP_CREATE_ACCESS(struct command *command)
 	struct file *file = NULL;
 	int fd, rc = -ENOMEM;
 
-	if (flags & ~(uint32_t)MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES)
+	if (flags & ~(uint32_t)MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES &&
+		!SIM_BUG(task, CREATE_ACCESS_FLAGS))
 		return -EOPNOTSUPP;
 	driver = sim_alloc(task, sizeof(*driver));
 	if (!driver)
@@ -92,11 +93,15 @@ int64_t handle_IOMMU_TEST_OP_DESTROY_ACCESS_PAGES(struct command *command)
 		return -EBADFD;
 	mutex_lock(task, &driver->lock);
 	for (item = driver->items; item; previous = item, item = item->next) {
-		if (item->id != command->test.destroy_access_pages.access_pages_id)
+		if (item->id != command->test.destroy_access_pages.access_pages_id &&
+			!SIM_BUG(task, ACCESS_PAGES_ANY))
 			continue;
 		items_remove(&driver->items, &driver->newest_item, previous);
+		if (SIM_BUG(task, ITEM_FREED_EARLY))
+			sim_free(task, item, sizeof(*item));
 		access_unpin_pages(task, driver->access, item->iova, item->length);
-		sim_free(task, item, sizeof(*item));
+		if (!SIM_BUG(task, ITEM_FREED_EARLY))
+			sim_free(task, item, sizeof(*item));
 		rc = 0;
 		break;
 	}
@@ -125,7 +130,7 @@ static int check_pages(struct task *task, uint64_t uptr, struct page **pages, ui
 
 		if (!page)
 			return -EFAULT;
-		if (page != pages[i])
+		if (page != pages[i] && !SIM_BUG(task, ACCESS_PAGES_UNCOMPARED))
 			return -EBADE;
 	}
 	return 0;
@@ -253,7 +258,7 @@ int64_t handle_IOMMU_TEST_OP_ACCESS_RW(struct command *command)
 
 	if (command->test.access_rw.length > IOMMUFD_BUFFER_MAX)
 		return -ENOMEM;
-	if (command->test.access_rw.flags & ~known)
+	if (command->test.access_rw.flags & ~known && !SIM_BUG(command->task, ACCESS_RW_FLAGS))
 		return -EOPNOTSUPP;
 	driver = test_access_get(command->task, command->test.id, &file);
 	if (!driver)

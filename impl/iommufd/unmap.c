@@ -42,7 +42,8 @@ static int unmap_check(struct task *task, struct area *area, struct unmap_walk *
 		return -EBUSY;
 	if (SIM_BUG(task, UNMAP_TAIL_CUT) && last < UINT64_MAX)
 		last++;
-	if (area->node.first < walk->start || area->node.last > last)
+	if ((area->node.first < walk->start && !SIM_BUG(task, UNMAP_HEAD_CUT)) ||
+		area->node.last > last)
 		return -ENOENT;
 	if (area->node.first != walk->start)
 		walk->tries = 0;
@@ -109,7 +110,7 @@ int ioas_unmap(
 		ioas_notify_unmap(task, ioas, iova, length);
 		if (callback_locked)
 			up_read(task, &ioas->domains_rwsem);
-		if (++walk.tries > IOMMUFD_UNMAP_TRIES) {
+		if (++walk.tries > IOMMUFD_UNMAP_TRIES + SIM_BUG(task, UNMAP_ONE_MORE)) {
 			sim_warn(task, "unmap-pins-kept",
 				"drivers keep pins of IOVA 0x%llx of IOAS %u",
 				(unsigned long long)iova, ioas->object.id);
@@ -143,9 +144,10 @@ static int ioas_unmap_range(struct command *command, struct ioas *ioas)
 	rc = ioas_unmap(task, ioas, unmap->iova, last, &unmapped);
 	if (rc)
 		return rc;
-	if (!unmapped && !all)
+	if (!unmapped && !all && !SIM_BUG(task, UNMAP_NOTHING))
 		return -ENOENT;
-	unmap->length = unmapped;
+	if (!SIM_BUG(task, UNMAP_LENGTH))
+		unmap->length = unmapped;
 	return 0;
 }
 
