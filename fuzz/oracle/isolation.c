@@ -109,7 +109,8 @@ static bool touch_areas(struct isolation *isolation, const struct oracle_step *s
 
 	if (!ioas)
 		return true;
-	range_map_for_each (node, &ioas->areas) {
+	range_map_for_each(node, &ioas->areas)
+	{
 		if (!area_of(node)->pages)
 			continue;
 		if (++areas > AREAS_MAX)

@@ -76,7 +76,8 @@ static void hash_ioas(struct state *state, const struct ioas *ioas)
 	struct range_item *item;
 
 	mix(&state->parts[PART_RANGES], ioas->alignment | (uint64_t)ioas->small_pages << 32);
-	range_map_for_each (item, &ioas->areas) {
+	range_map_for_each(item, &ioas->areas)
+	{
 		const struct area *area = area_of(item);
 		uint64_t *part = &state->parts[PART_AREAS];
 

@@ -33,9 +33,10 @@
 #define IOMMUFD_DESTROY_TIMEOUT                                                                    \
 	60000U			 /* milliseconds that destroying waits for short references, 2.5 */
 #define IOMMUFD_UNMAP_TRIES 100U /* callback rounds that leave pins before EDEADLOCK, 3.9 */
-#define IOMMUFD_TEMP_MEMORY 65536U		 /* bytes of scratch buffer, 10.26 */
-#define IOMMUFD_BUFFER_MAX  (UINT64_C(16) << 20) /* bytes of one access or DMA by the tests, 10.14 \
-						  */
+#define IOMMUFD_TEMP_MEMORY 65536U /* bytes of scratch buffer, 10.26 */
+#define IOMMUFD_BUFFER_MAX                                                                         \
+	(UINT64_C(16) << 20) /* bytes of one access or DMA by the tests, 10.14                     \
+			      */
 
 enum object_type {
 	OBJECT_ANY, /* lookups only */

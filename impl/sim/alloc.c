@@ -74,12 +74,12 @@ static inline unsigned class_of(size_t size, size_t *bytes)
 
 	if (size <= LINE) {
 		class = size ? (unsigned)((size - 1) / TINY_STEP) : 0;
-		*bytes = ((size_t) class + 1) * TINY_STEP;
+		*bytes = ((size_t)class + 1) * TINY_STEP;
 		return class;
 	}
 	if (size <= SMALL_MAX) {
 		class = (unsigned)((size - 1) / LINE);
-		*bytes = ((size_t) class + 1) * LINE;
+		*bytes = ((size_t)class + 1) * LINE;
 		return LINE / TINY_STEP - 1 + class;
 	}
 	shift = 64u - (unsigned)__builtin_clzll((unsigned long long)size - 1);

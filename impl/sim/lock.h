@@ -89,15 +89,15 @@ struct wait_queue {
 
 static inline struct mutex mutex_init(enum lock_class class)
 {
-	return (struct mutex){.class = (uint16_t) class};
+	return (struct mutex){.class = (uint16_t)class};
 }
 static inline struct rwsem rwsem_init(enum lock_class class)
 {
-	return (struct rwsem){.class = (uint16_t) class};
+	return (struct rwsem){.class = (uint16_t)class};
 }
 static inline struct spinlock spinlock_init(enum lock_class class)
 {
-	return (struct spinlock){.class = (uint16_t) class};
+	return (struct spinlock){.class = (uint16_t)class};
 }
 
 /* What a task knows of its locks: the first member of struct task, for the inline paths below only.

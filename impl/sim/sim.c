@@ -11,8 +11,9 @@
 #include "impl/sim/sim_private.h"
 
 #define DEFAULT_MEM_PAGES 16384
-#define PHYSICAL_FIRST	  UINT64_C(0x100000) /* page number: 4 GiB, so that no physical address is 0 \
-					      */
+#define PHYSICAL_FIRST                                                                             \
+	UINT64_C(0x100000) /* page number: 4 GiB, so that no physical address is 0                 \
+			    */
 
 /* Everything but the arena's chunks, the host locks and the scheduler. False: host memory is short.
  */
