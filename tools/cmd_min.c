@@ -235,6 +235,17 @@ static const char *kind_of(const struct failure *failure)
 	return failure->crash ? "crash" : oracle_name(failure->oracle);
 }
 
+/* The first kernel that knows all calls, if not the oldest; a program may name its own kernel. */
+static uint16_t first_kernel(const struct prog *prog)
+{
+	uint16_t first = LINUX(6, 2);
+
+	for (uint32_t i = 0; i < prog->call_count && !prog->options.kernel; i++)
+		if (prog_row(&prog->calls[i])->since > first)
+			first = prog_row(&prog->calls[i])->since;
+	return first > LINUX(6, 2) ? first : 0;
+}
+
 static bool print_text(const struct min *min, const struct prog *prog, bool plain, FILE *out)
 {
 	struct prog_text text;
@@ -248,6 +259,7 @@ static bool print_text(const struct min *min, const struct prog *prog, bool plai
 		min->failure.rule);
 	text.header.description = tool_copy(description);
 	text.header.id = id_of_output(min->output);
+	text.header.since = first_kernel(prog);
 	if (!plain)
 		expect_from_model(&text, min->kernel);
 	prog_print(&text, out);

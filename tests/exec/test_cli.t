@@ -167,10 +167,11 @@ says 77 'passes.prog: does not fail' 'min: a program that does not fail' "$iommu
 # -- min: the result is a test of the implementation without the defect --
 minimise() { # DEFECT PROGRAM FAILURE
 	exits 0 "min: $1" "$other" min --bug "$1" --output "$work/$1.prog" "$2"
-	grep -q "$3; " "$work/err" && grep -q "^#: id $1\$" "$work/$1.prog" && grep -q ' -> ' "$work/$1.prog" &&
+	grep -q "$3; " "$work/err" && grep -q "^#: id $1\b" "$work/$1.prog" && grep -q ' -> ' "$work/$1.prog" &&
 		grep -q '= open /dev/iommu' "$work/$1.prog"
 	ok $? "min: $1: kind of failure, id, path and expectations"
 	exits 0 "min: $1: check passes on the result" "$iommuzz" check "$work/$1.prog"
+	exits 0 "min: $1: the result is in canonical form" "$iommuzz" fmt --check "$work/$1.prog"
 	"$other" check --bug "$1" "$work/$1.prog" >"$work/out" 2>"$work/err"
 	[ $? -eq 1 ]
 	ok $? "min: $1: check fails with the defect"
