@@ -407,13 +407,14 @@ const struct command command_min = {
 		"fail-nth "
 		"N) nothing\n"
 		"is expected.\n\n"
-		"FILE is a program as text or a crash file of a fuzzing engine (- is standard "
-		"input).",
+		"FILE is a program as text, as iommuzz fuzz leaves it beside each finding "
+		"(FINDING.prog), or a\n"
+		"crash file of fuzz_iommufd (- is standard input).",
 	.options = min_options,
 	.exit_status = "0   a program that still fails was printed\n"
 		       "2   wrong usage, or a file that cannot be read, parsed or written\n"
 		       "77  the program does not fail, or cannot be run here",
-	.examples = "iommuzz min crash-1f3a > corpus/regress/what-it-was.prog\n"
-		    "build/asan/iommuzz min -O corpus/regress/what-it-was.prog crash-1f3a",
+	.examples = "iommuzz min crash-1f3a.prog > corpus/regress/what-it-was.prog\n"
+		    "build/asan/iommuzz min -O corpus/regress/what-it-was.prog crash-1f3a.prog",
 	.run = run,
 };

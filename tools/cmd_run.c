@@ -322,12 +322,13 @@ const struct command command_run = {
 	.name = "run",
 	.brief = "run programs or crash files and show what every call did",
 	.synopsis = "iommuzz run [OPTION]... FILE...",
-	.description = "Runs each FILE, a program as text or in binary form as fuzzing engines "
-		       "keep it (- is standard\n"
-		       "input), and prints for every call its line, its result, the fields it set "
-		       "and the user memory\n"
-		       "it wrote. Calls in callbacks are indented; they come before the call that "
-		       "they ran in.\n\n"
+	.description = "Runs each FILE, a program as text or in the binary form of fuzz_iommufd's "
+		       "inputs (- is standard\n"
+		       "input; of other targets' findings, iommuzz fuzz leaves the program beside "
+		       "them), and prints for\n"
+		       "every call its line, its result, the fields it set and the user memory it "
+		       "wrote. Calls in callbacks are\n"
+		       "indented; they come before the call that they ran in.\n\n"
 		       "The oracles watch. The first thing that is wrong ends the program and is "
 		       "printed as a finding:\n"
 		       "which oracle, which rule, which call, expected and got. Expectations of "
