@@ -227,7 +227,7 @@ while [ $i -lt 4 ]; do
 	printf 'repeat 65535: fill mem+0 length=16M value=%d\n' $i >>"$work/slow.prog"
 	i=$((i + 1))
 done
-timeout --preserve-status -s INT 1 "$iommuzz" check --target model --json "$work/cut.json" "$work/slow.prog" \
+timeout --preserve-status -s INT 3 "$iommuzz" check --target model --json "$work/cut.json" "$work/slow.prog" \
 	>"$work/out" 2>"$work/err"
 status=$?
 [ $status -eq 130 ] && grep -q 'Bail out! interrupted' "$work/out"
