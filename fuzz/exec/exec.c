@@ -189,11 +189,14 @@ static uint64_t call_work(const struct prog *prog, const struct call *call)
 	for (unsigned f = 0; f < row->field_count; f++) {
 		const struct value *value = prog_value(prog, call, f);
 
-		if (row->fields[f].kind != FIELD_LENGTH || value->kind != VALUE_NUMBER)
+		uint64_t length = value->number;
+
+		if (row->fields[f].kind != FIELD_LENGTH || value->kind == VALUE_UNSET)
 			continue;
-		/* Longer than any memory: refused early. */
-		work += (value->number < WORK_LENGTH_MAX ? value->number : WORK_LENGTH_MAX) >>
-			shift;
+		/* Addresses and outputs stand for large numbers; memory ends anyway. */
+		if (value->kind != VALUE_NUMBER || length > WORK_LENGTH_MAX)
+			length = WORK_LENGTH_MAX;
+		work += length >> shift;
 	}
 	return work * (call->repeat ? call->repeat : 1);
 }

@@ -118,9 +118,19 @@ static bool sorted_and_apart(const struct trace_change *changes, uint32_t count)
 	return true;
 }
 
-/* Puts a cluster of touching changes together as one, its bytes at the end of trace->bytes. */
+static int by_start(const void *a, const void *b)
+{
+	const struct trace_change *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/*
+ * Puts a cluster of touching changes together as one, its bytes at the end of trace->bytes. The
+ * cluster loses its order.
+ */
 static struct trace_change merge_cluster(
-	struct trace *trace, const struct trace_change *cluster, uint32_t count)
+	struct trace *trace, struct trace_change *cluster, uint32_t count)
 {
 	struct trace_change merged = {.address = cluster[0].address, .start = trace->byte_count};
 	uint64_t end = 0;
@@ -134,18 +144,10 @@ static struct trace_change merge_cluster(
 	trace->byte_count += merged.count;
 	/* In the order in which they were added (start rises with it), so that the last writer
 	 * wins. */
-	for (uint32_t below = 0;;) {
-		const struct trace_change *next = NULL;
-
-		for (uint32_t i = 0; i < count; i++)
-			if (cluster[i].start >= below && (!next || cluster[i].start < next->start))
-				next = &cluster[i];
-		if (!next)
-			break;
-		memcpy(trace->bytes + merged.start + (next->address - merged.address),
-			trace->bytes + next->start, next->count);
-		below = next->start + 1;
-	}
+	qsort(cluster, count, sizeof(*cluster), by_start);
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(trace->bytes + merged.start + (cluster[i].address - merged.address),
+			trace->bytes + cluster[i].start, cluster[i].count);
 	return merged;
 }
 
