@@ -54,6 +54,18 @@ void exec_memory_event(
 	}
 }
 
+/* Whether each of eight bytes differs: their difference holds no zero byte. */
+static bool all_differ(const uint8_t *old, const uint8_t *bytes)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t a, b;
+
+	memcpy(&a, old, sizeof(a));
+	memcpy(&b, bytes, sizeof(b));
+	a ^= b;
+	return !((a - ones) & ~a & (ones << 7));
+}
+
 /* Adds the runs of bytes that differ. */
 static void add_runs(struct trace *trace, uint64_t address, const uint8_t *old,
 	const uint8_t *bytes, uint32_t count)
@@ -64,6 +76,8 @@ static void add_runs(struct trace *trace, uint64_t address, const uint8_t *old,
 		while (i < count && old[i] == bytes[i])
 			i++;
 		uint32_t from = i;
+		while (i + 8 <= count && all_differ(old + i, bytes + i))
+			i += 8;
 		while (i < count && old[i] != bytes[i])
 			i++;
 		trace_add_change(trace, address + from, bytes + from, i - from);
