@@ -378,7 +378,7 @@ static int run(const struct command *command, int argc, char **argv)
 		return TOOL_BROKEN;
 	}
 	prog_text_init(&text);
-	if (files_load(path, min.binary, &text, NULL))
+	if (files_load_to_run(path, min.binary, &text))
 		code = minimise(&min, path, &text.prog);
 	prog_text_free(&text);
 	fclose(min.report);

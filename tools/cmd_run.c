@@ -250,7 +250,7 @@ static int run_files(struct run *run, const struct file_list *list)
 		struct prog_text text;
 
 		prog_text_init(&text);
-		if (files_load(list->paths[i], run->binary, &text, NULL))
+		if (files_load_to_run(list->paths[i], run->binary, &text))
 			code = worst(code, run_program(run, list->paths[i], &text));
 		else
 			code = TOOL_BROKEN;
