@@ -183,7 +183,7 @@ static uint64_t call_work(const struct prog *prog, const struct call *call)
 {
 	const struct call_row *row = prog_row(call);
 	/* Ranges are walked page by page at worst. */
-	unsigned shift = copies_bytes(call->row) ? 12 : 20;
+	unsigned shift = copies_bytes(call->row) ? 10 : 20;
 	uint64_t work = 1;
 
 	for (unsigned f = 0; f < row->field_count; f++) {

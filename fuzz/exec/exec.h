@@ -22,7 +22,7 @@ void exec_set_bug(struct exec *exec, uint16_t bug);
 
 /*
  * Work of a program, estimated before it runs: one for each executed call (repeats count), and one
- * for each 4 KiB that a call copies. exec_begin refuses programs beyond the limit (0, the
+ * for each KiB that a call copies. exec_begin refuses programs beyond the limit (0, the
  * default: none); fuzzing sets one, so that no input takes longer than a moment.
  */
 uint64_t exec_work(const struct prog *prog);
