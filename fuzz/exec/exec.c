@@ -8,7 +8,9 @@
 #include "fuzz/exec/exec_private.h"
 #include "impl/abi/kernel_calls.h"
 
-#define DEFAULT_PAGES	16384u
+#define DEFAULT_PAGES 16384u
+/* Calls on devices and accesses refuse more than this at once. */
+#define TRANSFER_MAX	(UINT64_C(16) << 20)
 #define WORK_LENGTH_MAX (UINT64_C(64) << 20) /* bytes of mem by default */
 
 /* What a struct holds when the program says nothing: the size word, the selector, a process's
@@ -179,6 +181,12 @@ static bool copies_bytes(uint16_t row)
 	}
 }
 
+static bool refused_early(const struct call *call, uint64_t length)
+{
+	return length > TRANSFER_MAX && call->row != CALL_ID_fill && call->row != CALL_ID_read &&
+	       call->row != CALL_ID_write && copies_bytes(call->row);
+}
+
 static uint64_t call_work(const struct prog *prog, const struct call *call)
 {
 	const struct call_row *row = prog_row(call);
@@ -194,6 +202,9 @@ static uint64_t call_work(const struct prog *prog, const struct call *call)
 		if (row->fields[f].kind != FIELD_LENGTH || value->kind == VALUE_UNSET)
 			continue;
 		/* Addresses and outputs stand for large numbers; memory ends anyway. */
+		if ((value->kind == VALUE_NUMBER || value->kind == VALUE_MEM) &&
+			refused_early(call, value->kind == VALUE_MEM ? UINT64_MAX : length))
+			continue;
 		if (value->kind != VALUE_NUMBER || length > WORK_LENGTH_MAX)
 			length = WORK_LENGTH_MAX;
 		work += length >> shift;
