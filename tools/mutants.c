@@ -8,7 +8,8 @@
 #include "tools/files.h"
 #include "tools/tool.h"
 
-#define TIMEOUT 10 /* seconds for one test with a defect */
+#define TIMEOUT 3  /* seconds for one test with a defect */
+#define CRASHES 12 /* in one look: more of them cost time and say nothing new */
 #define GOAL	95 /* percent of the defects that the suite alone must catch */
 
 /*
@@ -49,6 +50,7 @@ struct mutants {
 	const struct check *check;
 	bool *clean;	/* per test: passes without a defect */
 	bool *noticed;	/* per test: with the current defect, something looked wrong */
+	bool cut;	/* not the whole suite has looked at the current defect */
 	size_t failing; /* tests that fail without a defect */
 	uint32_t total, caught_by_any;
 	uint32_t caught[WAY_COUNT];
@@ -65,6 +67,8 @@ struct look {
 	const struct suite *suite; /* of which the tests are */
 	unsigned way;		   /* WAY_COUNT: all oracles, only to see where one would speak */
 	struct capture *captures;
+	unsigned crashes;
+	bool cut; /* not all tests were run */
 };
 
 static void catch (struct capture *capture, const struct test *test)
@@ -82,12 +86,24 @@ static void note(void *context, const struct test *test, const struct test_resul
 	if (look->suite == &look->mutants->check->suite &&
 		!look->mutants->clean[test - look->suite->tests])
 		return;
-	if (crash)
+	if (crash) {
+		look->crashes++;
 		catch (&look->captures[WAY_SANITIZER], test);
+	}
 	if (look->way == WAY_COUNT)
 		look->mutants->noticed[test - look->suite->tests] = crash || result->oracle;
 	else if (look->way == WAY_SUITE ? result->expectation : result->oracle != 0)
 		catch (&look->captures[look->way], test);
+}
+
+/* The suite has spoken with one test; of crashes a few are enough, each costs a process. */
+static bool enough(void *context)
+{
+	struct look *look = context;
+
+	look->cut = look->crashes >= CRASHES ||
+		    (look->way == WAY_SUITE && look->captures[WAY_SUITE].caught);
+	return look->cut;
 }
 
 static void note_baseline(void *context, const struct test *test, const struct test_result *result)
@@ -116,6 +132,7 @@ static bool look_at(struct mutants *mutants, uint16_t bug, unsigned way, const b
 		.timeout = TIMEOUT,
 		.quiet = true,
 		.done = note,
+		.enough = enough,
 		.context = &look};
 
 	for (size_t t = 0; selected && t < all->count; t++)
@@ -125,6 +142,8 @@ static bool look_at(struct mutants *mutants, uint16_t bug, unsigned way, const b
 	config.oracles = way == WAY_COUNT ? ORACLE_ALL : ways[way].oracles;
 	bool complete = !look.suite->count || suite_run_all(look.suite, &config, &pool);
 	free(some.tests);
+	if (way == WAY_COUNT)
+		mutants->cut = look.cut;
 	return complete;
 }
 
@@ -139,7 +158,7 @@ static void count_alone(struct mutants *mutants, uint16_t bug, const struct capt
 			seen++;
 		}
 	/* What a call shows, the sanitizers are not needed for. */
-	if (seen != 1 || (only == WAY_SANITIZER && captures[WAY_SUITE].caught))
+	if (mutants->cut || seen != 1 || (only == WAY_SANITIZER && captures[WAY_SUITE].caught))
 		return;
 	if (!mutants->alone[only]++)
 		snprintf(mutants->control[only], sizeof(mutants->control[only]), "%s in %s",

@@ -78,6 +78,8 @@ struct suite_pool {
 	unsigned timeout; /* seconds for one test */
 	bool quiet;	  /* workers' standard error is dropped */
 	void (*done)(void *context, const struct test *test, const struct test_result *result);
+	bool (*enough)(void *context); /* asked after each done; true: the rest need not run. May be
+					  NULL */
 	void *context;
 };
 bool suite_run_all(const struct suite *suite, const struct suite_config *config,

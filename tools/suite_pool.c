@@ -41,6 +41,7 @@ struct pool {
 	struct test_result *results;
 	bool *ready;
 	size_t shown;
+	bool enough;
 };
 
 static void work(const struct pool *pool, size_t first, int to)
@@ -92,9 +93,14 @@ static bool start_worker(struct pool *pool, struct worker *worker)
 
 static void show_ready(struct pool *pool)
 {
-	for (; pool->shown < pool->suite->count && pool->ready[pool->shown]; pool->shown++)
-		pool->settings->done(pool->settings->context, &pool->suite->tests[pool->shown],
+	const struct suite_pool *settings = pool->settings;
+
+	for (; !pool->enough && pool->shown < pool->suite->count && pool->ready[pool->shown];
+		pool->shown++) {
+		settings->done(settings->context, &pool->suite->tests[pool->shown],
 			&pool->results[pool->shown]);
+		pool->enough = settings->enough && settings->enough(settings->context);
+	}
 }
 
 static void take_answer(struct pool *pool, struct worker *worker)
@@ -191,7 +197,7 @@ static bool serve(struct pool *pool)
 			return false;
 	}
 	show_ready(pool);
-	return true;
+	return !pool->enough;
 }
 
 static void stop_workers(struct pool *pool)
@@ -234,7 +240,7 @@ bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 	stop_workers(pool);
 	sigaction(SIGINT, &old_int, NULL);
 	sigaction(SIGTERM, &old_term, NULL);
-	bool complete = pool->shown == suite->count;
+	bool complete = pool->enough || pool->shown == suite->count;
 	free(pool->results);
 	free(pool->ready);
 	free(pool);
