@@ -11,6 +11,13 @@
 #include "fuzz/prog/text.h"
 #include "impl/sim/bugs.h"
 
+/*
+ * Work that one input may cost (oracle_set_work_limit), about a tenth of a second under ASan: an
+ * engine that has kept a slower one goes on mutating it, and makes tens of inputs a second instead
+ * of hundreds.
+ */
+#define TARGET_WORK_LIMIT 6000
+
 /* IOMMUZZ_BUG=NAME switches a defect on for all programs (bugs build): how fast is it found? */
 static inline void choose_defect(struct oracle_run *run)
 {
@@ -70,6 +77,7 @@ static inline void run_and_report(struct oracle_run **run, const struct prog *pr
 			abort();
 		}
 		choose_defect(*run);
+		oracle_set_work_limit(*run, TARGET_WORK_LIMIT);
 	}
 	if (oracle_run_program(*run, prog, &finding))
 		return;
