@@ -300,7 +300,11 @@ bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame)
 	resolved->thread = call->thread;
 	resolved->process = call->process;
 	resolved->depth = (uint8_t)exec->depth;
-	resolved->fail = call->fail == FAIL_SWEEP ? FAIL_NONE : call->fail;
+	/* In a callback only a named user copy fails: of the other points the model does not know
+	 * the pass. */
+	bool counted =
+		!exec->depth || (call->fail == FAIL_POINT && call->fail_point == FAULT_USER_COPY);
+	resolved->fail = call->fail == FAIL_SWEEP || !counted ? FAIL_NONE : call->fail;
 	resolved->fail_point = call->fail_point;
 	resolved->fail_nth = call->fail_nth;
 	resolved->name = name ? exec_value(exec, name) : 0;
