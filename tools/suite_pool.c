@@ -76,7 +76,9 @@ static bool start_worker(struct pool *pool, struct worker *worker)
 	worker->since = tool_clock();
 	worker->pid = fork();
 	if (worker->pid == 0) {
-		signal(SIGINT, SIG_DFL);
+		/* A terminal's Ctrl-C reaches the workers too: one that died of it before the pool
+		 * has heard of it would pass for a crash. The pool ends them. */
+		signal(SIGINT, SIG_IGN);
 		signal(SIGTERM, SIG_DFL);
 		int null = pool->settings->quiet ? open("/dev/null", O_WRONLY) : -1;
 		if (null >= 0)
