@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A kernel under QEMU whose init is `iommuzz agent`: started, talked to, ended. */
+#ifndef IOMMUZZ_TOOLS_VM_H
+#define IOMMUZZ_TOOLS_VM_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "tools/agent.h"
+
+struct vm_config {
+	const char *kernel; /* folder as `ci/live-kernel build` prints it, or a bzImage */
+	const char *binary; /* static iommuzz that becomes init; NULL: this one if it is static */
+	bool no_iommu;	    /* boots without the virtual IOMMU (mock tests of 6.12) */
+	unsigned boot_seconds; /* 0: 60 */
+	unsigned memory_mib;   /* 0: 4096 */
+};
+
+struct vm {
+	pid_t pid;
+	int channel;	 /* stream to the agent: programs and results, never the console */
+	char folder[64]; /* console.log and the initramfs, removed by vm_stop */
+	struct agent_hello hello;
+};
+
+/* Boots and waits for the agent's hello. False with one line in reason. */
+bool vm_start(struct vm *vm, const struct vm_config *config, char *reason, size_t size);
+/* Ends it (AGENT_QUIT, then SIGKILL) and gives the last console lines when text is not NULL. */
+void vm_stop(struct vm *vm, char *text, size_t size);
+
+#endif
