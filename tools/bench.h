@@ -39,7 +39,4 @@ double bench_loop_cost(const struct bench_loop *loop);
 
 #define BENCH_FAILED (-1.0)
 
-/* The commit that the binary was built from, "unknown" without git. */
-extern const char *const bench_commit;
-
 #endif

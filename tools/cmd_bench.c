@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "commit.h"
 #include "impl/sim/bugs.h"
 #include "tools/bench.h"
 #include "tools/files.h"
@@ -46,8 +45,6 @@ struct report {
 	struct series *series;
 	size_t count;
 };
-
-const char *const bench_commit = IOMMUZZ_COMMIT;
 
 /* -- the clock -- */
 
@@ -218,7 +215,7 @@ static void print_json(const struct report *report, FILE *out)
 		tool_json_string(report->argv[i], out);
 	}
 	fputs("], \"commit\": ", out);
-	tool_json_string(bench_commit, out);
+	tool_json_string(tool_commit, out);
 	fputs(", \"build\": ", out);
 	tool_json_string(build_name(), out);
 	fputs(", \"compiler\": ", out);
@@ -249,7 +246,7 @@ static void print_csv(const struct report *report, FILE *out)
 		fputs("\"iommuzz", out);
 		for (int a = 0; a < report->argc; a++)
 			fprintf(out, " %s", report->argv[a]);
-		fprintf(out, "\",%s,\"%s\",", bench_commit, build_name());
+		fprintf(out, "\",%s,\"%s\",", tool_commit, build_name());
 		csv_text(compiler_name(), out);
 		fprintf(out, ",%s,%s,", measurement->name, measurement->unit);
 		if (series->count)
@@ -321,7 +318,7 @@ static int run_report(struct report *report)
 		return TOOL_BROKEN;
 	if (!report->list) {
 		printf("build %s, compiler %s, commit %s, %u runs of %g s\n", build_name(),
-			compiler_name(), bench_commit, report->runs, report->bench.seconds);
+			compiler_name(), tool_commit, report->runs, report->bench.seconds);
 		printf("%-22s %12s %-12s %10s    %-10s %2s  %-22s %s\n", "NAME", "MEDIAN", "UNIT",
 			"MINIMUM", "MAXIMUM", "N", "BUDGET", "WHAT");
 	}

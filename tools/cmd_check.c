@@ -56,9 +56,10 @@ static const struct option_spec check_options[] = {
 	{0},
 };
 
-static void show(void *context, const struct test *test, const struct test_result *result)
+static void show(
+	void *context, const struct test *test, const struct test_result *result, const char *log)
 {
-	report_test(context, test, result);
+	report_test(context, test, result, log);
 	/* A reader of the pipe sees each test when it is done. */
 	fflush(((struct report *)context)->out);
 }

@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 		strcmp(argv[1], "-h") == 0)
 		return help(argc, argv);
 	if (strcmp(argv[1], "--version") == 0) {
-		puts("iommuzz 0.1.0");
+		printf("iommuzz %s\n", tool_version);
 		return tool_exit(TOOL_OK);
 	}
 	const struct command *command = find(argv[1]);

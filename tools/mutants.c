@@ -78,8 +78,10 @@ static void catch (struct capture *capture, const struct test *test)
 	capture->caught = true;
 }
 
-static void note(void *context, const struct test *test, const struct test_result *result)
+static void note(
+	void *context, const struct test *test, const struct test_result *result, const char *log)
 {
+	(void)log;
 	struct look *look = context;
 	bool crash = result->status == TEST_FAIL && !result->oracle && !result->expectation;
 
@@ -106,8 +108,10 @@ static bool enough(void *context)
 	return look->cut;
 }
 
-static void note_baseline(void *context, const struct test *test, const struct test_result *result)
+static void note_baseline(
+	void *context, const struct test *test, const struct test_result *result, const char *log)
 {
+	(void)log;
 	struct mutants *mutants = context;
 
 	mutants->clean[test - mutants->check->suite.tests] = result->status == TEST_PASS;

@@ -246,8 +246,10 @@ void report_begin(struct report *report, size_t total)
 			report->target, report->kernel >> 8, report->kernel & 255);
 }
 
-void report_test(struct report *report, const struct test *test, const struct test_result *result)
+void report_test(struct report *report, const struct test *test, const struct test_result *result,
+	const char *log)
 {
+	(void)log;
 	report->number++;
 	report->counts[result->status]++;
 	switch (report->format) {

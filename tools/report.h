@@ -23,7 +23,9 @@ struct report {
 
 /* Version line and plan. total is the number of tests that will come. */
 void report_begin(struct report *report, size_t total);
-void report_test(struct report *report, const struct test *test, const struct test_result *result);
+/* log: what the kernel said during the test, or "". */
+void report_test(struct report *report, const struct test *test, const struct test_result *result,
+	const char *log);
 /* Totals. interrupted: not all tests came. */
 void report_end(struct report *report, bool interrupted);
 

@@ -8,9 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "fuzz/exec/exec.h"
 #include "fuzz/exec/names.h"
 #include "impl/sim/bugs.h"
+#include "tools/embedded.h"
 #include "tools/files.h"
 #include "tools/tool.h"
 
@@ -121,6 +125,40 @@ bool suite_load(struct suite *suite, const char *path, const struct suite_config
 	return found;
 }
 
+static void load_embedded(
+	struct suite *suite, const struct embedded_file *file, const struct suite_config *config)
+{
+	char *id = id_of_path(file->path);
+	struct parse_error error;
+
+	if (!suite_wants(config, id)) {
+		free(id);
+		return;
+	}
+	struct test *test = add_test(suite);
+	test->id = id;
+	test->path = tool_copy(file->path);
+	if (prog_parse(&test->text, (const char *)file->bytes, (size_t)(file->end - file->bytes),
+		    &error)) {
+		check_text(test, file->path);
+		return;
+	}
+	char message[600];
+	snprintf(message, sizeof(message), "%s:%u:%u: %s", file->path, error.line, error.column,
+		error.message);
+	test->broken = tool_copy(message);
+}
+
+void suite_load_embedded(struct suite *suite, const struct suite_config *config)
+{
+	for (size_t i = 0; i < embedded_count; i++) {
+		const char *end = strrchr(embedded_files[i].path, '.');
+
+		if (end && strcmp(end, ".prog") == 0)
+			load_embedded(suite, &embedded_files[i], config);
+	}
+}
+
 void suite_add_source(
 	struct suite *suite, const char *id, const char *source, const struct suite_config *config)
 {
@@ -160,6 +198,25 @@ void suite_free(struct suite *suite)
 	}
 	free(suite->tests);
 	*suite = (struct suite){0};
+}
+
+uint64_t suite_digest(const struct suite *suite)
+{
+	uint64_t catalogue = embedded_catalogue_digest();
+	XXH64_state_t state;
+
+	XXH64_reset(&state, 0);
+	for (size_t i = 0; i < suite->count; i++) {
+		const struct test *test = &suite->tests[i];
+		char *text = test->broken || test->skipped ? NULL : prog_print_string(&test->text);
+
+		XXH64_update(&state, test->id, strlen(test->id) + 1);
+		if (text)
+			XXH64_update(&state, text, strlen(text) + 1);
+		free(text);
+	}
+	XXH64_update(&state, &catalogue, sizeof(catalogue));
+	return XXH64_digest(&state);
 }
 
 void suite_requirements(const struct test *test, char *text, size_t size)

@@ -3,7 +3,7 @@
 #ifndef IOMMUZZ_TOOLS_SUITE_H
 #define IOMMUZZ_TOOLS_SUITE_H
 
-#include "fuzz/exec/target.h"
+#include "fuzz/exec/target_live.h"
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/text.h"
 
@@ -46,6 +46,12 @@ struct suite_config {
 	uint16_t bug;
 	uint32_t oracles;   /* enum oracle_kind; only with the implementation as target */
 	const char *filter; /* glob over ids, NULL: all */
+	/*
+	 * The running kernel when it is the target: every test has a process of its own, oracles
+	 * are off, and what the machine lacks is a skip. NULL: a machine inside the process.
+	 */
+	const struct live_probe *probe;
+	uint32_t devices; /* real devices that programs may use (--device) */
 };
 
 /*
@@ -53,6 +59,9 @@ struct suite_config {
  * broken ones too, and a program without any call is broken. False after an error.
  */
 bool suite_load(struct suite *suite, const char *path, const struct suite_config *config);
+/* The same for what is compiled in: conformance and regressions, in the order of the source tree.
+ */
+void suite_load_embedded(struct suite *suite, const struct suite_config *config);
 /* Appends a program given as text, which must parse. */
 void suite_add_source(
 	struct suite *suite, const char *id, const char *source, const struct suite_config *config);
@@ -70,21 +79,33 @@ void suite_run(struct suite_runner *runner, const struct test *test, struct test
 
 /*
  * Runs all tests in worker processes, so that a crash of the implementation costs one test, and
- * calls done in the order of the tests. False when interrupted (SIGINT, SIGTERM) or no worker could
- * be started.
+ * calls done in the order of the tests. On a real kernel (config->probe) each test has a process of
+ * its own, whose calls are bounded in time: one that cannot be ended, since it hangs in the kernel,
+ * is left behind. False when interrupted (SIGINT, SIGTERM) or no worker could be started.
  */
 struct suite_pool {
 	unsigned jobs;
-	unsigned timeout; /* seconds for one test */
-	bool quiet;	  /* workers' standard error is dropped */
-	void (*done)(void *context, const struct test *test, const struct test_result *result);
+	unsigned timeout;      /* seconds for one test */
+	unsigned call_timeout; /* seconds for one call on a real kernel, 0: 10 */
+	size_t first;	       /* index of the first test to run */
+	bool quiet;	       /* workers' standard error is dropped */
+	/* A test starts that is not skipped; real kernel only. May be NULL. */
+	void (*begin)(void *context, const struct test *test);
+	/* log: what the kernel said during the test, or "" */
+	void (*done)(void *context, const struct test *test, const struct test_result *result,
+		const char *log);
 	bool (*enough)(void *context); /* asked after each done; true: the rest need not run. May be
 					  NULL */
 	void *context;
+	/* Real kernel: asked after each test, as kernel_log_report is. May be NULL. */
+	bool (*kernel_log)(void *log, char *title, size_t title_size, char *text, size_t text_size);
+	void *log;
 };
 bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 	const struct suite_pool *pool);
 
+/* XXH64 over ids and texts of the tests and the catalogue. */
+uint64_t suite_digest(const struct suite *suite);
 /* The requirement ids of a test, joined by spaces. */
 void suite_requirements(const struct test *test, char *text, size_t size);
 

@@ -100,7 +100,7 @@ static void show_ready(struct pool *pool)
 	for (; !pool->enough && pool->shown < pool->suite->count && pool->ready[pool->shown];
 		pool->shown++) {
 		settings->done(settings->context, &pool->suite->tests[pool->shown],
-			&pool->results[pool->shown]);
+			&pool->results[pool->shown], "");
 		pool->enough = settings->enough && settings->enough(settings->context);
 	}
 }
@@ -233,8 +233,9 @@ bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 	memset(pool->ready, 0, suite->count * sizeof(*pool->ready));
 	sigaction(SIGINT, &action, &old_int);
 	sigaction(SIGTERM, &action, &old_term);
+	pool->shown = settings->first;
 	for (size_t w = 0; started && w < pool->jobs; w++) {
-		pool->workers[w].next = w;
+		pool->workers[w].next = settings->first + w;
 		started = start_worker(pool, &pool->workers[w]);
 	}
 	while (started && !interrupted && serve(pool))
@@ -242,7 +243,7 @@ bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 	stop_workers(pool);
 	sigaction(SIGINT, &old_int, NULL);
 	sigaction(SIGTERM, &old_term, NULL);
-	bool complete = pool->enough || pool->shown == suite->count;
+	bool complete = pool->enough || pool->shown >= suite->count;
 	free(pool->results);
 	free(pool->ready);
 	free(pool);

@@ -57,6 +57,10 @@ int options_next(struct options *options, const char **value);
 
 /* Prints the help of a command as a manual page. */
 void tool_help(const struct command *command, FILE *out);
+/* version.c: of the project, and the commit that the binary was built from ("unknown" without git).
+ */
+extern const char *const tool_version, *const tool_commit;
+
 /* "iommuzz: MESSAGE" on standard error. */
 void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with " (did you mean 'X'?)" when one of the candidates (ended by NULL) is near to word.

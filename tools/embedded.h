@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files of the source tree that are compiled in, so that a test machine needs one file only: all of
+ * conformance/ but its prose, and corpus/regress. Sorted by path.
+ */
+#ifndef IOMMUZZ_TOOLS_EMBEDDED_H
+#define IOMMUZZ_TOOLS_EMBEDDED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct embedded_file {
+	const char *path; /* from the root of the tree: "conformance/map/x.prog" */
+	const uint8_t *bytes, *end;
+};
+
+extern const struct embedded_file embedded_files[];
+extern const size_t embedded_count;
+
+/* The file of that path, or NULL. */
+const struct embedded_file *embedded_find(const char *path);
+/* XXH64 over paths and bytes of all of them and over the catalogue: the same in every build of the
+ * same sources. */
+uint64_t embedded_digest(void);
+/* XXH64 over the catalogue: all that programs can say. */
+uint64_t embedded_catalogue_digest(void);
+
+#endif
