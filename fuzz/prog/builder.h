@@ -44,6 +44,11 @@ void builder_descriptor(struct builder *b);
 void builder_process(struct builder *b);
 void builder_any(struct builder *b);
 
+/* A scene made for an errno that chance reaches too seldom (generate_live.c). */
+void builder_rare(struct builder *b);
+/* The text of scene `index`, NULL behind the last. For tests. */
+const char *builder_rare_scene(unsigned index);
+
 /* One idiom by weight. */
 void builder_idiom(struct builder *b);
 /* How programs begin: a context, an IOAS, often a device. */

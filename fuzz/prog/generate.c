@@ -555,7 +555,7 @@ static void idiom_kernel_rw(struct builder *b)
 
 static void idiom_access_replace(struct builder *b)
 {
-	bool kernel = random_chance(b->random, 1, 2);
+	bool kernel = !b->options->live && random_chance(b->random, 1, 2);
 	struct scene_access access;
 	uint32_t call, target;
 
@@ -752,16 +752,30 @@ static const struct idiom {
 	{builder_any, 40, 0},
 };
 
+static bool excluded(const struct builder *b, const struct idiom *idiom)
+{
+	uint16_t needs = idiom->needs;
+
+	/* It has a form without drivers, which it takes then. */
+	if (b->options->live && idiom->make == idiom_access_replace)
+		needs = NEEDS_TEST;
+	return needs & b->options->exclude_needs;
+}
+
 void builder_idiom(struct builder *b)
 {
 	uint32_t total = 0, at;
 
+	if (b->options->live && random_chance(b->random, 1, 10)) {
+		builder_rare(b);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(idioms) / sizeof(idioms[0]); i++)
-		if (!(idioms[i].needs & b->options->exclude_needs))
+		if (!excluded(b, &idioms[i]))
 			total += idioms[i].weight;
 	at = (uint32_t)random_below(b->random, total);
 	for (size_t i = 0; i < sizeof(idioms) / sizeof(idioms[0]); i++) {
-		if (idioms[i].needs & b->options->exclude_needs)
+		if (excluded(b, &idioms[i]))
 			continue;
 		if (at < idioms[i].weight) {
 			idioms[i].make(b);

@@ -227,6 +227,8 @@ static bool is_wanted(struct builder *b, enum call_id id)
 	}
 	if (row->kind == CALL_CONTROL || row->needs & b->options->exclude_needs)
 		return false;
+	if (b->options->live && !row->implemented)
+		return false;
 	if (!row->implemented || (b->options->kernel && row->since > b->options->kernel))
 		return random_chance(b->random, 1, 12);
 	return true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fuzz/prog/builder.h"
+#include "fuzz/prog/live.h"
 #include "impl/abi/kernel_calls.h"
 #include "impl/abi/points.h"
 
@@ -296,6 +297,8 @@ void prog_generate(struct prog *prog, struct random *random, const struct genera
 	if (b.options->failures && prog->call_count && random_chance(random, 1, 5))
 		add_failure(prog, random);
 	prog_repair(prog);
+	if (b.options->live)
+		prog_live_mend(prog);
 }
 
 /* Where call `old` stands after the calls [from, count) were moved to `at`. */

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scenes for errnos that chance reaches too seldom, for comparison with live kernels: each is a
+ * short program in its own context and its own memory, put into the program that is being made.
+ */
+#include <string.h>
+
+#include "fuzz/prog/builder.h"
+#include "fuzz/prog/text.h"
+#include "impl/abi/kernel_calls.h"
+
+#define PAGE	UINT64_C(4096)
+#define NOWHERE (UINT64_C(20000) * PAGE) /* behind the default mem: nothing is mapped there */
+
+#define FRESH "fd = open /dev/iommu\nas = IOMMU_IOAS_ALLOC fd\n"
+#define AREA                                                                                       \
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+4096P "      \
+	"length=4P iova=16M\n"
+#define DEVICE "dev, hwpt, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
+#define ACCESS "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=NEEDS_PIN_PAGES\n"
+/* A user who may lock one page, and maps four. */
+#define POOR                                                                                       \
+	"process P2 uid=1001 memlock=1P\n"                                                         \
+	"fd2 = pass fd P2\n"
+#define POOR_AREA                                                                                  \
+	"P2: IOMMU_IOAS_MAP fd2 ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem "       \
+	"length=4P iova=16M\n"
+/* An area whose memory is not there. */
+#define HOLLOW_AREA                                                                                \
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+20000P "     \
+	"length=2P iova=16M\n"
+#define HALF_AREA                                                                                  \
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4096P length=2048 "    \
+	"iova=16M\n"
+#define LOW_AREA                                                                                   \
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4096P length=1P "      \
+	"iova=4P\n"
+
+static const char *const scenes[] = {
+	/* MAP, COPY: space, overlap, permission, ends of the address space */
+	FRESH "IOMMU_IOAS_ALLOW_IOVAS fd ioas_id=as allowed_iovas=[{start=16M last=16M+2P-1}]\n"
+	      "iova = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE user_va=mem+4096P length=1P\n"
+	      "IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE user_va=mem+4096P length=2P\n"
+	      "IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as src_ioas_id=as length=1P "
+	      "src_iova=iova\n"
+	      "IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as src_ioas_id=as length=1P "
+	      "src_iova=iova\n",
+	FRESH AREA "IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem length=2P "
+		   "iova=16M+3P\n"
+		   "IOMMU_IOAS_COPY fd flags=FIXED_IOVA|READABLE dst_ioas_id=as src_ioas_id=as "
+		   "length=1P dst_iova=16M+2P src_iova=16M\n",
+	FRESH "IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4096P length=2P "
+	      "iova=16M\n"
+	      "IOMMU_IOAS_COPY fd flags=READABLE|WRITEABLE dst_ioas_id=as src_ioas_id=as length=1P "
+	      "src_iova=16M\n",
+	FRESH AREA "IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as src_ioas_id=as length=8P "
+		   "src_iova=U64_MAX-4P\n"
+		   "IOMMU_IOAS_COPY fd flags=FIXED_IOVA|READABLE dst_ioas_id=as src_ioas_id=as "
+		   "length=1P dst_iova=U64_MAX src_iova=16M\n"
+		   "IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem length=2P "
+		   "iova=-1P\n"
+		   "IOMMU_IOAS_UNMAP fd ioas_id=as iova=-1P length=2P\n",
+	FRESH AREA "IOMMU_IOAS_COPY fd dst_ioas_id=as src_ioas_id=as length=1P src_iova=16M\n"
+		   "IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as src_ioas_id=as length=0 "
+		   "src_iova=16M\n"
+		   "IOMMU_IOAS_UNMAP fd ioas_id=as iova=16M length=0\n"
+		   "IOMMU_IOAS_UNMAP fd ioas_id=as iova=16M length=1P\n",
+	/* conflicts with what is there */
+	FRESH AREA "IOMMU_TEST_OP_ADD_RESERVED fd id=as start=16M+1P length=1P\n"
+		   "IOMMU_TEST_OP_ADD_RESERVED fd id=as start=32M length=1P\n"
+		   "IOMMU_IOAS_ALLOW_IOVAS fd ioas_id=as allowed_iovas=[{start=32M last=33M}]\n"
+		   "IOMMU_IOAS_ALLOW_IOVAS fd ioas_id=as allowed_iovas=[{start=1P last=1P}]\n",
+	FRESH "IOMMU_TEST_OP_ADD_RESERVED fd id=as start=U64_MAX-1P length=2P\n"
+	      "IOMMU_TEST_OP_ADD_RESERVED fd id=as start=16M length=0\n",
+	FRESH LOW_AREA DEVICE
+	"IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as dev_flags=NO_DIRTY\n"
+	"as2 = IOMMU_IOAS_ALLOC fd\n"
+	"dev2 = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as2\n"
+	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev2 pt_id=as\n",
+	FRESH HALF_AREA ACCESS
+	"as2 = IOMMU_IOAS_ALLOC fd\n"
+	"acc2 = IOMMU_TEST_OP_CREATE_ACCESS fd id=as2 flags=NEEDS_PIN_PAGES\n"
+	"IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc2 ioas_id=as\n"
+	"IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=0\n",
+	FRESH AREA DEVICE
+	"IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=0\n"
+	"IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=2\n"
+	"IOMMU_OPTION_HUGE_PAGES fd op=7 object_id=as\n"
+	"IOMMU_DESTROY fd id=as\n"
+	"IOMMU_DESTROY fd id=idev\n",
+	"fd = open /dev/iommu\n"
+	"IOMMU_OPTION_RLIMIT_MODE fd op=SET val64=2\n"
+	"IOMMU_OPTION_RLIMIT_MODE fd op=5\n"
+	"as = IOMMU_IOAS_ALLOC fd\n"
+	"IOMMU_OPTION_RLIMIT_MODE fd op=SET val64=1\n" POOR
+	"P2: IOMMU_OPTION_RLIMIT_MODE fd2 op=SET val64=1\n",
+	/* devices: what they can be attached to */
+	FRESH DEVICE "IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=dev\n"
+		     "IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=77\n"
+		     "IOMMU_TEST_OP_MOCK_DOMAIN fd id=idev\n"
+		     "IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=idev\n"
+		     "IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as dev_flags=0x40\n",
+	FRESH DEVICE AREA
+	"IOMMU_TEST_OP_MD_CHECK_MAP fd id=hwpt iova=16M length=4P uptr=mem+4097P\n"
+	"IOMMU_TEST_OP_MD_CHECK_MAP fd id=hwpt iova=16M length=1P uptr=mem+20000P\n"
+	"IOMMU_TEST_OP_MD_CHECK_MAP fd id=as iova=16M length=1P uptr=mem+4096P\n"
+	"IOMMU_TEST_OP_MD_CHECK_REFS fd length=4P uptr=mem+4096P refs=3\n"
+	"IOMMU_TEST_OP_MD_CHECK_REFS fd length=1P uptr=mem+20000P refs=0\n"
+	"IOMMU_TEST_OP_MD_CHECK_REFS fd length=1 uptr=mem+4096P refs=0\n",
+	/* memory that is not there, limits */
+	FRESH HOLLOW_AREA DEVICE
+	"IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as\n"
+	"as2 = IOMMU_IOAS_ALLOC fd\n"
+	"dev2 = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as2\n"
+	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev2 pt_id=as\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as2 flags=READABLE user_va=mem+20000P length=1P\n"
+	"IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as2 src_ioas_id=as length=1P src_iova=16M\n",
+	FRESH HOLLOW_AREA ACCESS
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=1P\n"
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+4100P\n",
+	FRESH POOR POOR_AREA DEVICE
+	"IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as\n"
+	"as2 = IOMMU_IOAS_ALLOC fd\n"
+	"dev2 = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as2\n"
+	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev2 pt_id=as\n"
+	"IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as2 src_ioas_id=as length=4P src_iova=16M\n"
+	"P2: IOMMU_IOAS_MAP fd2 ioas_id=as2 flags=READABLE user_va=mem length=2P\n",
+	FRESH POOR POOR_AREA ACCESS
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=2P\n",
+	/* accesses */
+	FRESH AREA ACCESS
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=2P uptr=mem+4097P\n"
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M+2P length=8P\n"
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=U64_MAX-4P length=8P\n"
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=0\n"
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=16M+1\n"
+	"IOMMU_TEST_OP_DESTROY_ACCESS_PAGES fd id=acc access_pages_id=99\n",
+	FRESH AREA ACCESS
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+20000P\n"
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+20000P flags=WRITE\n"
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=48M length=16 uptr=mem+4100P\n"
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=U64_MAX-4P length=8P uptr=mem+4100P\n"
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=0 uptr=mem+4100P\n"
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16M+1 uptr=mem+4100P\n",
+	FRESH "IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4096P length=2P "
+	      "iova=16M\n" ACCESS
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc flags=WRITE iova=16M length=1P\n"
+	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+4100P flags=WRITE\n"
+	"IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc ioas_id=0\n"
+	"IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc ioas_id=77\n",
+	FRESH AREA "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"
+		   "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=1P\n"
+		   "IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+4100P "
+		   "flags=0x80\n"
+		   "IOMMU_TEST_OP_ACCESS_PAGES fd id=fd iova=16M length=1P\n"
+		   "IOMMU_TEST_OP_ACCESS_RW fd id=fd iova=16M length=16 uptr=mem+4100P\n"
+		   "IOMMU_TEST_OP_DESTROY_ACCESS_PAGES fd id=fd\n"
+		   "IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=fd ioas_id=as\n"
+		   "IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=2\n"
+		   "IOMMU_TEST_OP_CREATE_ACCESS fd id=77\n"
+		   "IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT fd limit=11\n",
+	/* answers that cannot be written: the effect stays or is undone (1.4) */
+	FRESH "iova = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE user_va=mem+4096P length=1P "
+	      "at=mem+4200P\n"
+	      "mprotect mem+4200P length=1P prot=READ\n"
+	      "IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE user_va=mem+4096P length=1P "
+	      "at=mem+4200P\n"
+	      "IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
+	FRESH "IOMMU_IOAS_ALLOC fd at=mem+4201P\n"
+	      "mprotect mem+4201P length=1P prot=READ\n"
+	      "IOMMU_IOAS_ALLOC fd at=mem+4201P\n"
+	      "IOMMU_IOAS_ALLOC fd\n",
+	FRESH "IOMMU_TEST_OP_MOCK_DOMAIN fd id=as at=mem+4202P\n"
+	      "mprotect mem+4202P length=1P prot=READ\n"
+	      "IOMMU_TEST_OP_MOCK_DOMAIN fd id=as at=mem+4202P\n"
+	      "IOMMU_IOAS_ALLOC fd\n",
+	FRESH AREA "IOMMU_IOAS_IOVA_RANGES fd ioas_id=as num_iovas=1 allowed_iovas=mem+20000P\n"
+		   "IOMMU_IOAS_IOVA_RANGES fd ioas_id=as num_iovas=0 allowed_iovas=NULL\n"
+		   "IOMMU_IOAS_ALLOW_IOVAS fd ioas_id=as num_iovas=1 allowed_iovas=mem+20000P\n",
+};
+
+/* A scene's P2 becomes a process that the program does not have yet. */
+static void rename_process(struct builder *b, struct call *call, uint8_t process)
+{
+	const struct call_row *row = prog_row(call);
+
+	if (call->process)
+		call->process = process;
+	for (unsigned f = 0; f < row->field_count; f++) {
+		struct value *value = prog_value(b->prog, call, f);
+
+		if (row->fields[f].kind == FIELD_NAME && value->kind == VALUE_NUMBER)
+			value->number = process;
+	}
+}
+
+static bool has_process(const struct prog *prog)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		if (prog->calls[i].process)
+			return true;
+	return false;
+}
+
+static void append(struct builder *b, const struct prog *scene)
+{
+	uint32_t base = b->prog->call_count, value = b->prog->value_count;
+	uint32_t bent = random_chance(b->random, 1, 6)
+				? (uint32_t)random_below(b->random, scene->call_count)
+				: UINT32_MAX;
+
+	if (has_process(scene) && b->processes >= PROG_PROCESS_MAX - 1)
+		return;
+	b->processes = (uint8_t)(b->processes + has_process(scene));
+	for (uint32_t i = 0; i < scene->call_count; i++)
+		if (!prog_copy_call(b->prog, scene, i)) {
+			b->full = true;
+			break;
+		}
+	for (; value < b->prog->value_count; value++)
+		if (b->prog->values[value].kind == VALUE_HANDLE)
+			b->prog->values[value].call =
+				(uint16_t)(b->prog->values[value].call + base);
+	for (uint32_t i = base; i < b->prog->call_count; i++) {
+		if (has_process(scene))
+			rename_process(b, &b->prog->calls[i], b->processes);
+		if (i - base == bent)
+			builder_bend(b, i);
+		scene_add(&b->scene, b->prog, i);
+	}
+}
+
+static enum call_id some_ioctl(struct builder *b)
+{
+	enum call_id row;
+
+	do
+		row = (enum call_id)random_below(b->random, CALL_ID_COUNT);
+	while (!call_rows[row].implemented || call_rows[row].framing != FRAMING_SIZE);
+	return row;
+}
+
+static void set_field_of(struct builder *b, uint32_t call, enum field_kind kind, struct value value)
+{
+	const struct call_row *row = prog_row(&b->prog->calls[call]);
+
+	for (unsigned f = 0; f < row->field_count; f++)
+		if (row->fields[f].kind == kind)
+			*prog_value(b->prog, &b->prog->calls[call], f) = value;
+}
+
+/* Any ioctl with its struct too short, too long, misplaced, or with what it must not contain. */
+static void frame(struct builder *b)
+{
+	uint32_t context = builder_need_context(b), call = builder_call(b, some_ioctl(b)), start;
+	const struct call_row *row;
+
+	if (call == UINT32_MAX)
+		return;
+	row = prog_row(&b->prog->calls[call]);
+	for (unsigned f = 0; f < row->field_count; f++)
+		builder_value(b, call, f);
+	builder_subject(b, call, context);
+	switch (random_below(b->random, 4)) {
+	case 0:
+		set_field_of(b, call, FIELD_SIZE, value_number(random_below(b->random, row->min_size)));
+		break;
+	case 1:
+		start = prog_add_bytes(b->prog, "\0\0\1", 3);
+		if (start == UINT32_MAX)
+			break;
+		set_field_of(b, call, FIELD_TAIL,
+			(struct value){.kind = VALUE_BYTES, .count = 3, .start = start});
+		set_field_of(b, call, FIELD_SIZE, value_number(row->size + 3u));
+		break;
+	case 2: set_field_of(b, call, FIELD_AT, value_mem(NOWHERE)); break;
+	default:
+		set_field_of(b, call, FIELD_RESERVED, value_number(1));
+		set_field_of(b, call, FIELD_FLAGS, value_number(0x100000));
+		break;
+	}
+	scene_add(&b->scene, b->prog, call);
+}
+
+/* Any ioctl on ids that nobody has. */
+static void strangers(struct builder *b)
+{
+	uint32_t context = builder_need_context(b), call = builder_call(b, some_ioctl(b));
+	const struct call_row *row;
+
+	if (call == UINT32_MAX)
+		return;
+	row = prog_row(&b->prog->calls[call]);
+	for (unsigned f = 0; f < row->field_count; f++) {
+		builder_value(b, call, f);
+		if (row->fields[f].kind == FIELD_RESOURCE && row->fields[f].direction & FIELD_IN)
+			*prog_value(b->prog, &b->prog->calls[call], f) = value_number(
+				random_chance(b->random, 1, 2) ? 0 : 900 + random_below(b->random, 9));
+	}
+	builder_subject(b, call, context);
+	scene_add(&b->scene, b->prog, call);
+}
+
+void builder_rare(struct builder *b)
+{
+	size_t count = sizeof(scenes) / sizeof(scenes[0]);
+	size_t pick = random_below(b->random, count + count / 2);
+	struct prog_text text;
+	struct parse_error error;
+
+	if (pick >= count) {
+		(random_chance(b->random, 2, 3) ? frame : strangers)(b);
+		return;
+	}
+	prog_text_init(&text);
+	if (prog_parse(&text, scenes[pick], strlen(scenes[pick]), &error))
+		append(b, &text.prog);
+	prog_text_free(&text);
+}
+
+const char *builder_rare_scene(unsigned index)
+{
+	return index < sizeof(scenes) / sizeof(scenes[0]) ? scenes[index] : NULL;
+}

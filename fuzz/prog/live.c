@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz/prog/live.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/prog/scene.h"
+#include "impl/abi/iommufd_abi.h"
+#include "impl/abi/kernel_calls.h"
+#include "impl/abi/test_abi.h"
+
+#define HOLE_NUMBER 0x3b96u /* of no command */
+
+/* The number as far as the program says it; false when it is known only at run time. */
+static bool number_in(const struct prog *prog, const struct call *call, const char *field,
+	uint64_t *number)
+{
+	struct value value = call_get(prog, call, field);
+
+	*number = value.kind == VALUE_NUMBER ? value.number : 0;
+	return value.kind == VALUE_NUMBER || value.kind == VALUE_UNSET;
+}
+
+/* Other types of command reach what the kernel does for files of every kind. */
+static const char *raw_obstacle(const struct prog *prog, const struct call *call)
+{
+	uint64_t number;
+
+	if (!number_in(prog, call, "number", &number) || (number >> 8 & 0xff) != IOMMUFD_TYPE)
+		return "a raw ioctl that every file answers";
+	for (unsigned row = 0; row < CALL_ID_COUNT; row++)
+		if (call_rows[row].kind == CALL_IOCTL && call_rows[row].number == number &&
+			(!call_rows[row].implemented || call_rows[row].needs & NEEDS_TEST))
+			return "a raw ioctl to a call that is not implemented";
+	return NULL;
+}
+
+static const char *system_obstacle(const struct prog *prog, const struct call *call)
+{
+	uint64_t number;
+
+	switch ((enum call_id)call->row) {
+	case CALL_ID_open:
+		return number_in(prog, call, "path", &number) && number == CALL_OPEN_IOMMU
+			       ? NULL
+			       : "opens a node other than /dev/iommu";
+	case CALL_ID_mmap:
+		return number_in(prog, call, "flags", &number) && !(number & CALL_MAP_HUGETLB)
+			       ? NULL
+			       : "huge pages, which depend on the machine";
+	case CALL_ID_memfd:
+		return number_in(prog, call, "flags", &number) && !(number & CALL_MEMFD_HUGETLB)
+			       ? NULL
+			       : "huge pages, which depend on the machine";
+	case CALL_ID_ioctl: return raw_obstacle(prog, call);
+	default: return NULL;
+	}
+}
+
+const char *prog_live_obstacle(const struct prog *prog, uint32_t index)
+{
+	const struct call *call = &prog->calls[index];
+	const struct call_row *row = prog_row(call);
+
+	if (call->fail != FAIL_NONE)
+		return "an injected failure";
+	if (call->thread || row->kind == CALL_CONTROL)
+		return row->needs & NEEDS_INPROC ? "a callback of a driver" : "threads";
+	if (row->kind == CALL_KERNEL || row->needs & NEEDS_INPROC)
+		return "calls of drivers (needs inproc)";
+	if (!row->implemented)
+		return "a call that is not implemented";
+	if (row->needs & ~(unsigned)NEEDS_TEST)
+		return "a device that this machine may not have";
+	return system_obstacle(prog, call);
+}
+
+const char *prog_live_refused(const struct prog *prog)
+{
+	const char *reason = NULL;
+
+	if (prog->options.bug)
+		return "a defect that is switched on";
+	if (prog->switch_count)
+		return "a schedule";
+	for (uint32_t i = 0; !reason && i < prog->call_count; i++)
+		reason = prog_live_obstacle(prog, i);
+	return reason;
+}
+
+/* Changes what makes the call incomparable, where something near it is comparable. */
+static void mend_call(struct prog *prog, uint32_t index)
+{
+	struct call *call = &prog->calls[index];
+	uint64_t number;
+
+	call->fail = FAIL_NONE;
+	call->fail_nth = 0;
+	call->fail_point = 0;
+	call->thread = 0;
+	switch ((enum call_id)call->row) {
+	case CALL_ID_open: call_set(prog, index, "path", value_number(CALL_OPEN_IOMMU)); break;
+	case CALL_ID_mmap:
+		number_in(prog, call, "flags", &number);
+		call_set(prog, index, "flags",
+			value_number(number & ~(uint64_t)CALL_MAP_HUGETLB));
+		break;
+	case CALL_ID_memfd: call_set(prog, index, "flags", value_number(0)); break;
+	case CALL_ID_ioctl:
+		number_in(prog, call, "number", &number);
+		call_set(prog, index, "number",
+			value_number((number & 0xffff00ff) | IOMMUFD_TYPE << 8));
+		if (raw_obstacle(prog, call))
+			call_set(prog, index, "number", value_number(HOLE_NUMBER));
+		break;
+	default: break;
+	}
+}
+
+void prog_live_mend(struct prog *prog)
+{
+	uint8_t *drop = calloc(prog->call_count + 1u, 1);
+	uint32_t dropped = 0;
+
+	if (!drop) {
+		prog_clear(prog);
+		return;
+	}
+	prog->options.bug = 0;
+	prog->switch_count = 0;
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		if (prog_live_obstacle(prog, i))
+			mend_call(prog, i);
+		drop[i] = prog_live_obstacle(prog, i) != NULL;
+		dropped += drop[i];
+	}
+	if (dropped)
+		prog_remove_calls(prog, drop);
+	free(drop);
+	prog_repair(prog);
+}
