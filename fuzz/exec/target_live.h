@@ -59,4 +59,15 @@ struct live_progress {
 };
 void target_live_watch(struct live_progress *progress, unsigned call_seconds);
 
+/*
+ * While a live target is open, descriptors 0 to 1023 are the program's: those of the harness that
+ * were open there are put away and come back with close, and are closed for its use meanwhile. One
+ * that is needed meanwhile is moved out of the way first; the new number, or -1.
+ */
+int target_live_keep(int fd);
+/* Tests only: opens also where there is no /dev/iommu; then open fails as a call. */
+void target_live_without_iommu(bool allowed);
+/* Why results of the last program say nothing about the kernel, or NULL. */
+const char *target_live_excuse(const struct target *target);
+
 #endif

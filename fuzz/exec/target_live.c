@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The live target: the running kernel behind the vtable of targets. */
+#define _GNU_SOURCE
+#include "fuzz/exec/target_live.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "fuzz/exec/live_private.h"
+#include "impl/abi/test_abi.h"
+
+#define PARKED_MAX   64
+#define TEMP_DEFAULT 65536u /* bytes of scratch buffer (10.26) */
+
+struct target {
+	struct live_process process;
+	struct target_config config;
+	struct rlimit nofile, memlock; /* of the harness */
+	int parked[PARKED_MAX][2];     /* where it was, where it is */
+	unsigned parked_count;
+	struct live_progress *progress;
+};
+
+/* Settings of the process that come before any target: what its watchers want, and the test's
+ * switch. The handler of the timer has no other way to them. */
+static struct {
+	struct live_progress *progress;
+	volatile uint32_t ticks, started; /* seconds; when the call under way began */
+	unsigned call_seconds;
+	bool without_iommu;
+} setting;
+
+void target_live_watch(struct live_progress *progress, unsigned call_seconds)
+{
+	setting.progress = progress;
+	setting.call_seconds = call_seconds;
+}
+
+void target_live_without_iommu(bool allowed)
+{
+	setting.without_iommu = allowed;
+}
+
+/* Each second, instead of a timer for each call. */
+static void on_tick(int signal_number)
+{
+	struct live_progress *progress = setting.progress;
+
+	(void)signal_number;
+	setting.ticks++;
+	if (progress && progress->call && setting.call_seconds &&
+		setting.ticks - setting.started > setting.call_seconds)
+		progress->hung = progress->call;
+}
+
+static void set_timer(bool on)
+{
+	struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+	struct itimerval every = {
+		.it_interval = {.tv_sec = on}, .it_value = {.tv_sec = on}};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
+}
+
+/* -- descriptors of the harness -- */
+
+int target_live_keep(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, LIVE_HARNESS_FD);
+
+	if (high >= 0)
+		close(fd);
+	return high;
+}
+
+/* Programs begin with no descriptors: the harness's are put away until the target is closed. */
+static const char *park(struct target *target)
+{
+	for (int fd = 0; fd < LIVE_FDS; fd++) {
+		int flags = fcntl(fd, F_GETFD), high;
+
+		if (flags < 0)
+			continue;
+		high = fcntl(fd, F_DUPFD_CLOEXEC, LIVE_HARNESS_FD);
+		if (high < 0 || target->parked_count == PARKED_MAX)
+			return "the harness's own descriptors cannot be moved above those of "
+			       "programs (RLIMIT_NOFILE below 2048, or more than 64 are open)";
+		target->parked[target->parked_count][0] = fd;
+		target->parked[target->parked_count++][1] = high;
+		close(fd);
+	}
+	/* The first three are taken by what answers EBADF to nearly everything, as no descriptor. */
+	for (int fd = 0; fd < LIVE_FIRST_FD; fd++)
+		if (open("/", O_PATH) != fd)
+			return "descriptors cannot be set up";
+	return NULL;
+}
+
+static void unpark(struct target *target)
+{
+	syscall(SYS_close_range, 0, LIVE_FDS - 1, 0);
+	for (unsigned i = 0; i < target->parked_count; i++) {
+		dup2(target->parked[i][1], target->parked[i][0]);
+		close(target->parked[i][1]);
+	}
+	target->parked_count = 0;
+}
+
+static const char *set_limits(struct target *target)
+{
+	struct rlimit descriptors = {.rlim_cur = LIVE_FDS};
+	struct rlimit memlock;
+
+	if (getrlimit(RLIMIT_NOFILE, &target->nofile) ||
+		getrlimit(RLIMIT_MEMLOCK, &target->memlock))
+		return "limits cannot be read";
+	descriptors.rlim_max = target->nofile.rlim_max;
+	memlock.rlim_max = geteuid() == 0 ? RLIM_INFINITY : target->memlock.rlim_max;
+	memlock.rlim_cur = target->config.memlock;
+	if (setrlimit(RLIMIT_NOFILE, &descriptors))
+		return "RLIMIT_NOFILE cannot be set to 1024";
+	if (setrlimit(RLIMIT_MEMLOCK, &memlock))
+		return "RLIMIT_MEMLOCK cannot be set to what the program asks for: not privileged";
+	return NULL;
+}
+
+/* Room above the programs' descriptors, where the hard limit gives it. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2 * LIVE_FDS) {
+		limit.rlim_cur = limit.rlim_max < 2 * LIVE_FDS ? limit.rlim_max : 2 * LIVE_FDS;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* -- begin and end -- */
+
+static const char *look_at_node(void)
+{
+	static char reason[120];
+	int fd;
+
+	if (setting.without_iommu)
+		return NULL;
+	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return NULL;
+	}
+	snprintf(reason, sizeof(reason), "no /dev/iommu on this machine: %s",
+		errno == ENOENT	  ? "it does not exist (a kernel without CONFIG_IOMMUFD?)"
+		: errno == EACCES ? "permission denied"
+				  : strerror(errno));
+	return reason;
+}
+
+static const char *refuse(const struct target_config *config)
+{
+	if (config->caps_none)
+		return "a first process without capabilities: not yet on live kernels";
+	return NULL;
+}
+
+static void close_all(struct target *target)
+{
+	struct live_process *process = &target->process;
+
+	if (process->stray_fds || process->open_count)
+		syscall(SYS_close_range, LIVE_FIRST_FD, LIVE_FDS - 1, 0);
+	process->stray_fds = false;
+	if (process->open_count)
+		memset(process->open_fds, 0, sizeof(process->open_fds));
+	process->open_count = 0;
+}
+
+/* A knob of the whole kernel. */
+static void restore_temp_limit(struct live_process *process)
+{
+	struct iommu_test_cmd test = {.size = sizeof(test),
+		.op = IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT,
+		.set_temp_memory_limit = {.limit = TEMP_DEFAULT}};
+	int fd = process->temp_limit_set ? open("/dev/iommu", O_RDWR) : -1;
+
+	process->temp_limit_set = false;
+	if (fd < 0)
+		return;
+	ioctl(fd, IOMMU_TEST_CMD, &test);
+	close(fd);
+}
+
+static void live_close(struct target *target)
+{
+	close_all(target);
+	restore_temp_limit(&target->process);
+	live_memory_close(&target->process.memory);
+	if (target->nofile.rlim_cur)
+		setrlimit(RLIMIT_NOFILE, &target->nofile);
+	if (target->memlock.rlim_max)
+		setrlimit(RLIMIT_MEMLOCK, &target->memlock);
+	if (target->parked_count)
+		unpark(target);
+	if (setting.progress)
+		set_timer(false);
+	free(target);
+}
+
+static struct target *live_open(
+	const struct target_config *config, const struct target_events *events, const char **reason)
+{
+	struct target *target;
+
+	*reason = look_at_node();
+	if (!*reason)
+		*reason = refuse(config);
+	if (*reason)
+		return NULL;
+	target = calloc(1, sizeof(*target));
+	if (!target) {
+		*reason = "out of memory";
+		return NULL;
+	}
+	target->config = *config;
+	target->process.events = *events;
+	target->progress = setting.progress;
+	live_call_init(&target->process);
+	raise_descriptors();
+	*reason = live_memory_open(&target->process.memory, config->mem_pages);
+	if (!*reason)
+		*reason = park(target);
+	if (!*reason)
+		*reason = set_limits(target);
+	if (*reason) {
+		live_close(target);
+		return NULL;
+	}
+	if (setting.progress)
+		set_timer(true);
+	return target;
+}
+
+static bool live_reset(struct target *target, const struct target_config *config)
+{
+	struct live_process *process = &target->process;
+
+	if (refuse(config))
+		return false;
+	close_all(target);
+	restore_temp_limit(process);
+	process->excuse = NULL;
+	if (process->limits_changed || config->memlock != target->config.memlock) {
+		struct rlimit limit;
+
+		getrlimit(RLIMIT_MEMLOCK, &limit);
+		limit.rlim_cur = config->memlock;
+		if (setrlimit(RLIMIT_MEMLOCK, &limit))
+			return false;
+		process->limits_changed = false;
+	}
+	if (!live_memory_reset(&process->memory, config->mem_pages))
+		return false;
+	target->config = *config;
+	return true;
+}
+
+static void live_finish(struct target *target)
+{
+	close_all(target);
+}
+
+static void live_call(
+	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+{
+	struct live_progress *progress = target->progress;
+
+	if (call->process) {
+		*outcome = (struct call_outcome){.result = -ESRCH};
+		return;
+	}
+	if (progress) {
+		setting.started = setting.ticks;
+		progress->call = call->call + 1u;
+	}
+	live_run(&target->process, call, outcome);
+	if (progress)
+		progress->call = 0;
+}
+
+static bool live_has(struct target *target, uint32_t needs, const char **reason)
+{
+	(void)target;
+	if (needs & NEEDS_INPROC) {
+		*reason = "in-kernel calls: the in-process implementation only";
+		return false;
+	}
+	return true;
+}
+
+const char *target_live_excuse(const struct target *target)
+{
+	return target->process.excuse;
+}
+
+const struct target_class target_live = {
+	.name = "live",
+	.open = live_open,
+	.close = live_close,
+	.reset = live_reset,
+	.call = live_call,
+	.has = live_has,
+	.finish = live_finish,
+};
