@@ -3,6 +3,7 @@
 #ifndef IOMMUZZ_TOOLS_CHECK_H
 #define IOMMUZZ_TOOLS_CHECK_H
 
+#include "tools/machine.h"
 #include "tools/report.h"
 #include "tools/suite.h"
 
@@ -11,7 +12,9 @@ struct check {
 	struct suite suite;
 	enum report_format format;
 	const char *json; /* path or NULL */
-	unsigned jobs, timeout;
+	unsigned jobs, timeout, call_timeout;
+	bool embedded;		/* the suites that are compiled in, whatever else is there */
+	struct machine machine; /* with the target live */
 };
 
 /* requirements.c: which requirement of conformance/requirements is shown by what. An exit code. */

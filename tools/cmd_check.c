@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "impl/sim/bugs.h"
 #include "tools/files.h"
@@ -20,17 +21,21 @@ enum {
 	CHECK_BUG,
 	CHECK_JOBS,
 	CHECK_TIMEOUT,
+	CHECK_CALL_TIMEOUT,
+	CHECK_DEVICE,
+	CHECK_EMBEDDED,
+	CHECK_LIST,
 	CHECK_REQUIREMENTS,
 	CHECK_MUTANTS,
 };
 
 static const struct option_spec check_options[] = {
 	[CHECK_TARGET] = {"target", 't', "TARGET",
-		"What is tested: inproc (the implementation, default) or model (the "
-		"reference\nmodel)."},
+		"What is tested: inproc (the implementation, default), model (the reference\n"
+		"model) or live (the running kernel: docs/LIVE.md)."},
 	[CHECK_KERNEL] = {"kernel", 'k', "VERSION",
-		"The kernel profile, from 6.2 to the newest (default). A program's own\n"
-		"`sim kernel=` comes first."},
+		"The kernel profile, from 6.2 to the newest (default; with the target live\n"
+		"the running kernel's). A program's own `sim kernel=` comes first."},
 	[CHECK_FILTER] = {"filter", 'f', "GLOB", "Only tests whose id matches, as 'ioas-map-*'."},
 	[CHECK_FORMAT] = {"format", 'F', "FORMAT", "tap (TAP 13, default), tap14, ktap or junit."},
 	[CHECK_JSON] = {"json", 'j', "FILE", "Writes all results as JSON too."},
@@ -44,6 +49,16 @@ static const struct option_spec check_options[] = {
 	[CHECK_JOBS] = {"jobs", 'J', "N", "Worker processes (default 1)."},
 	[CHECK_TIMEOUT] = {"timeout", 0, "SECONDS",
 		"A test that takes longer has failed (default 60)."},
+	[CHECK_CALL_TIMEOUT] = {"call-timeout", 0, "SECONDS",
+		"With the target live: a call that takes longer hangs, and its test has\n"
+		"failed (default 10)."},
+	[CHECK_DEVICE] = {"device", 'd', "ADDRESS",
+		"With the target live: lends the PCI device at ADDRESS (0000:00:02.0) to the\n"
+		"programs. It is bound to vfio-pci and given back to its driver in the end.\n"
+		"May be given several times; devices that are not named are not touched."},
+	[CHECK_EMBEDDED] = {"embedded", 0, NULL,
+		"Runs the suites that are compiled in, also where the source tree is found."},
+	[CHECK_LIST] = {"list", 'l', NULL, "Prints the ids of the tests, runs nothing."},
 	[CHECK_REQUIREMENTS] = {"requirements", 0, NULL,
 		"Runs nothing; lists every requirement of conformance/requirements with the\n"
 		"programs that show it. Exit 1 if one in scope is not shown or a program\n"
@@ -77,23 +92,51 @@ static int exit_code(const struct report *report, bool complete)
 	return counts[TEST_SKIP] == report->number ? TOOL_SKIPPED : TOOL_OK;
 }
 
+/* What report_run points at. */
+struct origin {
+	struct report_run run;
+	const char *devices[LIVE_DEVICE_MAX];
+};
+
+static void describe_origin(const struct check *check, struct origin *origin)
+{
+	const struct machine *machine = &check->machine;
+
+	*origin = (struct origin){.run = {.start = (int64_t)time(NULL)}};
+	if (check->json)
+		origin->run.suite_digest = suite_digest(&check->suite);
+	if (!check->config.probe)
+		return;
+	origin->run.probe = check->config.probe;
+	origin->run.no_log = machine->log ? NULL : machine->no_log;
+	for (unsigned n = 0; n < live_device_count(); n++)
+		origin->devices[origin->run.device_count++] = live_device_address(n);
+	origin->run.devices = origin->devices;
+}
+
 static int run_suite(const struct check *check)
 {
+	struct origin origin;
 	struct report report = {
 		.format = check->format,
 		.out = stdout,
+		.run = &origin.run,
 		.target = check->config.target->name,
-		.kernel = check->config.kernel ? check->config.kernel : LINUX_NEWEST,
+		.kernel = suite_kernel(&check->config),
 	};
 	struct suite_pool pool = {
 		.jobs = check->jobs,
 		.timeout = check->timeout,
+		.call_timeout = check->call_timeout,
 		.done = show,
 		.context = &report,
+		.kernel_log = check->machine.log ? machine_log : NULL,
+		.log = check->machine.log,
 	};
 	char *json = NULL;
 	size_t json_bytes = 0;
 
+	describe_origin(check, &origin);
 	if (check->json && !files_can_write(check->json))
 		return TOOL_BROKEN;
 	if (check->json)
@@ -109,22 +152,6 @@ static int run_suite(const struct check *check)
 		free(json);
 	}
 	return code;
-}
-
-static bool set_target(struct check *check, const char *name)
-{
-	static const char *const names[] = {"inproc", "model", NULL};
-
-	if (strcmp(name, "inproc") == 0)
-		check->config.target = &target_inproc;
-	else if (strcmp(name, "model") == 0)
-		check->config.target = &target_model;
-	else if (strcmp(name, "live") == 0)
-		tool_error("--target live: not yet");
-	else
-		tool_error_near(
-			name, names, "--target: expected inproc or model, found '%s'", name);
-	return check->config.target != NULL;
 }
 
 static bool set_oracles(struct check *check, const char *list)
@@ -165,28 +192,39 @@ static bool set_format(struct check *check, const char *name)
 	return false;
 }
 
-/* The tests of the source tree: conformance, what was once found, and the framing of each call. */
-static bool load_default(struct check *check)
+/* The tests of the source tree: conformance and what was once found. */
+static bool load_tree(struct check *check, const char *conformance)
 {
-	char *conformance = files_tree("conformance"), *regress = files_tree("corpus/regress");
-	bool found = conformance && suite_load(&check->suite, conformance, &check->config);
+	char *regress = files_tree("corpus/regress");
+	bool found = suite_load(&check->suite, conformance, &check->config);
 
-	if (!conformance)
-		tool_error("check: no folder 'conformance' here or above the binary; name a suite");
 	/* Nothing may have been found yet. */
 	if (found && regress && files_has_programs(regress))
 		found = suite_load(&check->suite, regress, &check->config);
+	free(regress);
+	return found;
+}
+
+/* From the tree, or compiled in where there is none; and the framing of each call. */
+static bool load_default(struct check *check)
+{
+	char *conformance = check->embedded ? NULL : files_tree("conformance");
+	bool found = true;
+
+	if (conformance)
+		found = load_tree(check, conformance);
+	else
+		suite_load_embedded(&check->suite, &check->config);
 	if (found)
 		framing_add(&check->suite, &check->config);
 	free(conformance);
-	free(regress);
 	return found;
 }
 
 struct check_words {
 	const char **paths;
 	size_t count;
-	bool requirements, mutants;
+	bool requirements, mutants, list;
 };
 
 /* An exit code, or -1 to go on. */
@@ -197,7 +235,10 @@ static int read_option(
 	bool right = true;
 
 	switch (option) {
-	case CHECK_TARGET: right = set_target(check, value); break;
+	case CHECK_TARGET:
+		check->config.target = machine_target(value);
+		right = check->config.target != NULL;
+		break;
 	case CHECK_KERNEL: right = tool_kernel(value, &check->config.kernel); break;
 	case CHECK_FILTER: check->config.filter = value; break;
 	case CHECK_FORMAT: right = set_format(check, value); break;
@@ -213,6 +254,13 @@ static int read_option(
 		right = tool_number("timeout", value, 1, 86400, &number);
 		check->timeout = (unsigned)number;
 		break;
+	case CHECK_CALL_TIMEOUT:
+		right = tool_number("call-timeout", value, 1, 86400, &number);
+		check->call_timeout = (unsigned)number;
+		break;
+	case CHECK_DEVICE: right = machine_name_device(&check->machine, value); break;
+	case CHECK_EMBEDDED: check->embedded = true; break;
+	case CHECK_LIST: words->list = true; break;
 	case CHECK_REQUIREMENTS: words->requirements = true; break;
 	case CHECK_MUTANTS: words->mutants = true; break;
 	case OPTIONS_WORD:
@@ -225,19 +273,58 @@ static int read_option(
 	return right ? -1 : TOOL_BROKEN;
 }
 
-static int run_check(struct check *check, const struct check_words *words)
+static bool load_suites(struct check *check, const struct check_words *words)
 {
 	bool loaded = true;
 
+	for (size_t i = 0; loaded && i < words->count; i++)
+		loaded = suite_load(&check->suite, words->paths[i], &check->config);
+	return words->count ? loaded : load_default(check);
+}
+
+static int list_tests(const struct suite *suite)
+{
+	for (size_t i = 0; i < suite->count; i++)
+		puts(suite->tests[i].id);
+	return tool_exit(TOOL_OK);
+}
+
+/* A target that is not to be had is one message here, not one failure a test. */
+static int open_target(struct check *check)
+{
+	const char *reason;
+
+	if (check->config.target == &target_live) {
+		int code = machine_open(&check->machine, "check");
+
+		check->config.probe = &check->machine.probe;
+		check->config.devices = live_device_count();
+		return code;
+	}
+	if (check->machine.named_count) {
+		tool_error("check: --device is for --target live");
+		return TOOL_BROKEN;
+	}
+	struct suite_runner *runner = suite_open(&check->config, &reason);
+	if (!runner) {
+		tool_error("target %s: %s", check->config.target->name, reason);
+		return TOOL_BROKEN;
+	}
+	suite_close(runner);
+	return -1;
+}
+
+static int run_check(struct check *check, const struct check_words *words)
+{
+	bool runs = !words->requirements && !words->mutants && !words->list;
+	int code = runs ? open_target(check) : -1;
+
+	if (code >= 0)
+		return code;
 	/* The index is about all programs. */
 	if (words->requirements)
 		check->config.filter = NULL;
-
-	for (size_t i = 0; loaded && i < words->count; i++)
-		loaded = suite_load(&check->suite, words->paths[i], &check->config);
-	if (!words->count)
-		loaded = load_default(check);
-	if (!loaded)
+	if (!load_suites(check, words))
 		return TOOL_BROKEN;
 	if (words->requirements)
 		return check_requirements(check);
@@ -248,12 +335,7 @@ static int run_check(struct check *check, const struct check_words *words)
 			check->config.filter ? check->config.filter : "*");
 		return TOOL_BROKEN;
 	}
-	/* A target that is not to be had is one message here, not one failure a test. */
-	struct suite_runner *runner = suite_open(&check->config);
-	if (!runner)
-		return TOOL_BROKEN;
-	suite_close(runner);
-	return run_suite(check);
+	return words->list ? list_tests(&check->suite) : run_suite(check);
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -262,6 +344,7 @@ static int run(const struct command *command, int argc, char **argv)
 		.config = {.target = &target_inproc, .oracles = ORACLE_ALL},
 		.jobs = 1,
 		.timeout = 60,
+		.machine = {.keeper = -1},
 	};
 	struct check_words words = {0};
 	struct options options;
@@ -269,13 +352,12 @@ static int run(const struct command *command, int argc, char **argv)
 	int code = -1;
 
 	options_init(&options, command, argc, argv);
-	for (int option; code < 0 && (option = options_next(&options, &value)) != OPTIONS_END;) {
-		if (option == CHECK_TARGET)
-			check.config.target = NULL;
+	for (int option; code < 0 && (option = options_next(&options, &value)) != OPTIONS_END;)
 		code = read_option(&check, &words, option, value);
-	}
 	if (code < 0)
 		code = run_check(&check, &words);
+	if (!machine_close(&check.machine))
+		code = TOOL_BROKEN;
 	suite_free(&check.suite);
 	free(words.paths);
 	return code;
@@ -287,32 +369,40 @@ const struct command command_check = {
 	.synopsis = "iommuzz check [OPTION]... [SUITE]...\n"
 		    "iommuzz check --requirements\n"
 		    "iommuzz check --mutants",
-	.description = "Runs programs as tests: every call must give what the program expects "
-		       "(docs/PROGRAMS.md),\n"
-		       "and the oracles must find nothing. A SUITE is a program as text, a folder "
-		       "(searched for\n"
-		       "NAME.prog) or - (one program from standard input). Crash files of fuzzing "
-		       "engines hold no\n"
-		       "expectations: iommuzz run runs them, iommuzz min makes tests of them.\n\n"
-		       "Without a SUITE, conformance/ and corpus/regress/ of the source tree are "
-		       "run, and the\n"
-		       "framing tests that are generated for every ioctl of the catalogue (ids "
-		       "framing-CALL-CASE).\n\n"
-		       "A test that does not apply (kernel profile, what the target lacks) is "
-		       "skipped with the\n"
-		       "reason. One that its header names as known to fail does not count when it "
-		       "fails, and is a\n"
-		       "failure when it passes. Tests run in worker processes: one that crashes or "
-		       "hangs has failed,\n"
-		       "and the others still run.",
+	.description =
+		"Runs programs as tests: every call must give what the program expects "
+		"(docs/PROGRAMS.md),\n"
+		"and the oracles must find nothing. A SUITE is a program as text, a folder "
+		"(searched for\n"
+		"NAME.prog) or - (one program from standard input). Crash files of fuzzing "
+		"engines hold no\n"
+		"expectations: iommuzz run runs them, iommuzz min makes tests of them.\n\n"
+		"Without a SUITE, conformance/ and corpus/regress/ of the source tree are "
+		"run (where there is\n"
+		"none, as they were when the command was built), and the\n"
+		"framing tests that are generated for every ioctl of the catalogue (ids "
+		"framing-CALL-CASE).\n\n"
+		"A test that does not apply (kernel profile, what the target lacks) is "
+		"skipped with the\n"
+		"reason. One that its header names as known to fail does not count when it "
+		"fails, and is a\n"
+		"failure when it passes. Tests run in worker processes: one that crashes or "
+		"hangs has failed,\n"
+		"and the others still run.\n\n"
+		"On a real kernel (--target live) no oracle looks on; what the machine lacks "
+		"is skipped (iommuzz\n"
+		"probe shows it), and what the kernel reports in its log while a test runs "
+		"fails that test.",
 	.options = check_options,
-	.exit_status = "0    all tests passed (or were skipped, or failed as known)\n"
-		       "1    a test failed, or passed unexpectedly\n"
-		       "2    wrong usage, a broken program, a broken harness\n"
-		       "77   every test was skipped\n"
-		       "130  interrupted",
+	.exit_status =
+		"0    all tests passed (or were skipped, or failed as known)\n"
+		"1    a test failed, or passed unexpectedly\n"
+		"2    wrong usage, a broken program, a broken harness\n"
+		"77   every test was skipped, or there is no /dev/iommu for the target live\n"
+		"130  interrupted",
 	.examples = "iommuzz check\n"
 		    "iommuzz check --kernel 6.6 --filter 'ioas-*'\n"
+		    "iommuzz check --target live --json results.json\n"
 		    "prove --ext .prog -r -e 'iommuzz check' conformance/map\n"
 		    "iommuzz check --format junit --json results.json > results.xml",
 	.run = run,

@@ -5,34 +5,41 @@
 #include <string.h>
 
 #include "fuzz/exec/names.h"
-#include "fuzz/oracle/oracle.h"
+#include "fuzz/exec/exec.h"
 #include "tools/files.h"
+#include "tools/run.h"
 #include "tools/tool.h"
 
-enum { RUN_BINARY, RUN_TARGET, RUN_KERNEL, RUN_ORACLES, RUN_JSON, RUN_QUIET };
+enum {
+	RUN_BINARY,
+	RUN_TARGET,
+	RUN_KERNEL,
+	RUN_ORACLES,
+	RUN_JSON,
+	RUN_QUIET,
+	RUN_CALL_TIMEOUT,
+	RUN_DEVICE
+};
 
 static const struct option_spec run_options[] = {
 	[RUN_BINARY] = {"binary", 'b', NULL,
 		"Reads the binary form, whatever the bytes look like. Without this option a\n"
 		"file that is no text is taken as binary."},
-	[RUN_TARGET] = {"target", 't', "TARGET", "inproc (the implementation, default) or model."},
+	[RUN_TARGET] = {"target", 't', "TARGET",
+		"inproc (the implementation, default), model or live (the running "
+		"kernel:\ndocs/LIVE.md)."},
 	[RUN_KERNEL] = {"kernel", 'k', "VERSION", "The kernel profile of programs that name none."},
 	[RUN_ORACLES] = {"oracles", 'o', "LIST",
 		"all (default), none, or some of model, audit, isolation, rollback, machine,\n"
 		"joined by commas. Only with the target inproc."},
 	[RUN_JSON] = {"json", 'j', NULL, "Prints the trace as JSON, one object a program."},
 	[RUN_QUIET] = {"quiet", 'q', NULL, "Prints findings only."},
+	[RUN_CALL_TIMEOUT] = {"call-timeout", 0, "SECONDS",
+		"With the target live: a call that takes longer hangs (default 10)."},
+	[RUN_DEVICE] = {"device", 'd', "ADDRESS",
+		"With the target live: lends the PCI device at ADDRESS (0000:00:02.0) to the\n"
+		"programs, bound to vfio-pci for as long as they run. May be given several times."},
 	{0},
-};
-
-struct run {
-	bool binary, json, quiet;
-	const struct target_class *target;
-	uint16_t kernel;
-	uint32_t oracles;
-	struct oracle_run *oracle_run;
-	struct exec *exec;
-	size_t not_run; /* programs that the target cannot run */
 };
 
 static char *call_text(const struct prog_text *text, uint32_t call)
@@ -113,9 +120,10 @@ static void print_entry(const struct trace *trace, const struct trace_entry *ent
 	}
 }
 
-static void print_trace(const struct trace *trace, const struct prog_text *text, FILE *out)
+void run_print_entries(
+	const struct trace *trace, uint32_t from, const struct prog_text *text, FILE *out)
 {
-	for (uint32_t e = 0; e < trace->entry_count; e++)
+	for (uint32_t e = from; e < trace->entry_count; e++)
 		print_entry(trace, &trace->entries[e], text, out);
 }
 
@@ -152,8 +160,8 @@ static void json_entry(const struct trace *trace, const struct trace_entry *entr
 	fputs("]}", out);
 }
 
-static void json_program(const struct trace *trace, const char *path, const struct prog_text *text,
-	const struct finding *finding, const char *reason, FILE *out)
+void run_json_head(
+	const char *path, const struct run_finding *finding, const char *reason, FILE *out)
 {
 	fputs("{\"file\": ", out);
 	tool_json_string(path, out);
@@ -164,7 +172,7 @@ static void json_program(const struct trace *trace, const char *path, const stru
 		fputs("null", out);
 	fputs(", \"finding\": ", out);
 	if (finding->oracle) {
-		fprintf(out, "{\"oracle\": \"%s\", \"rule\": ", oracle_name(finding->oracle));
+		fprintf(out, "{\"oracle\": \"%s\", \"rule\": ", finding->oracle);
 		tool_json_string(finding->rule, out);
 		fputs(", \"call\": ", out);
 		if (finding->call == UINT32_MAX)
@@ -177,12 +185,31 @@ static void json_program(const struct trace *trace, const char *path, const stru
 	} else {
 		fputs("null", out);
 	}
-	fprintf(out, ", \"digest\": \"%016" PRIx64 "\", \"trace\": [", trace_digest(trace));
+	fputs(", ", out);
+}
+
+void run_json_trace(const struct trace *trace, const struct prog_text *text, FILE *out)
+{
+	fprintf(out, "\"digest\": \"%016" PRIx64 "\", \"trace\": [", trace_digest(trace));
 	for (uint32_t e = 0; e < trace->entry_count; e++) {
 		fputs(e ? ",\n  " : "\n  ", out);
 		json_entry(trace, &trace->entries[e], text, out);
 	}
 	fputs("\n]}\n", out);
+}
+
+static void json_program(const struct trace *trace, const char *path, const struct prog_text *text,
+	const struct finding *finding, const char *reason)
+{
+	struct run_finding seen = {
+		.oracle = finding->oracle ? oracle_name(finding->oracle) : NULL,
+		.rule = finding->rule,
+		.message = finding->message,
+		.call = finding->call,
+	};
+
+	run_json_head(path, &seen, reason, stdout);
+	run_json_trace(trace, text, stdout);
 }
 
 /* -- running -- */
@@ -203,11 +230,11 @@ static int run_program(struct run *run, const char *path, const struct prog_text
 		trace = exec_trace(run->exec);
 	}
 	if (run->json) {
-		json_program(trace, path, text, &finding, reason, stdout);
+		json_program(trace, path, text, &finding, reason);
 	} else {
 		if (!run->quiet) {
 			printf("%s\n", path);
-			print_trace(trace, text, stdout);
+			run_print_entries(trace, 0, text, stdout);
 		}
 		if (reason)
 			printf("%s: not run: %s\n", path, reason);
@@ -231,49 +258,73 @@ static int worst(int a, int b)
 	return a;
 }
 
-static int run_files(struct run *run, const struct file_list *list)
+static bool open_target(struct run *run)
 {
-	int code = TOOL_SKIPPED;
 	const char *reason = "out of memory";
 
 	if (run->target == &target_inproc)
 		run->oracle_run = oracle_open(run->kernel, run->oracles);
 	else
 		run->exec = exec_open(run->target, run->kernel, &reason);
-	if (!run->oracle_run && !run->exec) {
-		tool_error("target %s: %s", run->target->name, reason);
-		return TOOL_BROKEN;
-	}
 	if (run->oracle_run)
 		oracle_set_work_limit(run->oracle_run, 0);
-	for (size_t i = 0; i < list->count; i++) {
-		struct prog_text text;
+	if (!run->oracle_run && !run->exec)
+		tool_error("target %s: %s", run->target->name, reason);
+	return run->oracle_run || run->exec;
+}
 
-		prog_text_init(&text);
-		if (files_load_to_run(list->paths[i], run->binary, &text))
-			code = worst(code, run_program(run, list->paths[i], &text));
-		else
-			code = TOOL_BROKEN;
-		prog_text_free(&text);
+static int run_file(struct run *run, const char *path)
+{
+	struct prog_text text;
+	int code = TOOL_BROKEN;
+
+	prog_text_init(&text);
+	if (files_load_to_run(path, run->binary, &text))
+		code = run->target == &target_live ? run_live(run, path, &text)
+						   : run_program(run, path, &text);
+	prog_text_free(&text);
+	return code;
+}
+
+static int run_files(struct run *run, const struct file_list *list)
+{
+	int code = TOOL_SKIPPED;
+
+	if (run->target == &target_live) {
+		int refused = machine_open(&run->machine, "run");
+
+		if (refused >= 0)
+			return refused;
+		if (!run->kernel)
+			run->kernel = run->machine.probe.kernel;
+	} else if (run->machine.named_count) {
+		tool_error("run: --device is for --target live");
+		return TOOL_BROKEN;
+	} else if (!open_target(run)) {
+		return TOOL_BROKEN;
 	}
+	for (size_t i = 0; i < list->count; i++)
+		code = worst(code, run_file(run, list->paths[i]));
 	if (run->not_run && list->count > 1)
 		tool_error("%zu of %zu programs were not run", run->not_run, list->count);
 	oracle_close(run->oracle_run);
 	exec_close(run->exec);
-	return code;
+	return machine_close(&run->machine) ? code : TOOL_BROKEN;
 }
 
 static bool read_option(struct run *run, struct file_list *list, int option, const char *value)
 {
+	uint64_t number = 0;
+
 	switch (option) {
 	case RUN_BINARY: run->binary = true; return true;
-	case RUN_TARGET:
-		run->target = strcmp(value, "inproc") == 0  ? &target_inproc
-			      : strcmp(value, "model") == 0 ? &target_model
-							    : NULL;
-		if (!run->target)
-			tool_error("--target: expected inproc or model, found '%s'", value);
-		return run->target != NULL;
+	case RUN_TARGET: run->target = machine_target(value); return run->target != NULL;
+	case RUN_CALL_TIMEOUT:
+		if (!tool_number("call-timeout", value, 1, 86400, &number))
+			return false;
+		run->call_timeout = (unsigned)number;
+		return true;
+	case RUN_DEVICE: return machine_name_device(&run->machine, value);
 	case RUN_KERNEL: return tool_kernel(value, &run->kernel);
 	case RUN_ORACLES:
 		if (oracle_parse(value, &run->oracles))
@@ -295,7 +346,8 @@ static bool read_option(struct run *run, struct file_list *list, int option, con
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-	struct run run = {.target = &target_inproc, .oracles = ORACLE_ALL};
+	struct run run = {
+		.target = &target_inproc, .oracles = ORACLE_ALL, .machine = {.keeper = -1}};
 	struct file_list list = {0};
 	struct options options;
 	const char *value;
@@ -322,24 +374,30 @@ const struct command command_run = {
 	.name = "run",
 	.brief = "run programs or crash files and show what every call did",
 	.synopsis = "iommuzz run [OPTION]... FILE...",
-	.description = "Runs each FILE, a program as text or in the binary form of fuzz_iommufd's "
-		       "inputs (- is standard\n"
-		       "input; of other targets' findings, iommuzz fuzz leaves the program beside "
-		       "them), and prints for\n"
-		       "every call its line, its result, the fields it set and the user memory it "
-		       "wrote. Calls in callbacks are\n"
-		       "indented; they come before the call that they ran in.\n\n"
-		       "The oracles watch. The first thing that is wrong ends the program and is "
-		       "printed as a finding:\n"
-		       "which oracle, which rule, which call, expected and got. Expectations of "
-		       "the program are not\n"
-		       "checked here; iommuzz check does that.",
+	.description =
+		"Runs each FILE, a program as text or in the binary form of fuzz_iommufd's "
+		"inputs (- is standard\n"
+		"input; of other targets' findings, iommuzz fuzz leaves the program beside "
+		"them), and prints for\n"
+		"every call its line, its result, the fields it set and the user memory it "
+		"wrote. Calls in callbacks are\n"
+		"indented; they come before the call that they ran in.\n\n"
+		"The oracles watch. The first thing that is wrong ends the program and is "
+		"printed as a finding:\n"
+		"which oracle, which rule, which call, expected and got. Expectations of "
+		"the program are not\n"
+		"checked here; iommuzz check does that.\n\n"
+		"On the real kernel (--target live) each program has a process of its own; a "
+		"call that hangs, a\n"
+		"process that dies and what the kernel reports in its log are the findings.",
 	.options = run_options,
 	.exit_status =
 		"0   nothing was found in what could be run (how many could not is said last)\n"
 		"1   a finding\n"
 		"2   wrong usage, or a file that cannot be read or parsed\n"
-		"77  no program could be run here (the reason is printed)",
+		"77  no program could be run here (the reason is printed), or there is no "
+		"/dev/iommu\n"
+		"    for the target live",
 	.examples = "iommuzz run first.prog\n"
 		    "iommuzz run --oracles none --json crash-1f3a",
 	.run = run_command,

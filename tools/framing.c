@@ -106,7 +106,10 @@ static const char *plain_result(
 	struct prog_text program;
 	struct parse_error error;
 	const char *reason, *name = NULL;
-	struct exec *exec = exec_open(config->target, config->kernel, &reason);
+	/* A real kernel is not asked for what it then would have to answer. */
+	const struct target_class *target =
+		config->target == &target_live ? &target_model : config->target;
+	struct exec *exec = exec_open(target, suite_kernel(config), &reason);
 
 	snprintf(source, sizeof(source), "fd = open /dev/iommu\n%s fd\n", row->name);
 	prog_text_init(&program);

@@ -45,6 +45,17 @@ static void print_yaml(const char *indent, const char *key, const char *text, FI
 	fputs("'\n", out);
 }
 
+/* The kernel's words, line by line as diagnostics. */
+static void print_log(const char *log, FILE *out)
+{
+	while (*log) {
+		size_t length = strcspn(log, "\n");
+
+		fprintf(out, "# kernel: %.*s\n", (int)length, log);
+		log += length + (log[length] == '\n');
+	}
+}
+
 static const char *severity(const struct test_result *result)
 {
 	switch (result->status) {
@@ -79,8 +90,8 @@ static void print_details(const struct test *test, const struct test_result *res
 
 /* -- TAP and KTAP -- */
 
-static void tap_test(
-	struct report *report, const struct test *test, const struct test_result *result)
+static void tap_test(struct report *report, const struct test *test,
+	const struct test_result *result, const char *log)
 {
 	bool ok = result->status == TEST_PASS || result->status == TEST_SKIP;
 
@@ -93,11 +104,12 @@ static void tap_test(
 	fputc('\n', report->out);
 	if (!ok)
 		print_details(test, result, report->out);
+	print_log(log, report->out);
 }
 
 /* KTAP has no blocks: diagnostics come before the line of their test. */
-static void ktap_test(
-	struct report *report, const struct test *test, const struct test_result *result)
+static void ktap_test(struct report *report, const struct test *test,
+	const struct test_result *result, const char *log)
 {
 	bool ok = result->status == TEST_PASS || result->status == TEST_SKIP;
 
@@ -107,6 +119,7 @@ static void ktap_test(
 			fprintf(report->out, "# %s:%u: %s\n", test->path ? test->path : test->id,
 				result->line, result->call);
 	}
+	print_log(log, report->out);
 	fprintf(report->out, "%s %u %s", ok ? "ok" : "not ok", report->number, test->id);
 	if (result->status == TEST_SKIP)
 		fprintf(report->out, " # SKIP %s", result->reason);
@@ -134,8 +147,8 @@ static void print_xml(const char *text, FILE *out)
 	}
 }
 
-static void junit_test(
-	struct report *report, const struct test *test, const struct test_result *result)
+static void junit_test(struct report *report, const struct test *test,
+	const struct test_result *result, const char *log)
 {
 	FILE *out = report->case_stream;
 	const char *folder = test->path ? test->path : "generated";
@@ -164,6 +177,9 @@ static void junit_test(
 		print_xml(result->message, out);
 		fputs("\">", out);
 		print_xml(result->call, out);
+		if (*log)
+			fputs("\n", out);
+		print_xml(log, out);
 		fprintf(out, "</%s>\n", element);
 	}
 	fputs("  </testcase>\n", out);
@@ -186,44 +202,6 @@ static void junit_end(struct report *report)
 	free(report->cases);
 }
 
-/* -- JSON -- */
-
-static void json_member(FILE *out, const char *key, const char *text)
-{
-	if (!*text)
-		return;
-	fprintf(out, ", \"%s\": ", key);
-	tool_json_string(text, out);
-}
-
-static void json_test(
-	struct report *report, const struct test *test, const struct test_result *result)
-{
-	static const char *const names[] = {
-		"pass", "fail", "skip", "known-fail", "known-pass", "broken"};
-	FILE *out = report->json;
-	char spec[400];
-
-	suite_requirements(test, spec, sizeof(spec));
-	fprintf(out, "%s\n    {\"id\": ", report->number == 1 ? "" : ",");
-	tool_json_string(test->id, out);
-	fprintf(out, ", \"status\": \"%s\", \"microseconds\": %u", names[result->status],
-		result->microseconds);
-	json_member(out, "reason", result->reason);
-	json_member(out, "message", result->message);
-	if (result->oracle)
-		json_member(out, "oracle", oracle_name(result->oracle));
-	json_member(out, "rule", result->rule);
-	json_member(out, "expected", result->expected);
-	json_member(out, "got", result->got);
-	json_member(out, "call", result->call);
-	json_member(out, "file", test->path ? test->path : "");
-	if (result->line)
-		fprintf(out, ", \"line\": %u", result->line);
-	json_member(out, "spec", spec);
-	fputc('}', out);
-}
-
 /* -- all -- */
 
 void report_begin(struct report *report, size_t total)
@@ -238,28 +216,27 @@ void report_begin(struct report *report, size_t total)
 		report->case_stream = open_memstream(&report->cases, &report->case_bytes);
 		break;
 	}
+	if (report->format != REPORT_JUNIT && report->run && report->run->no_log)
+		fprintf(out, "# the kernel log is not read: %s\n", report->run->no_log);
 	if (report->format != REPORT_JUNIT)
 		fprintf(out, "1..%zu%s\n", total, total ? "" : " # SKIP no test was selected");
 	if (report->json)
-		fprintf(report->json,
-			"{\n  \"target\": \"%s\",\n  \"kernel\": \"%u.%u\",\n  \"tests\": [",
-			report->target, report->kernel >> 8, report->kernel & 255);
+		report_json_begin(report);
 }
 
 void report_test(struct report *report, const struct test *test, const struct test_result *result,
 	const char *log)
 {
-	(void)log;
 	report->number++;
 	report->counts[result->status]++;
 	switch (report->format) {
 	case REPORT_TAP:
-	case REPORT_TAP14: tap_test(report, test, result); break;
-	case REPORT_KTAP: ktap_test(report, test, result); break;
-	case REPORT_JUNIT: junit_test(report, test, result); break;
+	case REPORT_TAP14: tap_test(report, test, result, log); break;
+	case REPORT_KTAP: ktap_test(report, test, result, log); break;
+	case REPORT_JUNIT: junit_test(report, test, result, log); break;
 	}
 	if (report->json)
-		json_test(report, test, result);
+		report_json_test(report, test, result, log);
 }
 
 void report_end(struct report *report, bool interrupted)
@@ -278,10 +255,5 @@ void report_end(struct report *report, bool interrupted)
 			counts[TEST_KNOWN_FAIL], counts[TEST_KNOWN_PASS], counts[TEST_BROKEN]);
 	}
 	if (report->json)
-		fprintf(report->json,
-			"\n  ],\n  \"pass\": %u, \"fail\": %u, \"skip\": %u, \"known_fail\": %u, "
-			"\"known_pass\": %u, \"broken\": %u, \"interrupted\": %s\n}\n",
-			counts[TEST_PASS], counts[TEST_FAIL], counts[TEST_SKIP],
-			counts[TEST_KNOWN_FAIL], counts[TEST_KNOWN_PASS], counts[TEST_BROKEN],
-			interrupted ? "true" : "false");
+		report_json_end(report, interrupted);
 }

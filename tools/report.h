@@ -7,10 +7,23 @@
 
 enum report_format { REPORT_TAP, REPORT_TAP14, REPORT_KTAP, REPORT_JUNIT };
 
+/* Where and of what results are; JSON carries it. */
+struct report_run {
+	const struct live_probe *probe; /* of a real kernel, else NULL */
+	const char *no_log;		/* why the log of that kernel is not read; NULL: it is */
+	const char *const *devices;	/* that programs may use */
+	unsigned device_count;
+	uint64_t suite_digest, seed;
+	int64_t start; /* seconds since 1970 */
+};
+
+struct report_skips;
+
 struct report {
 	enum report_format format;
 	FILE *out;
-	FILE *json; /* NULL: none. Closed by the caller */
+	FILE *json;		      /* NULL: none. Closed by the caller */
+	const struct report_run *run; /* may be NULL */
 	const char *target;
 	uint16_t kernel;
 	uint32_t counts[TEST_BROKEN + 1]; /* by enum test_status */
@@ -19,6 +32,7 @@ struct report {
 	char *cases;
 	size_t case_bytes;
 	FILE *case_stream;
+	struct report_skips *skips; /* JSON's summary grows in here */
 };
 
 /* Version line and plan. total is the number of tests that will come. */
@@ -28,6 +42,14 @@ void report_test(struct report *report, const struct test *test, const struct te
 	const char *log);
 /* Totals. interrupted: not all tests came. */
 void report_end(struct report *report, bool interrupted);
+
+/* report_json.c: the same for report->json. */
+void report_json_begin(struct report *report);
+void report_json_test(struct report *report, const struct test *test,
+	const struct test_result *result, const char *log);
+void report_json_end(struct report *report, bool interrupted);
+/* "pass", "known-fail", ... by enum test_status; ended by NULL. */
+extern const char *const test_status_names[];
 
 /* The format of a name; false when there is none of it. */
 bool report_find_format(const char *name, enum report_format *format);

@@ -24,6 +24,13 @@ struct suite_runner {
 	struct exec *exec;	    /* any other target */
 };
 
+uint16_t suite_kernel(const struct suite_config *config)
+{
+	return config->kernel  ? config->kernel
+	       : config->probe ? config->probe->kernel
+			       : LINUX_NEWEST;
+}
+
 /* -- loading -- */
 
 bool suite_wants(const struct suite_config *config, const char *id)
@@ -232,20 +239,19 @@ void suite_requirements(const struct test *test, char *text, size_t size)
 
 /* -- running -- */
 
-struct suite_runner *suite_open(const struct suite_config *config)
+struct suite_runner *suite_open(const struct suite_config *config, const char **reason)
 {
 	struct suite_runner *runner = calloc(1, sizeof(*runner));
-	const char *reason = "out of memory";
 
+	*reason = "out of memory";
 	if (!runner)
 		return NULL;
 	runner->config = config;
 	if (config->target == &target_inproc)
 		runner->oracles = oracle_open(config->kernel, config->oracles);
 	else
-		runner->exec = exec_open(config->target, config->kernel, &reason);
+		runner->exec = exec_open(config->target, suite_kernel(config), reason);
 	if (!runner->oracles && !runner->exec) {
-		tool_error("target %s: %s", config->target->name, reason);
 		free(runner);
 		return NULL;
 	}
@@ -271,9 +277,7 @@ static struct exec *runner_exec(struct suite_runner *runner)
 
 static uint16_t profile_of(const struct suite_config *config, const struct prog *prog)
 {
-	return prog->options.kernel ? prog->options.kernel
-	       : config->kernel	    ? config->kernel
-				    : LINUX_NEWEST;
+	return prog->options.kernel ? prog->options.kernel : suite_kernel(config);
 }
 
 static bool skip(struct test_result *result, const char *format, ...)
@@ -306,13 +310,11 @@ static bool injects_failures(const struct prog *prog)
 	return false;
 }
 
-static bool must_skip(
-	struct suite_runner *runner, const struct test *test, struct test_result *result)
+static bool skip_by_header(
+	const struct suite_config *config, const struct test *test, struct test_result *result)
 {
 	const struct prog_header *header = &test->text.header;
-	uint16_t kernel = profile_of(runner->config, &test->text.prog);
-	struct exec *exec = runner_exec(runner);
-	const char *reason = "not available";
+	uint16_t kernel = profile_of(config, &test->text.prog);
 
 	if (header->since && kernel < header->since)
 		return skip(result, "since Linux %u.%u, the profile is %u.%u", header->since >> 8,
@@ -322,11 +324,129 @@ static bool must_skip(
 			header->until & 255, kernel >> 8, kernel & 255);
 	if (test->text.prog.options.bug && !sim_bugs_built())
 		return skip(result, "needs the bugs build");
-	if (runner->config->target != &target_inproc && injects_failures(&test->text.prog))
+	if (config->target != &target_inproc && injects_failures(&test->text.prog))
 		return skip(result, "injects failures: the in-process implementation only");
-	if (!runner->config->target->has(exec_target(exec), needs_of(test), &reason))
+	return false;
+}
+
+/* Options that change the machine: a real one is what it is. */
+static bool skip_by_options(
+	const struct suite_config *config, const struct prog *prog, struct test_result *result)
+{
+	const struct prog_options *options = &prog->options;
+	uint16_t running = config->probe->kernel;
+
+	if (options->kernel && options->kernel != running)
+		return skip(result, "sim kernel=%u.%u, the running kernel is %u.%u",
+			options->kernel >> 8, options->kernel & 255, running >> 8, running & 255);
+	if (options->bug)
+		return skip(result, "sim bug: the in-process implementation only");
+	if (options->compat)
+		return skip(result, "sim compat: the in-process implementation only");
+	if (options->seed)
+		return skip(result, "sim seed: the in-process implementation only");
+	if (options->flags & (PROG_OPTION_IOASID_X2 | PROG_OPTION_IOASID_X3))
+		return skip(result, "sim ioasid: the in-process implementation only");
+	if (prog->switch_count)
+		return skip(result, "forces a schedule: the in-process implementation only");
+	return false;
+}
+
+/*
+ * A call that this kernel does not know is no reason: programs say what an older kernel answers, or
+ * since when they apply.
+ */
+static bool skip_by_needs(
+	const struct suite_config *config, uint32_t needs, struct test_result *result)
+{
+	const struct live_probe *probe = config->probe;
+	size_t count = sizeof(probe->missing) / sizeof(probe->missing[0]);
+
+	if (!config->devices && (needs & (NEEDS_CDEV | NEEDS_GROUP)))
+		return skip(result, "no device named (--device)");
+	for (unsigned bit = 0; bit < 32; bit++) {
+		if (!(needs & ~probe->needs & (1u << bit)))
+			continue;
+		bool told = bit < count && probe->missing[bit][0];
+
+		return skip(result, "%s",
+			told ? probe->missing[bit] : "this machine lacks what it needs");
+	}
+	return false;
+}
+
+static bool skip_live(
+	const struct suite_config *config, const struct test *test, struct test_result *result)
+{
+	return skip_by_options(config, &test->text.prog, result) ||
+	       skip_by_header(config, test, result) ||
+	       skip_by_needs(config, needs_of(test), result);
+}
+
+static bool must_skip(
+	struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	const struct suite_config *config = runner->config;
+	const char *reason = "not available";
+
+	if (config->probe)
+		return skip_live(config, test, result);
+	if (skip_by_header(config, test, result))
+		return true;
+	if (!config->target->has(exec_target(runner_exec(runner)), needs_of(test), &reason))
 		return skip(result, "%s", reason);
 	return false;
+}
+
+bool suite_settled(
+	const struct suite_config *config, const struct test *test, struct test_result *result)
+{
+	memset(result, 0, sizeof(*result));
+	if (test->broken) {
+		result->status = TEST_BROKEN;
+		snprintf(result->message, sizeof(result->message), "%s", test->broken);
+		return true;
+	}
+	if (test->skipped)
+		return skip(result, "%s", test->skipped);
+	return config->probe && skip_live(config, test, result);
+}
+
+/* A release with its third number, as "7.3.4-rc1"; LINUX_NEWEST alone knows no later kernels. */
+static uint32_t exact_kernel(const struct suite_config *config, const struct prog *prog)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+	uint16_t kernel = profile_of(config, prog);
+
+	if (config->probe && kernel == config->probe->kernel &&
+		sscanf(config->probe->release, "%3u.%3u.%3u", &major, &minor, &patch) >= 2 &&
+		minor < 256 && patch < 256)
+		return major << 16 | minor << 8 | patch;
+	return (uint32_t)kernel << 8;
+}
+
+/* Whether the kernel is within `>=6.12`, `<7.0`, ... at *text, which moves on. A limit without a
+ * third number speaks of the whole series. */
+static bool within_limit(const char **text, uint32_t kernel, bool *understood)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+	char sign = **text;
+	bool equal = sign != '=' && (*text)[1] == '=';
+	const char *number = *text + 1 + equal;
+	int two = 0, three = 0;
+
+	*understood = sscanf(number, "%3u.%3u%n.%3u%n", &major, &minor, &two, &patch, &three) >= 2;
+	if (!*understood)
+		return false;
+	uint32_t limit = major << 16 | minor << 8 | patch;
+	uint32_t seen = three ? kernel : kernel & ~255u;
+	*text = number + (three ? three : two);
+	*text += **text == ',';
+	switch (sign) {
+	case '<': return seen < limit || (equal && seen == limit);
+	case '>': return seen > limit || (equal && seen == limit);
+	default: return seen == limit;
+	}
 }
 
 /* `known-fail live>=6.12,<7.0 mock needs a reset`: whether the first word is this target; the rest
@@ -334,7 +454,8 @@ static bool must_skip(
 static const char *known_failure(const struct suite_config *config, const struct test *test)
 {
 	const char *text = test->text.header.known_fail;
-	uint16_t kernel = profile_of(config, &test->text.prog);
+	uint32_t kernel = exact_kernel(config, &test->text.prog);
+	bool understood = true;
 
 	if (!text)
 		return NULL;
@@ -342,20 +463,9 @@ static const char *known_failure(const struct suite_config *config, const struct
 	if (strlen(config->target->name) != name || memcmp(config->target->name, text, name) != 0)
 		return NULL;
 	text += name;
-	while (*text && *text != ' ') {
-		unsigned major = 0, minor = 0;
-		int used = 0;
-		bool below = *text == '<', equal = text[1] == '=';
-
-		if (sscanf(text + 1 + equal, "%u.%u%n", &major, &minor, &used) != 2)
-			break;
-		uint16_t limit = (uint16_t)LINUX(major, minor);
-		if (below ? kernel > limit || (kernel == limit && !equal)
-			  : kernel < limit || (kernel == limit && !equal))
+	while (understood && *text && *text != ' ')
+		if (!within_limit(&text, kernel, &understood) && understood)
 			return NULL;
-		text += 1 + equal + used;
-		text += *text == ',';
-	}
 	while (*text && *text != ' ')
 		text++;
 	return *text ? text + 1 : "known failure";
@@ -363,7 +473,7 @@ static const char *known_failure(const struct suite_config *config, const struct
 
 /* -- judging -- */
 
-static void describe_call(const struct test *test, uint32_t call, struct test_result *result)
+void suite_describe_call(const struct test *test, uint32_t call, struct test_result *result)
 {
 	FILE *out = fmemopen(result->call, sizeof(result->call), "w");
 
@@ -486,7 +596,7 @@ static bool all_ran(const struct test *test, const struct trace *trace, struct t
 			ran = trace->entries[e].kind == TRACE_CALL && trace->entries[e].call == i;
 		if (ran)
 			continue;
-		describe_call(test, i, result);
+		suite_describe_call(test, i, result);
 		snprintf(result->message, sizeof(result->message),
 			"expected a call that did not run");
 		return false;
@@ -526,7 +636,7 @@ static bool judge(const struct test *test, struct exec *exec, uint16_t kernel, b
 		if (entry->kind != TRACE_CALL ||
 			entry_met(test, exec, trace, entry, kernel, result))
 			continue;
-		describe_call(test, entry->call, result);
+		suite_describe_call(test, entry->call, result);
 		return false;
 	}
 	return !complete || all_ran(test, trace, result);
@@ -541,7 +651,7 @@ static void note_finding(
 		return;
 	snprintf(result->message, sizeof(result->message), "%s", finding->message);
 	if (finding->call != UINT32_MAX)
-		describe_call(test, finding->call, result);
+		suite_describe_call(test, finding->call, result);
 }
 
 static bool run_program(
@@ -566,23 +676,11 @@ static bool run_program(
 	return clean && !result->expectation;
 }
 
-void suite_run(struct suite_runner *runner, const struct test *test, struct test_result *result)
+void suite_conclude(const struct suite_config *config, const struct test *test, bool passed,
+	struct test_result *result)
 {
-	uint64_t start = tool_clock();
+	const char *known = known_failure(config, test);
 
-	memset(result, 0, sizeof(*result));
-	if (test->broken) {
-		result->status = TEST_BROKEN;
-		snprintf(result->message, sizeof(result->message), "%s", test->broken);
-		return;
-	}
-	if (test->skipped ? skip(result, "%s", test->skipped) : must_skip(runner, test, result))
-		return;
-	bool passed = run_program(runner, test, result);
-	result->microseconds = (uint32_t)(tool_clock() - start);
-	if (result->status == TEST_SKIP)
-		return;
-	const char *known = known_failure(runner->config, test);
 	if (known)
 		snprintf(result->reason, sizeof(result->reason), "%s", known);
 	result->status = known	  ? passed ? TEST_KNOWN_PASS : TEST_KNOWN_FAIL
@@ -591,4 +689,16 @@ void suite_run(struct suite_runner *runner, const struct test *test, struct test
 	if (result->status == TEST_KNOWN_PASS)
 		snprintf(result->message, sizeof(result->message),
 			"passed, but is known to fail: %s", known);
+}
+
+void suite_run(struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	uint64_t start = tool_clock();
+
+	if (suite_settled(runner->config, test, result) || must_skip(runner, test, result))
+		return;
+	bool passed = run_program(runner, test, result);
+	result->microseconds = (uint32_t)(tool_clock() - start);
+	if (result->status != TEST_SKIP)
+		suite_conclude(runner->config, test, passed, result);
 }

@@ -3,6 +3,8 @@
 #ifndef IOMMUZZ_TOOLS_SUITE_H
 #define IOMMUZZ_TOOLS_SUITE_H
 
+#include <signal.h>
+
 #include "fuzz/exec/target_live.h"
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/text.h"
@@ -72,10 +74,23 @@ void suite_free(struct suite *suite);
 /* Whether the glob of the configuration takes this id. */
 bool suite_wants(const struct suite_config *config, const char *id);
 
-/* Something that runs tests one after another, reusing its machines. NULL after an error. */
-struct suite_runner *suite_open(const struct suite_config *config);
+/* The profile of programs that name none. */
+uint16_t suite_kernel(const struct suite_config *config);
+
+/* Something that runs tests one after another, reusing its machines. NULL, and *reason says why. */
+struct suite_runner *suite_open(const struct suite_config *config, const char **reason);
 void suite_close(struct suite_runner *runner);
 void suite_run(struct suite_runner *runner, const struct test *test, struct test_result *result);
+
+/* Whether the result of a test is known without running it: broken, skipped, or nothing for this
+ * real kernel. Clears result. */
+bool suite_settled(
+	const struct suite_config *config, const struct test *test, struct test_result *result);
+/* Sets the status of a test that has run, as known failures want it. */
+void suite_conclude(const struct suite_config *config, const struct test *test, bool passed,
+	struct test_result *result);
+/* Writes the call, and where it stands, into the result. */
+void suite_describe_call(const struct test *test, uint32_t call, struct test_result *result);
 
 /*
  * Runs all tests in worker processes, so that a crash of the implementation costs one test, and
@@ -97,12 +112,17 @@ struct suite_pool {
 	bool (*enough)(void *context); /* asked after each done; true: the rest need not run. May be
 					  NULL */
 	void *context;
+	/* Real kernel: tells the target where to note its calls; NULL: target_live_watch. */
+	void (*watch)(struct live_progress *progress, unsigned call_seconds);
 	/* Real kernel: asked after each test, as kernel_log_report is. May be NULL. */
 	bool (*kernel_log)(void *log, char *title, size_t title_size, char *text, size_t text_size);
 	void *log;
 };
 bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 	const struct suite_pool *pool);
+/* suite_live.c: the part of it for a real kernel. Ends early when *interrupted is set. */
+bool suite_run_live(const struct suite *suite, const struct suite_config *config,
+	const struct suite_pool *pool, const volatile sig_atomic_t *interrupted);
 
 /* XXH64 over ids and texts of the tests and the catalogue. */
 uint64_t suite_digest(const struct suite *suite);

@@ -46,11 +46,14 @@ struct pool {
 
 static void work(const struct pool *pool, size_t first, int to)
 {
-	struct suite_runner *runner = suite_open(pool->config);
+	const char *reason;
+	struct suite_runner *runner = suite_open(pool->config, &reason);
 	struct test_result result;
 
-	if (!runner)
+	if (!runner) {
+		tool_error("target %s: %s", pool->config->target->name, reason);
 		_exit(TOOL_BROKEN);
+	}
 	for (size_t i = first; i < pool->suite->count; i += pool->jobs) {
 		suite_run(runner, &pool->suite->tests[i], &result);
 		result.test = (uint32_t)i;
@@ -216,11 +219,10 @@ static void stop_workers(struct pool *pool)
 	}
 }
 
-bool suite_run_all(const struct suite *suite, const struct suite_config *config,
+static bool run_workers(const struct suite *suite, const struct suite_config *config,
 	const struct suite_pool *settings)
 {
 	struct pool *pool = tool_grow(NULL, 1, sizeof(*pool));
-	struct sigaction action = {.sa_handler = on_signal}, old_int, old_term;
 	bool started = true;
 
 	memset(pool, 0, sizeof(*pool));
@@ -231,8 +233,6 @@ bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 	pool->results = tool_grow(NULL, suite->count, sizeof(*pool->results));
 	pool->ready = tool_grow(NULL, suite->count, sizeof(*pool->ready));
 	memset(pool->ready, 0, suite->count * sizeof(*pool->ready));
-	sigaction(SIGINT, &action, &old_int);
-	sigaction(SIGTERM, &action, &old_term);
 	pool->shown = settings->first;
 	for (size_t w = 0; started && w < pool->jobs; w++) {
 		pool->workers[w].next = settings->first + w;
@@ -241,11 +241,23 @@ bool suite_run_all(const struct suite *suite, const struct suite_config *config,
 	while (started && !interrupted && serve(pool))
 		;
 	stop_workers(pool);
-	sigaction(SIGINT, &old_int, NULL);
-	sigaction(SIGTERM, &old_term, NULL);
 	bool complete = pool->enough || pool->shown >= suite->count;
 	free(pool->results);
 	free(pool->ready);
 	free(pool);
+	return complete;
+}
+
+bool suite_run_all(const struct suite *suite, const struct suite_config *config,
+	const struct suite_pool *settings)
+{
+	struct sigaction action = {.sa_handler = on_signal}, old_int, old_term;
+
+	sigaction(SIGINT, &action, &old_int);
+	sigaction(SIGTERM, &action, &old_term);
+	bool complete = config->probe ? suite_run_live(suite, config, settings, &interrupted)
+				      : run_workers(suite, config, settings);
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGTERM, &old_term, NULL);
 	return complete;
 }

@@ -16,7 +16,8 @@
 #include "fuzz/exec/live_private.h"
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/test_abi.h"
-#include "third_party/xxhash.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #define CONFIG_MAX   (1u << 20)
 #define ALL_BITS     20u
