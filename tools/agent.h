@@ -47,12 +47,24 @@ struct agent_hello {
 	struct live_probe probe;
 };
 
-/* Runs tests from index `from` on whose id matches filter (glob, empty: all). */
+/*
+ * Runs `count` tests from index `from` (0: all from there) whose id matches filter (glob, empty:
+ * all), each answered by AGENT_BEGIN and AGENT_RESULT, all together by AGENT_DONE.
+ */
 struct agent_check {
-	uint32_t from;
-	uint32_t timeout; /* seconds a test */
-	uint16_t kernel;  /* profile, 0: the running kernel's */
+	uint32_t from, count;
+	uint32_t timeout;   /* seconds a test */
+	uint32_t break_at;  /* 1 + index of the test in which the agent breaks, 0: none */
+	uint16_t break_how; /* enum agent_break */
+	uint16_t kernel;    /* profile, 0: the running kernel's */
 	char filter[256];
+};
+
+/* Negative controls: what a machine under test may do in the middle of a test. */
+enum agent_break {
+	AGENT_BREAK_NONE,
+	AGENT_BREAK_DIE,  /* the agent dies of a signal; as init it takes its kernel along */
+	AGENT_BREAK_HANG, /* the agent falls silent */
 };
 
 /*

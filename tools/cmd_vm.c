@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* iommuzz vm: the suite on kernels that are booted for it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tool.h"
+#include "tools/vm_check.h"
+
+enum {
+	VM_IMAGE,
+	VM_AGENT,
+	VM_BINARY,
+	VM_FILTER,
+	VM_FORMAT,
+	VM_JSON,
+	VM_KERNEL,
+	VM_TIMEOUT,
+	VM_BOOT_TIMEOUT,
+	VM_NO_IOMMU,
+	VM_DIE_AT,
+	VM_HANG_AT,
+	VM_ALL,
+};
+
+static const struct option_spec vm_options[] = {
+	[VM_IMAGE] = {"image", 'i', "PATH",
+		"The kernel: a folder as ci/live-kernel build prints it, or a bzImage."},
+	[VM_AGENT] = {"agent", 0, "COMMAND",
+		"Instead of a VM: a shell command that runs iommuzz agent somewhere."},
+	[VM_BINARY] = {"binary", 0, "FILE",
+		"What becomes init: a static iommuzz. Default: this one, or the "
+		"iommuzz_static\nbeside it."},
+	[VM_FILTER] = {"filter", 'f', "GLOB", "Only tests whose id matches, as 'ioas-map-*'."},
+	[VM_FORMAT] = {"format", 'F', "FORMAT", "tap (TAP 13, default), tap14, ktap or junit."},
+	[VM_JSON] = {"json", 'j', "FILE", "Writes all results as JSON too."},
+	[VM_KERNEL] = {"kernel", 'k', "VERSION",
+		"The kernel profile; default: that of the kernel that runs there."},
+	[VM_TIMEOUT] = {"timeout", 0, "SECONDS",
+		"A test that takes longer has failed (default 20)."},
+	[VM_BOOT_TIMEOUT] = {"boot-timeout", 0, "SECONDS",
+		"A kernel whose agent is silent for longer does not boot (default 60)."},
+	[VM_NO_IOMMU] = {"no-iommu", 0, NULL,
+		"Boots without the virtual IOMMU. By default a kernel whose mock devices do\n"
+		"not attach beside it is booted both ways; a test is skipped only where it\n"
+		"is skipped in both."},
+	[VM_DIE_AT] = {"die-at", 0, "ID",
+		"Negative control: the machine panics in this test; the run must go on."},
+	[VM_HANG_AT] = {"hang-at", 0, "ID",
+		"Negative control: the machine falls silent in this test."},
+	[VM_ALL] = {"all", 'a', NULL, "table: tests that pass everywhere, too."},
+	{0},
+};
+
+struct words {
+	const char **words;
+	size_t count;
+	bool all;
+};
+
+static bool set_format(struct vm_check *check, const char *name)
+{
+	if (report_find_format(name, &check->format))
+		return true;
+	tool_error_near(name, report_format_names,
+		"--format: expected tap, tap14, ktap or junit, found '%s'", name);
+	return false;
+}
+
+static bool set_number(const char *option, const char *value, unsigned *number)
+{
+	uint64_t read = 0;
+	bool right = tool_number(option, value, 1, 86400, &read);
+
+	*number = (unsigned)read;
+	return right;
+}
+
+/* An exit code, or -1 to go on. */
+static int read_option(struct vm_check *check, struct words *words, int option, const char *value)
+{
+	bool right = true;
+
+	switch (option) {
+	case VM_IMAGE: check->vm.kernel = value; break;
+	case VM_AGENT: check->command = value; break;
+	case VM_BINARY: check->vm.binary = value; break;
+	case VM_FILTER: check->filter = value; break;
+	case VM_FORMAT: right = set_format(check, value); break;
+	case VM_JSON: check->json = value; break;
+	case VM_KERNEL: right = tool_kernel(value, &check->kernel); break;
+	case VM_TIMEOUT: right = set_number("timeout", value, &check->timeout); break;
+	case VM_BOOT_TIMEOUT:
+		right = set_number("boot-timeout", value, &check->vm.boot_seconds);
+		break;
+	case VM_NO_IOMMU: check->vm.no_iommu = true; break;
+	case VM_DIE_AT: check->die_at = value; break;
+	case VM_HANG_AT: check->hang_at = value; break;
+	case VM_ALL: words->all = true; break;
+	case OPTIONS_WORD:
+		words->words = tool_grow(words->words, words->count + 1, sizeof(*words->words));
+		words->words[words->count++] = value;
+		break;
+	case OPTIONS_HELP: return TOOL_OK;
+	default: return TOOL_BROKEN;
+	}
+	return right ? -1 : TOOL_BROKEN;
+}
+
+static int start(const struct vm_check *check, const struct words *words)
+{
+	static const char *const forms[] = {"check", "table", NULL};
+	const char *form = words->count ? words->words[0] : "";
+
+	if (strcmp(form, "table") == 0) {
+		if (words->count > 1)
+			return vm_table(words->words + 1, words->count - 1, words->all);
+		tool_error("vm table: expected files that --json has written");
+		return TOOL_BROKEN;
+	}
+	if (strcmp(form, "check") != 0) {
+		tool_error_near(form, forms, "vm: expected check or table, found '%s'", form);
+		return TOOL_BROKEN;
+	}
+	if (words->count > 1)
+		tool_error("vm check: unexpected argument '%s'", words->words[1]);
+	else if (!check->vm.kernel == !check->command)
+		tool_error("vm check: expected either --image or --agent");
+	else
+		return vm_check(check);
+	return TOOL_BROKEN;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct vm_check check = {.timeout = 20};
+	struct words words = {0};
+	struct options options;
+	const char *value;
+	int code = -1;
+
+	options_init(&options, command, argc, argv);
+	for (int option; code < 0 && (option = options_next(&options, &value)) != OPTIONS_END;)
+		code = read_option(&check, &words, option, value);
+	if (code < 0)
+		code = start(&check, &words);
+	free(words.words);
+	return code;
+}
+
+const struct command command_vm = {
+	.name = "vm",
+	.brief = "run the suite on kernels in QEMU",
+	.synopsis = "iommuzz vm check --image PATH [OPTION]...\n"
+		    "iommuzz vm check --agent COMMAND [OPTION]...\n"
+		    "iommuzz vm table [--all] RESULTS...",
+	.description = "vm check boots a kernel in QEMU with nothing but a static iommuzz in it, "
+		       "runs the tests that are\n"
+		       "compiled in against its /dev/iommu, and judges and prints here. The "
+		       "machine may die or hang:\n"
+		       "the test that was running has failed (rule guest-died or guest-hung, the "
+		       "console's last lines\n"
+		       "under it), the kernel is booted anew, and the run goes on behind it.\n\n"
+		       "vm table prints the results of several runs side by side. ci/live does all "
+		       "of this for the\n"
+		       "kernels of a project's choice.",
+	.options = vm_options,
+	.exit_status = "0    all tests passed (or were skipped, or failed as known)\n"
+		       "1    a test failed, or passed unexpectedly\n"
+		       "2    wrong usage, the kernel does not boot, a broken harness\n"
+		       "77   every test was skipped\n"
+		       "130  interrupted",
+	.examples = "iommuzz vm check --image $(ci/live-kernel build 7.3) --filter 'ioas-*'\n"
+		    "iommuzz vm check --agent 'ssh root@testbox ./iommuzz agent' --json box.json\n"
+		    "iommuzz vm table build/live/7.3.json build/live/6.12.json",
+	.run = run,
+};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The forms of `iommuzz vm`. */
+#ifndef IOMMUZZ_TOOLS_VM_CHECK_H
+#define IOMMUZZ_TOOLS_VM_CHECK_H
+
+#include "tools/report.h"
+#include "tools/vm.h"
+
+struct vm_check {
+	struct vm_config vm;
+	const char *command;			      /* starts agents instead of VMs, or NULL */
+	const char *filter, *json, *die_at, *hang_at; /* NULL: none */
+	enum report_format format;
+	unsigned timeout; /* seconds a test */
+	uint16_t kernel;  /* profile, 0: what runs there */
+};
+
+/* Boots, runs the suite, prints and writes results. An exit code. */
+int vm_check(const struct vm_check *check);
+
+/* Prints the results of several runs (files written by --json) as one table, test x kernel. all:
+ * rows of tests that pass everywhere too. An exit code. */
+int vm_table(const char *const *paths, size_t count, bool all);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files around a VM: its initramfs (a cpio archive), its console, what is known of KVM. */
+#include "tools/vm_files.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/files.h"
+
+/* -- initramfs -- */
+
+struct cpio {
+	FILE *out;
+	uint32_t inode;
+};
+
+struct cpio_entry {
+	const char *name;
+	uint32_t mode, device_major, device_minor;
+	const void *bytes;
+	size_t size;
+};
+
+static void pad(FILE *out, size_t length)
+{
+	static const char zeros[4];
+
+	fwrite(zeros, 1, -length & 3, out);
+}
+
+/* The format "newc": a header of hexadecimal numbers, name and content, each padded to 4 bytes. */
+static void cpio_add(struct cpio *cpio, const struct cpio_entry *entry)
+{
+	size_t name_size = strlen(entry->name) + 1;
+	uint32_t links = S_ISDIR(entry->mode) ? 2 : 1;
+	uint32_t fields[] = {++cpio->inode, entry->mode, 0, 0, links, 0, (uint32_t)entry->size, 0,
+		0, entry->device_major, entry->device_minor, (uint32_t)name_size, 0};
+
+	size_t used = (size_t)fprintf(cpio->out, "070701");
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		used += (size_t)fprintf(cpio->out, "%08" PRIX32, fields[i]);
+	fwrite(entry->name, 1, name_size, cpio->out);
+	pad(cpio->out, used + name_size);
+	fwrite(entry->bytes, 1, entry->size, cpio->out);
+	pad(cpio->out, entry->size);
+}
+
+bool vm_write_initramfs(const char *path, const char *binary, char *reason, size_t size)
+{
+	size_t count;
+	uint8_t *bytes = files_read(binary, &count);
+	struct cpio cpio = {.out = bytes ? fopen(path, "we") : NULL};
+
+	if (!cpio.out) {
+		snprintf(reason, size, "%s: %s", bytes ? path : binary, strerror(errno));
+		free(bytes);
+		return false;
+	}
+	struct cpio_entry entries[] = {
+		{.name = "dev", .mode = S_IFDIR | 0755},
+		{.name = "dev/console", .mode = S_IFCHR | 0600, 5, 1},
+		{.name = "init", .mode = S_IFREG | 0755, .bytes = bytes, .size = count},
+		{.name = "TRAILER!!!"},
+	};
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+		cpio_add(&cpio, &entries[i]);
+	bool written = !ferror(cpio.out);
+	written = fclose(cpio.out) == 0 && written;
+	if (!written)
+		snprintf(reason, size, "%s: cannot write: %s", path, strerror(errno));
+	free(bytes);
+	return written;
+}
+
+/* -- binary and kernel -- */
+
+/* A program that asks for a dynamic linker cannot be the only file of a machine. */
+static bool is_static(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	Elf64_Ehdr header;
+	Elf64_Phdr segment;
+	bool found = file && fread(&header, sizeof(header), 1, file) == 1 &&
+		     memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+		     fseek(file, (long)header.e_phoff, SEEK_SET) == 0;
+
+	for (unsigned i = 0; found && i < header.e_phnum; i++)
+		found = fread(&segment, sizeof(segment), 1, file) == 1 &&
+			segment.p_type != PT_INTERP;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+bool vm_find_binary(const char *named, char *path, size_t path_size, char *reason, size_t size)
+{
+	char self[400];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (named) {
+		snprintf(path, path_size, "%s", named);
+		if (is_static(path))
+			return true;
+		snprintf(reason, size, "%s: not a static program; build iommuzz_static", named);
+		return false;
+	}
+	self[length > 0 ? length : 0] = '\0';
+	snprintf(path, path_size, "%s", self);
+	if (is_static(path))
+		return true;
+	snprintf(path, path_size, "%s_static", self);
+	if (is_static(path))
+		return true;
+	snprintf(reason, size, "%s: no such static program; build iommuzz_static", path);
+	return false;
+}
+
+bool vm_find_kernel(const char *named, char *path, size_t path_size, char *reason, size_t size)
+{
+	struct stat stat_of;
+
+	snprintf(path, path_size, "%s", named);
+	if (stat(named, &stat_of) == 0 && S_ISDIR(stat_of.st_mode))
+		snprintf(path, path_size, "%s/bzImage", named);
+	if (access(path, R_OK) == 0)
+		return true;
+	snprintf(reason, size, "%s: %s", path, strerror(errno));
+	return false;
+}
+
+/* -- console -- */
+
+void vm_last_lines(const char *path, char *text, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	size_t count = 0;
+
+	if (!size)
+		return;
+	if (file && fseek(file, 0, SEEK_END) == 0) {
+		long end = ftell(file), from = end > (long)size - 1 ? end - (long)size + 1 : 0;
+
+		if (fseek(file, from, SEEK_SET) == 0)
+			count = fread(text, 1, size - 1, file);
+		text[count] = '\0';
+		char *line = from ? strchr(text, '\n') : NULL;
+		if (line)
+			memmove(text, line + 1, strlen(line));
+	} else {
+		*text = '\0';
+	}
+	if (file)
+		fclose(file);
+	/* A console speaks to a terminal: returns, colours, whatever a firmware prints. */
+	char *to = text;
+	for (const char *from = text; *from; from++)
+		if ((unsigned char)*from >= ' ' || *from == '\n' || *from == '\t')
+			*to++ = *from;
+	*to = '\0';
+}
+
+/* -- KVM -- */
+
+/* One line: the boot of this machine, then what was seen. */
+static bool kvm_file(char *path, size_t size, char *boot, size_t boot_size)
+{
+	const char *cache = getenv("IOMMUZZ_CACHE"), *base = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	bool found = file && fgets(boot, (int)boot_size, file);
+
+	if (file)
+		fclose(file);
+	if (!found)
+		return false;
+	boot[strcspn(boot, "\n")] = '\0';
+	if (cache)
+		snprintf(path, size, "%s", cache);
+	else if (base)
+		snprintf(path, size, "%s/iommuzz", base);
+	else if (home)
+		snprintf(path, size, "%s/.cache/iommuzz", home);
+	else
+		return false;
+	mkdir(path, 0755);
+	size_t used = strlen(path);
+	snprintf(path + used, size - used, "/kvm");
+	return true;
+}
+
+enum vm_kvm vm_kvm_known(void)
+{
+	char path[400], boot[64], seen[64] = "", word[16] = "";
+
+	if (access("/dev/kvm", R_OK | W_OK) != 0)
+		return VM_KVM_FAILS;
+	FILE *file = kvm_file(path, sizeof(path), boot, sizeof(boot)) ? fopen(path, "re") : NULL;
+	bool same = file && fscanf(file, "%63s %15s", seen, word) == 2 && strcmp(seen, boot) == 0;
+	if (file)
+		fclose(file);
+	if (!same)
+		return VM_KVM_UNKNOWN;
+	return strcmp(word, "works") == 0 ? VM_KVM_WORKS : VM_KVM_FAILS;
+}
+
+void vm_kvm_remember(enum vm_kvm kvm)
+{
+	char path[400], boot[64];
+	FILE *file = kvm_file(path, sizeof(path), boot, sizeof(boot)) ? fopen(path, "we") : NULL;
+
+	if (!file)
+		return;
+	fprintf(file, "%s %s\n", boot, kvm == VM_KVM_WORKS ? "works" : "fails");
+	fclose(file);
+}
