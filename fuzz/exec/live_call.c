@@ -3,13 +3,13 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fuzz/exec/live_device.h"
 #include "fuzz/exec/live_private.h"
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/kernel_calls.h"
@@ -56,28 +56,28 @@ static void closed(struct live_process *process, int fd)
 	}
 }
 
-static int64_t call_open(const struct resolved_call *call)
+/* Devices are those that the user has named, so that none is touched by chance. */
+static const char *node_name(uint32_t path)
 {
-	uint32_t path = (uint32_t)first_number(call), number = path & 0xff;
-	char name[48];
+	uint32_t number = path & 0xff;
 
 	switch (path & ~UINT32_C(0xff)) {
 	case 0:
-		snprintf(name, sizeof(name), "%s",
-			number == CALL_OPEN_IOMMU	? "/dev/iommu"
-			: number == CALL_OPEN_CONTAINER ? "/dev/vfio/vfio"
-							: "/dev/none");
-		break;
-	case CALL_OPEN_GROUP: snprintf(name, sizeof(name), "/dev/vfio/%u", number); break;
-	case CALL_OPEN_NOIOMMU_GROUP:
-		snprintf(name, sizeof(name), "/dev/vfio/noiommu-%u", number);
-		break;
-	case CALL_OPEN_CDEV:
-		snprintf(name, sizeof(name), "/dev/vfio/devices/vfio%u", number);
-		break;
-	default: snprintf(name, sizeof(name), "/dev/none"); break;
+		return number == CALL_OPEN_IOMMU       ? "/dev/iommu"
+		       : number == CALL_OPEN_CONTAINER ? "/dev/vfio/vfio"
+						       : NULL;
+	case CALL_OPEN_GROUP:
+	case CALL_OPEN_NOIOMMU_GROUP: return live_device_group(number);
+	case CALL_OPEN_CDEV: return live_device_cdev(number);
+	default: return NULL;
 	}
-	return live_result(open(name, O_RDWR));
+}
+
+static int64_t call_open(const struct resolved_call *call)
+{
+	const char *name = node_name((uint32_t)first_number(call));
+
+	return name ? live_result(open(name, O_RDWR)) : -ENOENT;
 }
 
 static int64_t call_memfd(const struct resolved_call *call)

@@ -16,7 +16,7 @@
 #include "impl/abi/kernel_calls.h"
 
 #define MMAP_BASE	   UINT64_C(0x30000000000)
-#define TASK_SIZE	   (UINT64_C(1) << 47)
+#define TASK_SIZE	   ((UINT64_C(1) << 47) - LIVE_PAGE) /* also where there is more */
 #define LOWEST		   UINT64_C(0x10000)
 #define ADDRESS_SPACE_ROOM (UINT64_C(256) << 20)
 #define HEAP_ROOM	   (UINT64_C(4) << 30)
@@ -28,6 +28,7 @@
 
 /* The one process-wide state there must be: where a fault of a guarded copy continues. */
 static __thread sigjmp_buf *guard;
+static bool with_keys; /* of the processor */
 
 static void on_fault(int signal_number)
 {
@@ -36,12 +37,36 @@ static void on_fault(int signal_number)
 	signal(signal_number, SIG_DFL);
 }
 
+static bool has_keys(void)
+{
+#ifdef __x86_64__
+	unsigned eax = 7, ebx, ecx = 0, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return ecx & 1u << 4; /* OSPKE */
+#else
+	return false;
+#endif
+}
+
 void live_memory_guard(void)
 {
 	struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
 
+	with_keys = has_keys();
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
+}
+
+/*
+ * With protection keys the kernel makes memory that may only be run unreadable, until it is told
+ * otherwise; in-process it can be read. Handlers of signals begin with keys that forbid it.
+ */
+static void allow_all_keys(void)
+{
+#ifdef __x86_64__
+	__asm__ volatile(".byte 0x0f, 0x01, 0xef" ::"a"(0), "c"(0), "d"(0) : "memory");
+#endif
 }
 
 /* Within one page, so that it faults before the first byte or not at all. */
@@ -51,6 +76,8 @@ static bool copy_guarded(void *to, const void *from, size_t count)
 
 	if (sigsetjmp(here, 0)) {
 		guard = NULL;
+		if (with_keys)
+			allow_all_keys();
 		return false;
 	}
 	guard = &here;
@@ -284,17 +311,24 @@ void live_memory_close(struct live_memory *memory)
 	free(memory->saved);
 }
 
+/* Pages of a part of mem go; kernels without madvise get all of it anew. */
+static void drop_pages(const struct live_memory *memory, uint64_t first, uint64_t end)
+{
+	first &= ~(LIVE_PAGE - 1);
+	end = (end + LIVE_PAGE - 1) & ~(LIVE_PAGE - 1);
+	if (madvise(pointer(first), end - first, MADV_DONTNEED))
+		map_fresh(PROG_MEM_BASE, memory->mem_bytes, MAP_FIXED);
+}
+
 static void clear_mem(struct live_memory *memory)
 {
 	uint64_t first = memory->touched_first, end = memory->touched_end;
 
 	if (memory->populated > POPULATED_MAX) {
-		madvise(pointer(PROG_MEM_BASE), memory->mem_bytes, MADV_DONTNEED);
+		drop_pages(memory, PROG_MEM_BASE, PROG_MEM_BASE + memory->mem_bytes);
 		memory->populated = 0;
 	} else if (end - first > SMALL_TOUCH) {
-		first &= ~(LIVE_PAGE - 1);
-		madvise(pointer(first), (end - first + LIVE_PAGE - 1) & ~(LIVE_PAGE - 1),
-			MADV_DONTNEED);
+		drop_pages(memory, first, end);
 	} else if (end > first) {
 		memset(pointer(first), 0, end - first);
 	}
@@ -396,7 +430,10 @@ static int64_t real_mmap(uint64_t addr, const struct call_mmap *call, uint32_t f
 	void *got = mmap(pointer(addr), call->length, (int)call->prot, (int)flags, call->fd,
 		(off_t)call->offset);
 
-	return got == MAP_FAILED ? -errno : (int64_t)(uintptr_t)got;
+	if (got != MAP_FAILED)
+		return (int64_t)(uintptr_t)got;
+	/* A fixed address that looks like an error comes back as one. */
+	return addr == (uint64_t)-errno ? -ENOMEM : -errno;
 }
 
 /* What the kernel says to a mapping that is not to stay: its own error, or that of the limit. */
@@ -406,6 +443,9 @@ static int64_t try_mmap(const struct call_mmap *call, uint32_t flags, uint64_t l
 
 	if (flags & MAP_FIXED)
 		flags = (flags & ~(uint32_t)MAP_FIXED) | MAP_FIXED_NOREPLACE;
+	/* SHARED_VALIDATE would not know the other flag. */
+	if ((flags & MAP_TYPE_MASK) == MAP_SHARED_VALIDATE && !(flags & MAP_ANONYMOUS))
+		flags &= ~(uint32_t)MAP_PRIVATE;
 	got = real_mmap(call->addr, call, flags);
 	if (got >= 0)
 		munmap(pointer((uint64_t)got), length);
@@ -434,24 +474,6 @@ static struct live_vma vma_of(struct live_memory *memory, const struct call_mmap
 	return vma;
 }
 
-/* A processor with protection keys must not read what may only be run; in-process it may. */
-static void allow_all_keys(uint32_t protection)
-{
-#ifdef __x86_64__
-	if ((protection & (CALL_PROT_READ | CALL_PROT_WRITE | CALL_PROT_EXEC)) == CALL_PROT_EXEC &&
-		__builtin_cpu_supports("sse2")) {
-		unsigned eax = 7, ebx, ecx = 0, edx;
-
-		__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-		/* OSPKE */
-		if (ecx & 1u << 4)
-			__asm__ volatile(".byte 0x0f, 0x01, 0xef" ::"a"(0), "c"(0), "d"(0));
-	}
-#else
-	(void)protection;
-#endif
-}
-
 int64_t live_mmap(struct live_process *process, const uint8_t *image)
 {
 	struct live_memory *memory = &process->memory;
@@ -473,11 +495,23 @@ int64_t live_mmap(struct live_process *process, const uint8_t *image)
 	place = (struct place){.addr = call.addr,
 		.length = (call.length + unit - 1) & ~(unit - 1),
 		.fixed = flags & CALL_MAP_FIXED};
-	if (!place.length)
+	if (!place.length || call.offset % LIVE_PAGE)
 		return real_mmap(call.addr, &call, flags & ~(uint32_t)MAP_FIXED);
+	/* With capabilities the kernel would map there; in-process nobody does. */
+	if (place.fixed && place.addr < LOWEST && place.addr % unit == 0) {
+		got = try_mmap(&call, flags, place.length);
+		return got == -EBADF		   ? got
+		       : place.length > TASK_SIZE - place.addr ? -ENOMEM
+							       : -EPERM;
+	}
+	/* So that processors with larger address spaces make no difference. */
+	if (place.length > TASK_SIZE ||
+		(place.fixed && place.addr > TASK_SIZE - place.length)) {
+		got = try_mmap(&call, flags, place.length);
+		return got == -EBADF ? got : -ENOMEM;
+	}
 	if (place.fixed && in_harness(memory, place.addr, place.addr + place.length)) {
-		if (place.addr <= TASK_SIZE && place.length <= TASK_SIZE - place.addr)
-			process->excuse = "a fixed mapping where the harness itself lives";
+		process->excuse = "a fixed mapping where the harness itself lives";
 		return try_mmap(&call, flags, place.length);
 	}
 	if (!may_expand(memory, &place) || memory->vma_count + 4 > LIVE_VMA_MAX)
@@ -486,16 +520,17 @@ int64_t live_mmap(struct live_process *process, const uint8_t *image)
 		place.addr = choose_place(memory, call.addr, place.length, unit);
 		if (!place.addr)
 			return try_mmap(&call, flags, place.length);
-		if (in_harness(memory, place.addr, place.addr + place.length))
+		if (in_harness(memory, place.addr, place.addr + place.length)) {
 			process->excuse = "a mapping asked for where the harness itself lives";
-		flags |= MAP_FIXED_NOREPLACE;
+			return try_mmap(&call, flags, place.length);
+		}
+		flags |= MAP_FIXED;
 	}
 	got = real_mmap(place.addr, &call, flags);
-	if (got == -EEXIST && !place.fixed)
-		return -ENOMEM;
 	if (got < 0)
 		return got;
-	allow_all_keys(call.prot);
+	if (with_keys)
+		allow_all_keys();
 	/* Elsewhere large pages would differ from mem's. */
 	madvise(pointer((uint64_t)got), place.length, MADV_NOHUGEPAGE);
 	struct live_vma vma = vma_of(memory, &call, (uint64_t)got, place.length);
@@ -541,7 +576,7 @@ int64_t live_munmap(struct live_memory *memory, const uint8_t *image)
 
 	memcpy(&call, image, sizeof(call));
 	if (!range_of(call.addr, call.length, &end))
-		return live_result(munmap(pointer(call.addr), call.length));
+		return -EINVAL;
 	result = in_harness(memory, call.addr, end)
 			 ? unmap_own(memory, call.addr, end)
 			 : live_result(munmap(pointer(call.addr), call.length));
@@ -594,6 +629,7 @@ int64_t live_mprotect(struct live_memory *memory, const uint8_t *image)
 	}
 	if (reach > call.addr && (result == 0 || result == -ENOMEM))
 		protect_books(memory, call.addr, reach, call.prot & 7);
-	allow_all_keys(call.prot);
+	if (with_keys)
+		allow_all_keys();
 	return result;
 }

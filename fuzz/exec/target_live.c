@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -125,10 +126,13 @@ static const char *set_limits(struct target *target)
 		getrlimit(RLIMIT_MEMLOCK, &target->memlock))
 		return "limits cannot be read";
 	descriptors.rlim_max = target->nofile.rlim_max;
-	memlock.rlim_max = geteuid() == 0 ? RLIM_INFINITY : target->memlock.rlim_max;
-	memlock.rlim_cur = target->config.memlock;
 	if (setrlimit(RLIMIT_NOFILE, &descriptors))
 		return "RLIMIT_NOFILE cannot be set to 1024";
+	/* Programs set what they like, where that is allowed. */
+	memlock = (struct rlimit){.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+	if (setrlimit(RLIMIT_MEMLOCK, &memlock))
+		memlock.rlim_max = target->memlock.rlim_max;
+	memlock.rlim_cur = target->config.memlock;
 	if (setrlimit(RLIMIT_MEMLOCK, &memlock))
 		return "RLIMIT_MEMLOCK cannot be set to what the program asks for: not privileged";
 	return NULL;
@@ -211,6 +215,7 @@ static void live_close(struct target *target)
 		setrlimit(RLIMIT_MEMLOCK, &target->memlock);
 	if (target->parked_count)
 		unpark(target);
+	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	if (setting.progress)
 		set_timer(false);
 	free(target);
@@ -245,6 +250,8 @@ static struct target *live_open(
 		live_close(target);
 		return NULL;
 	}
+	/* Also where there is no madvise; see live_memory.c. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	if (setting.progress)
 		set_timer(true);
 	return target;
