@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "tools/guest.h"
 #include "tools/tool.h"
 
 static const struct command *const commands[] = {
@@ -14,6 +15,9 @@ static const struct command *const commands[] = {
 	&command_ops,
 	&command_bench,
 	&command_fuzz,
+	&command_diff,
+	&command_agent,
+	&command_vm,
 	NULL,
 };
 
@@ -70,6 +74,8 @@ int main(int argc, char **argv)
 {
 	/* A closed pipe is an error of a write, reported like a full disk. */
 	signal(SIGPIPE, SIG_IGN);
+	if (guest_is_init())
+		return guest_init();
 	if (argc < 2) {
 		print_commands(stderr);
 		return TOOL_BROKEN;

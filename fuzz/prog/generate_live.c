@@ -72,22 +72,20 @@ static const char *const scenes[] = {
 		   "IOMMU_IOAS_ALLOW_IOVAS fd ioas_id=as allowed_iovas=[{start=1P last=1P}]\n",
 	FRESH "IOMMU_TEST_OP_ADD_RESERVED fd id=as start=U64_MAX-1P length=2P\n"
 	      "IOMMU_TEST_OP_ADD_RESERVED fd id=as start=16M length=0\n",
-	FRESH LOW_AREA DEVICE
-	"IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as dev_flags=NO_DIRTY\n"
-	"as2 = IOMMU_IOAS_ALLOC fd\n"
-	"dev2 = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as2\n"
-	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev2 pt_id=as\n",
+	FRESH LOW_AREA DEVICE "IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as dev_flags=NO_DIRTY\n"
+			      "as2 = IOMMU_IOAS_ALLOC fd\n"
+			      "dev2 = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as2\n"
+			      "IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev2 pt_id=as\n",
 	FRESH HALF_AREA ACCESS
 	"as2 = IOMMU_IOAS_ALLOC fd\n"
 	"acc2 = IOMMU_TEST_OP_CREATE_ACCESS fd id=as2 flags=NEEDS_PIN_PAGES\n"
 	"IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc2 ioas_id=as\n"
 	"IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=0\n",
-	FRESH AREA DEVICE
-	"IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=0\n"
-	"IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=2\n"
-	"IOMMU_OPTION_HUGE_PAGES fd op=7 object_id=as\n"
-	"IOMMU_DESTROY fd id=as\n"
-	"IOMMU_DESTROY fd id=idev\n",
+	FRESH AREA DEVICE "IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=0\n"
+			  "IOMMU_OPTION_HUGE_PAGES fd op=SET object_id=as val64=2\n"
+			  "IOMMU_OPTION_HUGE_PAGES fd op=7 object_id=as\n"
+			  "IOMMU_DESTROY fd id=as\n"
+			  "IOMMU_DESTROY fd id=idev\n",
 	"fd = open /dev/iommu\n"
 	"IOMMU_OPTION_RLIMIT_MODE fd op=SET val64=2\n"
 	"IOMMU_OPTION_RLIMIT_MODE fd op=5\n"
@@ -125,16 +123,14 @@ static const char *const scenes[] = {
 	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev2 pt_id=as\n"
 	"IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as2 src_ioas_id=as length=4P src_iova=16M\n"
 	"P2: IOMMU_IOAS_MAP fd2 ioas_id=as2 flags=READABLE user_va=mem length=2P\n",
-	FRESH POOR POOR_AREA ACCESS
-	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=2P\n",
+	FRESH POOR POOR_AREA ACCESS "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=2P\n",
 	/* accesses */
-	FRESH AREA ACCESS
-	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=2P uptr=mem+4097P\n"
-	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M+2P length=8P\n"
-	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=U64_MAX-4P length=8P\n"
-	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=0\n"
-	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=16M+1\n"
-	"IOMMU_TEST_OP_DESTROY_ACCESS_PAGES fd id=acc access_pages_id=99\n",
+	FRESH AREA ACCESS "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=2P uptr=mem+4097P\n"
+			  "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M+2P length=8P\n"
+			  "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=U64_MAX-4P length=8P\n"
+			  "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=0\n"
+			  "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=16M+1\n"
+			  "IOMMU_TEST_OP_DESTROY_ACCESS_PAGES fd id=acc access_pages_id=99\n",
 	FRESH AREA ACCESS
 	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+20000P\n"
 	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+20000P flags=WRITE\n"
@@ -144,10 +140,10 @@ static const char *const scenes[] = {
 	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16M+1 uptr=mem+4100P\n",
 	FRESH "IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4096P length=2P "
 	      "iova=16M\n" ACCESS
-	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc flags=WRITE iova=16M length=1P\n"
-	"IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+4100P flags=WRITE\n"
-	"IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc ioas_id=0\n"
-	"IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc ioas_id=77\n",
+	      "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc flags=WRITE iova=16M length=1P\n"
+	      "IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+4100P flags=WRITE\n"
+	      "IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc ioas_id=0\n"
+	      "IOMMU_TEST_OP_ACCESS_REPLACE_IOAS fd id=acc ioas_id=77\n",
 	FRESH AREA "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"
 		   "IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M length=1P\n"
 		   "IOMMU_TEST_OP_ACCESS_RW fd id=acc iova=16M length=16 uptr=mem+4100P "
@@ -263,7 +259,8 @@ static void frame(struct builder *b)
 	builder_subject(b, call, context);
 	switch (random_below(b->random, 4)) {
 	case 0:
-		set_field_of(b, call, FIELD_SIZE, value_number(random_below(b->random, row->min_size)));
+		set_field_of(
+			b, call, FIELD_SIZE, value_number(random_below(b->random, row->min_size)));
 		break;
 	case 1:
 		start = prog_add_bytes(b->prog, "\0\0\1", 3);
@@ -295,7 +292,8 @@ static void strangers(struct builder *b)
 		builder_value(b, call, f);
 		if (row->fields[f].kind == FIELD_RESOURCE && row->fields[f].direction & FIELD_IN)
 			*prog_value(b->prog, &b->prog->calls[call], f) = value_number(
-				random_chance(b->random, 1, 2) ? 0 : 900 + random_below(b->random, 9));
+				random_chance(b->random, 1, 2) ? 0
+							       : 900 + random_below(b->random, 9));
 	}
 	builder_subject(b, call, context);
 	scene_add(&b->scene, b->prog, call);

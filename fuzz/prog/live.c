@@ -12,8 +12,8 @@
 #define HOLE_NUMBER 0x3b96u /* of no command */
 
 /* The number as far as the program says it; false when it is known only at run time. */
-static bool number_in(const struct prog *prog, const struct call *call, const char *field,
-	uint64_t *number)
+static bool number_in(
+	const struct prog *prog, const struct call *call, const char *field, uint64_t *number)
 {
 	struct value value = call_get(prog, call, field);
 
@@ -102,8 +102,7 @@ static void mend_call(struct prog *prog, uint32_t index)
 	case CALL_ID_open: call_set(prog, index, "path", value_number(CALL_OPEN_IOMMU)); break;
 	case CALL_ID_mmap:
 		number_in(prog, call, "flags", &number);
-		call_set(prog, index, "flags",
-			value_number(number & ~(uint64_t)CALL_MAP_HUGETLB));
+		call_set(prog, index, "flags", value_number(number & ~(uint64_t)CALL_MAP_HUGETLB));
 		break;
 	case CALL_ID_memfd: call_set(prog, index, "flags", value_number(0)); break;
 	case CALL_ID_ioctl:

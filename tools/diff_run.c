@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pipeline of `iommuzz diff`: batches travel ahead of their answers, so that the machine works
+ * while programs are made and run in-process here.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/exec/trace_stream.h"
+#include "fuzz/prog/binary.h"
+#include "tools/diff.h"
+#include "tools/tool.h"
+
+#define IN_FLIGHT	3u
+#define BATCH_PROGRAMS	512u
+#define BATCH_BYTES	(128u << 10)
+#define MACHINE_SECONDS 120u /* of silence */
+#define STARTS_MAX	20u
+
+struct item {
+	char *origin;
+	uint64_t digest;
+	uint32_t at, size; /* in the batch's bytes */
+	bool ran;	   /* in-process */
+};
+
+struct batch {
+	uint32_t count, used;
+	struct item items[BATCH_PROGRAMS];
+	uint8_t *bytes; /* lengths and programs, as they travel */
+	size_t room;
+};
+
+struct pipeline {
+	struct diff *diff;
+	struct batch batches[IN_FLIGHT];
+	uint32_t first, flying; /* a ring */
+	bool ended;
+	struct prog prog;
+	struct suspect {
+		char *origin;
+		uint8_t *bytes;
+		uint32_t size;
+	} *suspects;
+	size_t suspect_count;
+};
+
+/* -- messages -- */
+
+bool diff_send(struct diff *diff, uint32_t type, uint32_t count, const void *bytes, size_t size)
+{
+	struct agent_batch head = {.count = count, .kernel = diff->kernel};
+
+	return diff->machine.channel >= 0 &&
+	       agent_send2(diff->machine.channel, type, &head, sizeof(head), bytes, size);
+}
+
+void *diff_receive(struct diff *diff, uint32_t type, size_t *size)
+{
+	struct agent_header header;
+	void *body;
+
+	while (diff->machine.channel >= 0 &&
+		agent_receive(diff->machine.channel, MACHINE_SECONDS, &header, &body, NULL)) {
+		*size = header.length;
+		if (header.type == type)
+			return body;
+		if (header.type == AGENT_LOG)
+			tool_error("%s", (const char *)body);
+		free(body);
+		if (header.type != AGENT_LOG)
+			break;
+	}
+	return NULL;
+}
+
+/* -- batches -- */
+
+static void append(struct batch *batch, const struct prog *prog)
+{
+	struct item *item = &batch->items[batch->count++];
+	size_t size = prog_encode(prog, NULL, 0);
+	uint32_t length = (uint32_t)size;
+
+	if (batch->used + sizeof(length) + size > batch->room) {
+		batch->room = (batch->used + sizeof(length) + size) * 2;
+		batch->bytes = tool_grow(batch->bytes, batch->room, 1);
+	}
+	memcpy(batch->bytes + batch->used, &length, sizeof(length));
+	item->at = batch->used + (uint32_t)sizeof(length);
+	item->size = length;
+	prog_encode(prog, batch->bytes + item->at, size);
+	batch->used += (uint32_t)(sizeof(length) + size);
+}
+
+static void clear_batch(struct batch *batch)
+{
+	for (uint32_t i = 0; i < batch->count; i++)
+		free(batch->items[i].origin);
+	batch->count = batch->used = 0;
+}
+
+static void fill(struct pipeline *pipeline, struct batch *batch)
+{
+	struct diff *diff = pipeline->diff;
+	char origin[4200];
+
+	clear_batch(batch);
+	while (batch->count < BATCH_PROGRAMS && batch->used < BATCH_BYTES) {
+		if (!diff_next(diff, &pipeline->prog, origin, sizeof(origin))) {
+			pipeline->ended = true;
+			break;
+		}
+		batch->items[batch->count] = (struct item){.origin = tool_copy(origin)};
+		append(batch, &pipeline->prog);
+	}
+}
+
+/* The implementation's side, while the machine runs the batch. */
+static void run_here(struct pipeline *pipeline, struct batch *batch)
+{
+	struct diff *diff = pipeline->diff;
+	const char *reason;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct item *item = &batch->items[i];
+
+		prog_decode(&pipeline->prog, batch->bytes + item->at, item->size);
+		item->ran = exec_run(diff->exec, &pipeline->prog, &reason);
+		if (!item->ran) {
+			diff_tally_add(&diff->not_run, reason, 1);
+			continue;
+		}
+		item->digest = trace_stream_digest(exec_trace(diff->exec));
+		diff_errnos_count(&diff->errnos, &pipeline->prog, exec_trace(diff->exec), 1);
+	}
+}
+
+static bool send_next(struct pipeline *pipeline)
+{
+	struct batch *batch = &pipeline->batches[(pipeline->first + pipeline->flying) % IN_FLIGHT];
+
+	fill(pipeline, batch);
+	if (!batch->count)
+		return true;
+	pipeline->flying++;
+	bool sent = diff_send(pipeline->diff, AGENT_BATCH, batch->count, batch->bytes, batch->used);
+	run_here(pipeline, batch);
+	return sent;
+}
+
+/* -- answers -- */
+
+static void add_suspect(
+	struct pipeline *pipeline, const struct batch *batch, const struct item *item)
+{
+	struct suspect *suspect;
+
+	pipeline->suspects = tool_grow(
+		pipeline->suspects, pipeline->suspect_count + 1, sizeof(*pipeline->suspects));
+	suspect = &pipeline->suspects[pipeline->suspect_count++];
+	suspect->origin = tool_copy(item->origin);
+	suspect->bytes = tool_grow(NULL, item->size, 1);
+	suspect->size = item->size;
+	memcpy(suspect->bytes, batch->bytes + item->at, item->size);
+}
+
+static void take_digest(struct pipeline *pipeline, const struct batch *batch,
+	const struct item *item, const struct agent_digest *digest, const char *reason)
+{
+	struct diff *diff = pipeline->diff;
+
+	if (!item->ran)
+		return;
+	if (digest->outcome == AGENT_NOT_RUN) {
+		char text[DIFF_REASON_SIZE + 16];
+
+		snprintf(text, sizeof(text), "%s (machine)", reason);
+		diff_tally_add(&diff->not_run, text, 1);
+		return;
+	}
+	diff->compared++;
+	if (digest->outcome != AGENT_RAN || digest->digest != item->digest)
+		add_suspect(pipeline, batch, item);
+}
+
+static bool take_answer(struct pipeline *pipeline, const uint8_t *body, size_t size)
+{
+	struct batch *batch = &pipeline->batches[pipeline->first];
+	struct agent_traces traces;
+	struct agent_digest digest;
+	const uint8_t *texts;
+
+	if (size < sizeof(traces))
+		return false;
+	memcpy(&traces, body, sizeof(traces));
+	texts = body + sizeof(traces) + traces.count * sizeof(digest);
+	if (traces.count != batch->count ||
+		size != (size_t)(texts - body) + traces.reasons * (size_t)DIFF_REASON_SIZE)
+		return false;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		char reason[DIFF_REASON_SIZE] = "no reason";
+
+		memcpy(&digest, body + sizeof(traces) + i * sizeof(digest), sizeof(digest));
+		if (digest.reason && digest.reason <= traces.reasons)
+			snprintf(reason, sizeof(reason), "%s",
+				(const char *)texts + (digest.reason - 1) * DIFF_REASON_SIZE);
+		take_digest(pipeline, batch, &batch->items[i], &digest, reason);
+	}
+	pipeline->first = (pipeline->first + 1) % IN_FLIGHT;
+	pipeline->flying--;
+	return true;
+}
+
+static bool receive_next(struct pipeline *pipeline)
+{
+	size_t size;
+	void *body = diff_receive(pipeline->diff, AGENT_TRACES, &size);
+	bool taken = body && take_answer(pipeline, body, size);
+
+	free(body);
+	return taken;
+}
+
+/* -- when the machine dies -- */
+
+static bool restart(struct diff *diff)
+{
+	char reason[400] = "";
+
+	diff_machine_stop(&diff->machine);
+	if (agent_interrupted())
+		return false;
+	if (diff->machine.starts >= STARTS_MAX) {
+		tool_error("diff: the machine died %u times; no more", diff->machine_deaths);
+		return false;
+	}
+	if (diff_machine_start(&diff->machine, reason, sizeof(reason)))
+		return true;
+	tool_error("diff: the machine cannot be started again: %s", reason);
+	return false;
+}
+
+/* One program of a lost batch, alone; true: the machine lived through it. */
+static bool run_alone(struct pipeline *pipeline, struct batch *batch, struct item *item)
+{
+	struct diff *diff = pipeline->diff;
+	uint8_t *message = tool_grow(NULL, item->size + 4u, 1);
+	struct agent_digest digest = {0};
+	size_t size = 0;
+	uint8_t *body;
+
+	memcpy(message, batch->bytes + item->at - 4, item->size + 4u);
+	body = diff_send(diff, AGENT_BATCH, 1, message, item->size + 4u)
+		       ? diff_receive(diff, AGENT_TRACES, &size)
+		       : NULL;
+	free(message);
+	bool lived = body && size >= sizeof(struct agent_traces) + sizeof(digest);
+	if (lived) {
+		memcpy(&digest, body + sizeof(struct agent_traces), sizeof(digest));
+		take_digest(pipeline, batch, item, &digest, "not run alone");
+	}
+	free(body);
+	return lived;
+}
+
+/* All batches that were on their way, program by program, until the machine dies again. */
+static bool recover(struct pipeline *pipeline)
+{
+	struct diff *diff = pipeline->diff;
+	uint32_t deaths = 0;
+
+	if (agent_interrupted())
+		return false;
+	diff->machine_deaths++;
+	if (!restart(diff))
+		return false;
+	for (; pipeline->flying; pipeline->flying--) {
+		struct batch *batch = &pipeline->batches[pipeline->first];
+
+		for (uint32_t i = 0; i < batch->count; i++) {
+			struct item *item = &batch->items[i];
+
+			if (run_alone(pipeline, batch, item))
+				continue;
+			if (agent_interrupted())
+				return false;
+			deaths++;
+			prog_decode(&pipeline->prog, batch->bytes + item->at, item->size);
+			diff->compared++;
+			diff_machine_died(diff, &pipeline->prog, item->origin);
+			if (!restart(diff))
+				return false;
+		}
+		pipeline->first = (pipeline->first + 1) % IN_FLIGHT;
+	}
+	if (!deaths)
+		diff_machine_died(diff, NULL, "several programs together");
+	return true;
+}
+
+/* -- the run -- */
+
+static bool judge_suspects(struct pipeline *pipeline)
+{
+	bool alive = true;
+
+	for (size_t i = 0; i < pipeline->suspect_count; i++) {
+		struct suspect *suspect = &pipeline->suspects[i];
+
+		prog_decode(&pipeline->prog, suspect->bytes, suspect->size);
+		while (alive && !diff_judge(pipeline->diff, &pipeline->prog, suspect->origin)) {
+			alive = recover(pipeline);
+			if (alive) { /* what killed the machine is no suspect any more */
+				diff_machine_died(pipeline->diff, &pipeline->prog, suspect->origin);
+				break;
+			}
+		}
+		free(suspect->origin);
+		free(suspect->bytes);
+	}
+	pipeline->suspect_count = 0;
+	return alive;
+}
+
+static bool turn(struct pipeline *pipeline)
+{
+	uint64_t begin = tool_clock();
+	bool alive = true;
+
+	while (alive && pipeline->flying < IN_FLIGHT && !pipeline->ended &&
+		!pipeline->suspect_count)
+		alive = send_next(pipeline);
+	if (alive && pipeline->flying)
+		alive = receive_next(pipeline);
+	pipeline->diff->busy += tool_clock() - begin;
+	if (!alive)
+		alive = recover(pipeline);
+	if (alive && !pipeline->flying && pipeline->suspect_count)
+		alive = judge_suspects(pipeline);
+	return alive;
+}
+
+bool diff_run(struct diff *diff)
+{
+	struct pipeline *pipeline = tool_grow(NULL, 1, sizeof(*pipeline));
+	bool alive = true;
+
+	memset(pipeline, 0, sizeof(*pipeline));
+	pipeline->diff = diff;
+	prog_init(&pipeline->prog);
+	diff->started = tool_clock();
+	diff->next_number = diff->gen.first;
+	while (alive && !agent_interrupted() &&
+		(!pipeline->ended || pipeline->flying || pipeline->suspect_count)) {
+		alive = turn(pipeline);
+		diff_progress(diff, false);
+	}
+	for (uint32_t i = 0; i < IN_FLIGHT; i++) {
+		clear_batch(&pipeline->batches[i]);
+		free(pipeline->batches[i].bytes);
+	}
+	free(pipeline->suspects);
+	prog_free(&pipeline->prog);
+	free(pipeline);
+	return alive && !agent_interrupted();
+}

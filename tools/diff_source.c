@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where `iommuzz diff` takes its programs from. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/prog/live.h"
+#include "fuzz/prog/scene.h"
+#include "fuzz/prog/text.h"
+#include "tools/diff.h"
+#include "tools/tool.h"
+
+#define PAGE UINT64_C(4096)
+
+/* DESIGN.md section 8: open, IOAS_ALLOC, four maps, four unmaps, close. */
+static const char standard_source[] =
+	"fd = open /dev/iommu\n"
+	"as = IOMMU_IOAS_ALLOC fd\n"
+	"i1 = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE|WRITEABLE user_va=mem length=1P\n"
+	"i2 = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE|WRITEABLE user_va=mem+1P length=2P\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+3P length=1P iova=16M\n"
+	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4P length=4P iova=32M\n"
+	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=i1 length=1P\n"
+	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=i2 length=2P\n"
+	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=16M length=1P\n"
+	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=32M length=4P\n"
+	"close fd\n";
+
+void diff_tally_add(struct diff_tally *tally, const char *name, uint64_t count)
+{
+	for (size_t i = 0; i < tally->count; i++)
+		if (strcmp(tally->list[i].name, name) == 0) {
+			tally->list[i].count += count;
+			return;
+		}
+	tally->list = tool_grow(tally->list, tally->count + 1, sizeof(*tally->list));
+	tally->list[tally->count++] = (struct diff_count){.name = tool_copy(name), .count = count};
+}
+
+uint64_t diff_tally_sum(const struct diff_tally *tally)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < tally->count; i++)
+		sum += tally->list[i].count;
+	return sum;
+}
+
+void diff_tally_free(struct diff_tally *tally)
+{
+	for (size_t i = 0; i < tally->count; i++)
+		free(tally->list[i].name);
+	free(tally->list);
+	*tally = (struct diff_tally){0};
+}
+
+/* Standard programs differ in where their memory lies, so that comparing them means something. */
+static void make_standard(struct prog *prog, uint64_t seed)
+{
+	struct prog_text text;
+	struct parse_error error;
+	struct random random;
+
+	prog_text_init(&text);
+	prog_clear(prog);
+	random_seed(&random, seed);
+	if (prog_parse(&text, standard_source, sizeof(standard_source) - 1, &error) &&
+		prog_copy(prog, &text.prog))
+		for (uint32_t i = 2; i < 6; i++)
+			call_set(prog, i, "user_va", value_mem(PAGE * random_below(&random, 1024)));
+	prog_text_free(&text);
+}
+
+void diff_generate(const struct diff *diff, uint64_t number, struct prog *prog)
+{
+	if (diff->standard)
+		make_standard(prog, diff->gen.seed + number);
+	else
+		gen_program(&diff->gen, number, prog);
+}
+
+static bool next_file(struct diff *diff, struct prog *prog, char *origin, size_t size)
+{
+	while (diff->next_file < diff->files.count) {
+		const char *path = diff->files.paths[diff->next_file++];
+		struct prog_text text;
+		bool loaded;
+
+		prog_text_init(&text);
+		loaded = files_load_to_run(path, false, &text) && prog_copy(prog, &text.prog);
+		uint32_t needs = loaded ? text.header.needs : 0;
+		prog_text_free(&text);
+		if (!loaded) {
+			diff_tally_add(&diff->not_run, "cannot be read", 1);
+			continue;
+		}
+		snprintf(origin, size, "%s", path);
+		if (needs & PROG_NEEDS_HUGETLB)
+			diff_tally_add(
+				&diff->not_run, "huge pages, which depend on the machine", 1);
+		else
+			return true;
+	}
+	return false;
+}
+
+static bool is_time_up(const struct diff *diff)
+{
+	return diff->seconds && tool_clock() - diff->started >= diff->seconds * UINT64_C(1000000);
+}
+
+/* Whether the program may be sent; otherwise it is counted under the reason. */
+static bool may_run(struct diff *diff, const struct prog *prog)
+{
+	const char *refused = prog_live_refused(prog);
+	struct rule *hazard;
+
+	if (!refused && prog->options.kernel && prog->options.kernel != diff->kernel)
+		refused = "made for another kernel";
+	if (refused) {
+		diff_tally_add(&diff->not_run, refused, 1);
+		return false;
+	}
+	hazard = rules_hazard(&diff->hazards, prog, diff->kernel);
+	if (hazard)
+		diff_tally_add(&diff->skipped, hazard->name, 1);
+	return !hazard;
+}
+
+bool diff_next(struct diff *diff, struct prog *prog, char *origin, size_t size)
+{
+	while (!is_time_up(diff)) {
+		if (next_file(diff, prog, origin, size)) {
+			diff->from_files++;
+		} else if (diff->next_number < diff->gen.first + diff->programs) {
+			uint64_t number = diff->next_number++;
+
+			diff_generate(diff, number, prog);
+			snprintf(origin, size, "--seed %" PRIu64 " --only %" PRIu64 "%s",
+				diff->gen.seed, number, diff->standard ? " --standard" : "");
+		} else {
+			return false;
+		}
+		if (may_run(diff, prog))
+			return true;
+	}
+	return false;
+}
