@@ -15,6 +15,8 @@ static const struct command *const commands[] = {
 	&command_ops,
 	&command_bench,
 	&command_fuzz,
+	&command_probe,
+	&command_compare,
 	&command_diff,
 	&command_agent,
 	&command_vm,
