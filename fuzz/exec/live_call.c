@@ -118,7 +118,11 @@ static int64_t call_transfer(
 	int64_t result;
 
 	memcpy(&arguments, call->image, sizeof(arguments));
-	void *at = (void *)(uintptr_t)live_memory_address(memory, arguments.at);
+	/* Processors differ in where processes end; all agree on this address. */
+	void *at = arguments.length > LIVE_TASK_SIZE ||
+				   arguments.at > LIVE_TASK_SIZE - arguments.length
+			   ? (void *)(uintptr_t)(UINT64_MAX - LIVE_PAGE)
+			   : (void *)(uintptr_t)live_memory_address(memory, arguments.at);
 	if (store) {
 		/* A file that is mapped shows what is written to it. */
 		if (memory->shares)

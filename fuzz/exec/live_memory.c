@@ -16,7 +16,6 @@
 #include "impl/abi/kernel_calls.h"
 
 #define MMAP_BASE	   UINT64_C(0x30000000000)
-#define TASK_SIZE	   ((UINT64_C(1) << 47) - LIVE_PAGE) /* also where there is more */
 #define LOWEST		   UINT64_C(0x10000)
 #define ADDRESS_SPACE_ROOM (UINT64_C(256) << 20)
 #define HEAP_ROOM	   (UINT64_C(4) << 30)
@@ -272,7 +271,7 @@ static void find_harness(struct live_memory *memory)
 		memory->harness[0].end = heap + HEAP_ROOM;
 	}
 	memory->harness[1].first = HIGH_HARNESS;
-	memory->harness[1].end = TASK_SIZE;
+	memory->harness[1].end = LIVE_TASK_SIZE;
 }
 
 const char *live_memory_open(struct live_memory *memory, uint32_t pages)
@@ -386,7 +385,7 @@ static uint64_t find_place(const struct live_memory *memory, uint64_t length, ui
 			break;
 		at = (vma->end + unit - 1) & ~(unit - 1);
 	}
-	return length <= TASK_SIZE - at ? at : 0;
+	return length <= LIVE_TASK_SIZE - at ? at : 0;
 }
 
 static bool is_free(const struct live_memory *memory, uint64_t first, uint64_t end)
@@ -402,7 +401,7 @@ static uint64_t choose_place(
 	hint &= ~(LIVE_PAGE - 1);
 	if (hint && hint < LOWEST)
 		hint = LOWEST;
-	if (hint && hint % unit == 0 && length <= TASK_SIZE && hint <= TASK_SIZE - length &&
+	if (hint && hint % unit == 0 && length <= LIVE_TASK_SIZE && hint <= LIVE_TASK_SIZE - length &&
 		is_free(memory, hint, hint + length))
 		return hint;
 	return find_place(memory, length, unit);
@@ -447,9 +446,12 @@ static int64_t try_mmap(const struct call_mmap *call, uint32_t flags, uint64_t l
 	if ((flags & MAP_TYPE_MASK) == MAP_SHARED_VALIDATE && !(flags & MAP_ANONYMOUS))
 		flags &= ~(uint32_t)MAP_PRIVATE;
 	got = real_mmap(call->addr, call, flags);
+	/* The place is good but taken: what else is wrong? */
+	if (got == -EEXIST)
+		got = real_mmap(0, call, flags & ~(uint32_t)MAP_FIXED_NOREPLACE);
 	if (got >= 0)
 		munmap(pointer((uint64_t)got), length);
-	return got >= 0 || got == -EEXIST ? -ENOMEM : got;
+	return got >= 0 ? -ENOMEM : got;
 }
 
 static struct live_vma vma_of(struct live_memory *memory, const struct call_mmap *call, uint64_t at,
@@ -470,6 +472,7 @@ static struct live_vma vma_of(struct live_memory *memory, const struct call_mmap
 	} else if (!vma.private) {
 		/* Its own file; two places show it only after a fork. */
 		vma.inode = ++memory->shared_count;
+		vma.offset = 0;
 	}
 	return vma;
 }
@@ -501,12 +504,12 @@ int64_t live_mmap(struct live_process *process, const uint8_t *image)
 	if (place.fixed && place.addr < LOWEST && place.addr % unit == 0) {
 		got = try_mmap(&call, flags, place.length);
 		return got == -EBADF		   ? got
-		       : place.length > TASK_SIZE - place.addr ? -ENOMEM
+		       : place.length > LIVE_TASK_SIZE - place.addr ? -ENOMEM
 							       : -EPERM;
 	}
 	/* So that processors with larger address spaces make no difference. */
-	if (place.length > TASK_SIZE ||
-		(place.fixed && place.addr > TASK_SIZE - place.length)) {
+	if (place.length > LIVE_TASK_SIZE ||
+		(place.fixed && place.addr > LIVE_TASK_SIZE - place.length)) {
 		got = try_mmap(&call, flags, place.length);
 		return got == -EBADF ? got : -ENOMEM;
 	}
@@ -551,7 +554,7 @@ static bool range_of(uint64_t addr, uint64_t length, uint64_t *end)
 		return false;
 	bytes &= ~(LIVE_PAGE - 1);
 	*end = addr + bytes;
-	return bytes <= TASK_SIZE && addr <= TASK_SIZE - bytes;
+	return bytes <= LIVE_TASK_SIZE && addr <= LIVE_TASK_SIZE - bytes;
 }
 
 /* Only the program's own mappings: the range may lie across the harness. */

@@ -10,6 +10,7 @@
 #include "fuzz/prog/prog.h"
 
 #define LIVE_PAGE	 UINT64_C(4096)
+#define LIVE_TASK_SIZE	 ((UINT64_C(1) << 47) - LIVE_PAGE) /* also where there is more */
 #define LIVE_FIRST_FD	 3    /* descriptors of programs, as in-process; below are closed ones */
 #define LIVE_FDS	 1024 /* and their limit; those of the harness lie above */
 #define LIVE_HARNESS_FD	 1500

@@ -160,6 +160,9 @@ static int64_t transfer(struct model *model, bool write)
 		return -EBADF;
 	if (file->kind != MODEL_FILE_MEMFD)
 		return -EINVAL;
+	/* Before the file is asked, also where nothing is to be moved. */
+	if (argument.length > MODEL_TASK_SIZE || argument.at > MODEL_TASK_SIZE - argument.length)
+		return -EFAULT;
 	length = argument.length < TRANSFER_MAX ? argument.length : TRANSFER_MAX;
 	if (!write) {
 		uint64_t left =

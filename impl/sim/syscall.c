@@ -104,6 +104,12 @@ int64_t sim_ioctl(struct task *task, int fd, uint32_t command, uint64_t argument
 	return syscall_leave(task, result);
 }
 
+/* What no process can have is refused before the file is asked, also where nothing is to be moved. */
+static bool beyond_process(uint64_t at, uint64_t length)
+{
+	return length > TASK_SIZE || at > TASK_SIZE - length;
+}
+
 int64_t sim_read(struct task *task, int fd, uint64_t at, uint64_t length)
 {
 	struct file *file = file_from_fd(task, fd);
@@ -111,7 +117,11 @@ int64_t sim_read(struct task *task, int fd, uint64_t at, uint64_t length)
 
 	if (!file)
 		return -EBADF;
-	result = file->kind == FILE_MEMFD ? memfd_read(task, file, at, length) : -EINVAL;
+	if (file->kind != FILE_MEMFD)
+		result = -EINVAL;
+	else
+		result = beyond_process(at, length) ? -EFAULT
+						    : memfd_read(task, file, at, length);
 	file_put(task, file);
 	return result;
 }
@@ -123,7 +133,11 @@ int64_t sim_write(struct task *task, int fd, uint64_t at, uint64_t length)
 
 	if (!file)
 		return -EBADF;
-	result = file->kind == FILE_MEMFD ? memfd_write(task, file, at, length) : -EINVAL;
+	if (file->kind != FILE_MEMFD)
+		result = -EINVAL;
+	else
+		result = beyond_process(at, length) ? -EFAULT
+						    : memfd_write(task, file, at, length);
 	file_put(task, file);
 	return result;
 }

@@ -9,7 +9,7 @@
 #include "impl/sim/rangetree.h"
 #include "impl/sim/sim_private.h"
 
-#define TASK_SIZE (UINT64_C(1) << 47) /* addresses of a process are below */
+#define TASK_SIZE ((UINT64_C(1) << 47) - SIM_PAGE_SIZE) /* addresses of a process are below */
 #define GIB_PAGES (UINT64_C(1) << 18)
 
 enum memory_kind {
