@@ -159,9 +159,6 @@ int agent_serve(int in, int out, const struct target_class *target, uint16_t bug
 	agent_suite_open(&suite, target, bug);
 	agent_suite_hello(&suite, &hello);
 	bool going = agent_send(out, AGENT_HELLO, &hello, sizeof(hello));
-	if (suite.no_log)
-		going = going &&
-			agent_log(out, "agent: the kernel's log cannot be read: %s", suite.no_log);
 	while (going && agent_receive(in, 0, &header, &body, NULL)) {
 		going = header.type != AGENT_QUIT && answer(out, &suite, bug, &header, body);
 		free(body);

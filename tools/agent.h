@@ -45,6 +45,7 @@ struct agent_hello {
 	uint32_t test_count;   /* of the embedded suite */
 	uint64_t suite_digest; /* XXH64 over the embedded suite and the catalogue */
 	struct live_probe probe;
+	char no_log[80]; /* why the kernel's log is not read; empty: it is */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/embedded.h"
+#include "tools/machine.h"
 
 /* -- the suite -- */
 
@@ -30,6 +31,7 @@ void agent_suite_open(struct agent_suite *suite, const struct target_class *targ
 	if (target == &target_live) {
 		live_probe(&suite->probe);
 		suite->config.probe = &suite->probe;
+		suite->config.devices = live_device_count();
 		suite->log = kernel_log_open(&suite->no_log);
 	} else {
 		name_machine(&suite->probe);
@@ -52,6 +54,8 @@ void agent_suite_hello(const struct agent_suite *suite, struct agent_hello *hell
 	hello->test_count = (uint32_t)suite->suite.count;
 	hello->suite_digest = embedded_digest();
 	hello->probe = suite->probe;
+	if (suite->no_log)
+		snprintf(hello->no_log, sizeof(hello->no_log), "%s", suite->no_log);
 }
 
 /* -- one test -- */
@@ -76,11 +80,6 @@ static void send_result(
 		answer->out, AGENT_RESULT, &numbered, sizeof(numbered), log, strlen(log));
 }
 
-static bool read_log(void *log, char *title, size_t title_size, char *text, size_t size)
-{
-	return kernel_log_report(log, title, title_size, text, size);
-}
-
 /* As init of a guest the death of this process is the death of its kernel (guest.c). */
 static void break_down(uint16_t how)
 {
@@ -100,7 +99,7 @@ static bool run_test(int out, const struct agent_suite *suite, const struct suit
 		.timeout = request->timeout,
 		.done = send_result,
 		.context = &answer,
-		.kernel_log = suite->log ? read_log : NULL,
+		.kernel_log = suite->log ? machine_log : NULL,
 		.log = suite->log,
 	};
 	struct test_result none = {.status = TEST_BROKEN,

@@ -8,7 +8,7 @@
 #include "tools/tool.h"
 
 /* What an agent takes beside a test's own limit: it waits for processes that it has killed. */
-#define MARGIN_SECONDS	20
+#define MARGIN_SECONDS	10
 #define LAST_WORDS_SIZE 6000
 
 /* One agent's life. */
@@ -114,46 +114,55 @@ static void run_round(struct round *round)
 
 /* -- deaths -- */
 
-/* The line that tells most: the kernel's report, else the panic, else the last one. */
-static const char *telling_line(const char *text)
+static const char *last_of(const char *text, const char *sign)
 {
-	static const char *const signs[] = {"KASAN", "BUG:", "Oops", "general protection",
-		"WARNING:", "UBSAN", "hung task", "soft lockup", "Kernel panic", NULL};
 	const char *found = NULL;
 
-	for (unsigned i = 0; !found && signs[i]; i++)
-		found = strstr(text, signs[i]);
+	for (const char *at = text; (at = strstr(at, sign)); at++)
+		found = at;
+	return found;
+}
+
+/*
+ * The line on a console that tells of what a kernel died: its panic, or the exception that led to
+ * it. Earlier reports are those of earlier tests. NULL: there is none.
+ */
+static const char *telling_line(const char *text)
+{
+	static const char *const exceptions[] = {"kernel BUG at", "BUG: ", "general protection",
+		"divide error", "double fault", "soft lockup", "blocked for more than"};
+	const char *panic = last_of(text, "Kernel panic"), *found = NULL;
+
+	if (panic && !strstr(panic, "Fatal exception"))
+		found = panic;
+	for (size_t i = 0; !found && i < sizeof(exceptions) / sizeof(exceptions[0]); i++)
+		found = last_of(text, exceptions[i]);
+	if (!found)
+		found = panic;
 	while (found && found > text && found[-1] != '\n')
 		found--;
-	if (found)
-		return found;
-	size_t length = strlen(text);
-	while (length && text[length - 1] == '\n')
-		length--;
-	while (length && text[length - 1] != '\n')
-		length--;
-	return text + length;
+	return found;
 }
 
 static void describe_death(const struct round *round, const char *text, struct test_result *result)
 {
 	const char *line = telling_line(text);
-	size_t from = strspn(line, " "), length;
 
-	line += from;
 	/* Time stamps differ from run to run. */
-	if (*line == '[' && strchr(line, ']'))
+	if (line && *line == '[' && strchr(line, ']'))
 		line = strchr(line, ']') + 1 + (strchr(line, ']')[1] == ' ');
-	length = strcspn(line, "\n");
+	int length = line ? (int)strcspn(line, "\n") : 0;
 	memset(result, 0, sizeof(*result));
 	snprintf(result->rule, sizeof(result->rule), round->silent ? "guest-hung" : "guest-died");
 	if (round->silent)
-		snprintf(result->message, sizeof(result->message), "nothing for %u s%s%.*s",
-			round->run->timeout + MARGIN_SECONDS, length ? "; the last line: " : "",
-			(int)length, line);
+		snprintf(result->message, sizeof(result->message), "nothing for %u s",
+			round->run->timeout + MARGIN_SECONDS);
 	else
-		snprintf(result->message, sizeof(result->message), "the machine died%s%.*s",
-			length ? ": " : "", (int)length, line);
+		snprintf(result->message, sizeof(result->message), "the machine died");
+	size_t used = strlen(result->message);
+	if (length)
+		snprintf(result->message + used, sizeof(result->message) - used, ": %.*s", length,
+			line);
 }
 
 static void bury(struct round *round)

@@ -6,27 +6,19 @@
 #include <unistd.h>
 
 #include "tools/agent.h"
+#include "tools/machine.h"
 #include "tools/tool.h"
 
-enum { AGENT_TARGET };
+enum { AGENT_TARGET, AGENT_DEVICE };
 
 static const struct option_spec agent_options[] = {
 	[AGENT_TARGET] = {"target", 't', "TARGET",
 		"What is tested: live (this kernel, default), inproc or model."},
+	[AGENT_DEVICE] = {"device", 'd', "ADDRESS",
+		"With the target live: lends the PCI device at ADDRESS to programs, as iommuzz\n"
+		"check does."},
 	{0},
 };
-
-static const struct target_class *find_target(const char *name)
-{
-	static const struct target_class *const targets[] = {
-		&target_live, &target_inproc, &target_model};
-
-	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-		if (strcmp(targets[i]->name, name) == 0)
-			return targets[i];
-	tool_error("--target: expected live, inproc or model, found '%s'", name);
-	return NULL;
-}
 
 /* Low numbers belong to programs, and a program that prints must not speak to the judge. */
 static int move_high(int fd, int replacement)
@@ -50,33 +42,54 @@ static int serve(const struct target_class *target)
 	return agent_serve(in, out, target, 0);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int open_and_serve(struct machine *machine, const struct target_class *target)
 {
-	const struct target_class *target = &target_live;
-	struct options options;
-	const char *value;
+	int code = -1;
 
-	options_init(&options, command, argc, argv);
-	for (int option; (option = options_next(&options, &value)) != OPTIONS_END;) {
-		if (option == OPTIONS_HELP)
-			return TOOL_OK;
-		if (option == OPTIONS_WORD)
-			tool_error("agent: unexpected argument '%s'", value);
-		if (option != AGENT_TARGET || !(target = find_target(value)))
-			return TOOL_BROKEN;
-	}
 	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO)) {
 		tool_error("agent: speaks to a program on standard input and output, not to a "
 			   "terminal; see iommuzz help vm");
 		return TOOL_BROKEN;
 	}
-	return serve(target);
+	if (target != &target_live)
+		return serve(target);
+	code = machine_open(machine, "agent");
+	if (code >= 0)
+		return code;
+	code = serve(target);
+	return machine_close(machine) ? code : TOOL_BROKEN;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	const struct target_class *target = &target_live;
+	struct machine machine = {0};
+	struct options options;
+	const char *value;
+	bool right = true;
+
+	options_init(&options, command, argc, argv);
+	for (int option; right && (option = options_next(&options, &value)) != OPTIONS_END;)
+		switch (option) {
+		case AGENT_TARGET: right = (target = machine_target(value)) != NULL; break;
+		case AGENT_DEVICE: right = machine_name_device(&machine, value); break;
+		case OPTIONS_HELP: return TOOL_OK;
+		case OPTIONS_WORD:
+			tool_error("agent: unexpected argument '%s'", value);
+			return TOOL_BROKEN;
+		default: return TOOL_BROKEN;
+		}
+	if (right && machine.named_count && target != &target_live) {
+		tool_error("agent: --device is for --target live");
+		right = false;
+	}
+	return right ? open_and_serve(&machine, target) : TOOL_BROKEN;
 }
 
 const struct command command_agent = {
 	.name = "agent",
 	.brief = "the machine under test, for a judge elsewhere",
-	.synopsis = "iommuzz agent [--target TARGET]",
+	.synopsis = "iommuzz agent [--target TARGET] [--device ADDRESS]...",
 	.description =
 		"Runs what a judge (iommuzz vm, iommuzz diff) asks for over standard input "
 		"and output, in the\n"
@@ -89,7 +102,8 @@ const struct command command_agent = {
 		"'iommuzz', and powers the machine off at the end.",
 	.options = agent_options,
 	.exit_status = "0    the judge said so, or went away\n"
-		       "2    wrong usage",
+		       "2    wrong usage\n"
+		       "77   no /dev/iommu here",
 	.examples = "iommuzz vm check --agent 'iommuzz agent --target inproc'\n"
 		    "iommuzz vm check --agent 'ssh root@testbox ./iommuzz agent'",
 	.run = run,

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fuzz/exec/live_device.h"
 #include "tools/agent.h"
 #include "tools/agent_check.h"
 #include "tools/tool.h"
@@ -135,7 +136,8 @@ static void open_console(void)
 		close(fd);
 }
 
-/* Gives QEMU's device for teaching to vfio-pci, if the machine has both. */
+/* Gives QEMU's device for teaching to vfio-pci, if the machine has both:
+ * programs may use it. */
 static void bind_edu(struct guest *guest)
 {
 	static const char folder[] = "/sys/bus/pci/devices";
@@ -143,7 +145,7 @@ static void bind_edu(struct guest *guest)
 	struct dirent *entry;
 
 	while (devices && (entry = readdir(devices))) {
-		char path[400], vendor[16], device[16];
+		char path[400], vendor[16], device[16], reason[200];
 
 		snprintf(path, sizeof(path), "%s/%s/vendor", folder, entry->d_name);
 		if (*entry->d_name == '.' || !read_word(path, vendor, sizeof(vendor)))
@@ -152,9 +154,12 @@ static void bind_edu(struct guest *guest)
 		if (!read_word(path, device, sizeof(device)) || strcmp(vendor, EDU_VENDOR) != 0 ||
 			strcmp(device, EDU_DEVICE) != 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/%s/driver_override", folder, entry->d_name);
-		set_file(guest, path, "vfio-pci");
-		set_file(guest, "/sys/bus/pci/drivers_probe", entry->d_name);
+		snprintf(path, sizeof(path), "%s/%s/iommu_group", folder, entry->d_name);
+		/* Without an IOMMU there is nothing to lend. */
+		if (access(path, F_OK) != 0)
+			continue;
+		if (!live_device_bind(entry->d_name, reason, sizeof(reason)))
+			complain(guest, "guest: %s", reason);
 	}
 	if (devices)
 		closedir(devices);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tools/agent_run.h"
 #include "tools/files.h"
@@ -23,13 +24,29 @@ struct check_run {
 	char **logs;
 	size_t shown;
 	struct test_result *first; /* results of the first form while the second one runs */
+	size_t selected_count;
 	struct report report;
+	struct report_run origin;
+	bool begun; /* the report */
 };
 
 /* -- printing -- */
 
+/* Not before the first machine is there: results say what it is. */
+static void begin_report(struct check_run *all)
+{
+	if (all->begun)
+		return;
+	all->begun = true;
+	all->origin.no_log = *all->run.hello.no_log ? all->run.hello.no_log : NULL;
+	all->origin.suite_digest = all->run.hello.suite_digest;
+	all->report.kernel = suite_kernel(&all->config);
+	report_begin(&all->report, all->selected_count);
+}
+
 static void show(struct check_run *all)
 {
+	begin_report(all);
 	for (; all->shown < all->suite.count; all->shown++) {
 		size_t i = all->shown;
 
@@ -94,7 +111,11 @@ static int start_machine(void *context, struct agent_hello *hello, char *reason,
 	if (!vm_start(&machine->vm, &machine->config, reason, size))
 		return -1;
 	*hello = machine->vm.hello;
-	return machine->vm.channel;
+	if (hello->probe.has_iommu)
+		return machine->vm.channel;
+	snprintf(reason, size, "%s", hello->probe.no_iommu);
+	vm_stop(&machine->vm, NULL, 0);
+	return -1;
 }
 
 static void stop_machine(void *context, char *text, size_t size)
@@ -204,12 +225,12 @@ static void print_summary(const struct check_run *all, uint64_t microseconds)
 
 	if (all->report.format == REPORT_JUNIT)
 		return;
-	fprintf(all->report.out, "# %s, %.1f s, %u machines started in %.1f s, %u died\n",
+	fprintf(all->report.out, "# %s, %.1f s, machines started: %u in %.1f s, died: %u\n",
 		run->hello.probe.release, (double)microseconds / 1e6, run->started,
 		(double)run->start_microseconds / 1e6, run->deaths);
 }
 
-static int run_tests(struct check_run *all, size_t selected)
+static int run_tests(struct check_run *all)
 {
 	uint64_t start = tool_clock();
 	char reason[TEXT_SIZE] = "", *json = NULL;
@@ -217,8 +238,8 @@ static int run_tests(struct check_run *all, size_t selected)
 
 	if (all->check->json)
 		all->report.json = open_memstream(&json, &json_bytes);
-	report_begin(&all->report, selected);
 	bool complete = run_forms(all, reason, sizeof(reason));
+	begin_report(all);
 	report_end(&all->report, !complete);
 	print_summary(all, tool_clock() - start);
 	int code = complete ? exit_code(&all->report) : TOOL_BROKEN;
@@ -268,11 +289,14 @@ int vm_check(const struct vm_check *check)
 	all.run.suite = &all.suite;
 	all.run.config = &all.config;
 	all.run.context = &all;
+	all.report.run = &all.origin;
+	all.origin.probe = &all.run.hello.probe;
+	all.origin.start = (int64_t)time(NULL);
 	suite_load_embedded(&all.suite, &all.config);
 	framing_add(&all.suite, &all.config);
-	size_t selected = select_tests(&all);
-	if (selected && set_break(&all))
-		code = run_tests(&all, selected);
+	all.selected_count = select_tests(&all);
+	if (all.selected_count && set_break(&all))
+		code = run_tests(&all);
 	free_all(&all);
 	return code;
 }

@@ -29,9 +29,6 @@ struct table {
 	size_t row_count;
 };
 
-static const char *const status_names[] = {
-	"pass", "fail", "skip", "known-fail", "known-pass", "broken"};
-
 /* What stands in a cell; failures are what an eye should find. */
 static const char *const status_words[] = {"pass", "FAIL", "skip", "known", "XPASS", "BROKEN"};
 
@@ -40,7 +37,7 @@ static int status_of(const cJSON *test)
 	const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(test, "status"));
 
 	for (int i = 0; name && i <= TEST_BROKEN; i++)
-		if (strcmp(name, status_names[i]) == 0)
+		if (strcmp(name, test_status_names[i]) == 0)
 			return i;
 	return TEST_BROKEN;
 }
@@ -50,11 +47,9 @@ static int status_of(const cJSON *test)
 static void name_column(struct column *column, const char *path)
 {
 	const cJSON *root = column->results;
-	const char *release = cJSON_GetStringValue(cJSON_GetObjectItem(root, "release"));
+	const cJSON *machine = cJSON_GetObjectItem(root, "machine");
+	const char *release = cJSON_GetStringValue(cJSON_GetObjectItem(machine, "release"));
 
-	if (!release)
-		release = cJSON_GetStringValue(
-			cJSON_GetObjectItem(cJSON_GetObjectItem(root, "machine"), "release"));
 	if (!release)
 		release = cJSON_GetStringValue(cJSON_GetObjectItem(root, "kernel"));
 	if (!release)
