@@ -4,6 +4,7 @@
 
 #include "fuzz/exec/target_live.h"
 #include "fuzz/prog/names.h"
+#include "impl/abi/iommufd_abi.h"
 #include "tools/tool.h"
 
 enum { PROBE_JSON };
@@ -20,13 +21,14 @@ struct probed {
 
 /* -- the list of ioctls -- */
 
-/* The number of a row that is the first of its number on /dev/iommu, else 0. */
+/* The number of a row that is the first of its number among those of /dev/iommu itself, else 0. */
 static unsigned number_of(unsigned r)
 {
 	const struct call_row *row = &call_rows[r];
 
 	if (row->kind != CALL_IOCTL || !row->number || !row->field_count ||
-		row->fields[0].resource != RESOURCE_IOMMUFD)
+		row->fields[0].resource != RESOURCE_IOMMUFD ||
+		(row->number & 0xff) < IOMMUFD_CMD_BASE)
 		return 0;
 	for (unsigned before = 0; before < r; before++)
 		if (call_rows[before].kind == CALL_IOCTL &&
@@ -36,10 +38,12 @@ static unsigned number_of(unsigned r)
 	return row->number & 0xff;
 }
 
-/* Rows that are told apart by their operation have the number's name in common. */
-static const char *name_of(const struct call_row *row, unsigned number)
+/* Rows that are told apart by a field have the number's name in common. */
+static const char *name_of(const struct call_row *row)
 {
-	return number == 0xa0 ? "IOMMU_TEST_CMD" : row->name;
+	return row->selector < 0			     ? row->name
+	       : strncmp(row->name, "IOMMU_OPTION", 12) == 0 ? "IOMMU_OPTION"
+							     : "IOMMU_TEST_CMD";
 }
 
 /* -- as a table -- */
@@ -103,8 +107,8 @@ static void print_ioctls(const struct live_probe *probe, FILE *out)
 		unsigned number = number_of(r);
 
 		if (number)
-			fprintf(out, "  0x%02x %-32s since %u.%u  %s\n", number,
-				name_of(row, number), row->since >> 8, row->since & 255,
+			fprintf(out, "  0x%02x %-32s since %u.%u  %s\n", number, name_of(row),
+				row->since >> 8, row->since & 255,
 				!probe->has_iommu	 ? "not asked"
 				: probe->answers[number] ? "answers"
 							 : "unknown to this kernel");
@@ -155,7 +159,7 @@ static void json_ioctls(const struct live_probe *probe, FILE *out)
 		fprintf(out,
 			"%s\n    {\"number\": %u, \"name\": \"%s\", \"since\": \"%u.%u\", "
 			"\"answers\": %s}",
-			between, number, name_of(row, number), row->since >> 8, row->since & 255,
+			between, number, name_of(row), row->since >> 8, row->since & 255,
 			probe->has_iommu ? yes_no(probe->answers[number]) : "null");
 		between = ",";
 	}

@@ -26,9 +26,9 @@ struct suite_runner {
 
 uint16_t suite_kernel(const struct suite_config *config)
 {
-	return config->kernel  ? config->kernel
-	       : config->probe ? config->probe->kernel
-			       : LINUX_NEWEST;
+	uint16_t running = config->probe ? config->probe->kernel : 0;
+
+	return config->kernel ? config->kernel : running ? running : LINUX_NEWEST;
 }
 
 /* -- loading -- */
