@@ -18,6 +18,7 @@ static void name_machine(struct live_probe *probe)
 	struct utsname names;
 
 	memset(probe, 0, sizeof(*probe));
+	probe->kernel = LINUX_NEWEST;
 	if (uname(&names) != 0)
 		return;
 	snprintf(probe->release, sizeof(probe->release), "%s", names.release);

@@ -11,6 +11,11 @@
 #define MARGIN_SECONDS	10
 #define LAST_WORDS_SIZE 6000
 
+static unsigned patience(const struct agent_run *run)
+{
+	return run->timeout + (run->margin ? run->margin : MARGIN_SECONDS);
+}
+
 /* One agent's life. */
 struct round {
 	struct agent_run *run;
@@ -82,8 +87,7 @@ static bool ask(struct round *round, size_t from, size_t count)
 
 	if (!agent_send(round->channel, AGENT_CHECK, &request, sizeof(request)))
 		return false;
-	while (agent_receive(
-		round->channel, run->timeout + MARGIN_SECONDS, &header, &body, &round->silent)) {
+	while (agent_receive(round->channel, patience(run), &header, &body, &round->silent)) {
 		bool done = header.type == AGENT_DONE;
 		bool sensible = done || take_message(round, &header, body);
 
@@ -156,7 +160,7 @@ static void describe_death(const struct round *round, const char *text, struct t
 	snprintf(result->rule, sizeof(result->rule), round->silent ? "guest-hung" : "guest-died");
 	if (round->silent)
 		snprintf(result->message, sizeof(result->message), "nothing for %u s",
-			round->run->timeout + MARGIN_SECONDS);
+			patience(round->run));
 	else
 		snprintf(result->message, sizeof(result->message), "the machine died");
 	size_t used = strlen(result->message);
@@ -215,7 +219,7 @@ bool agent_run(struct agent_run *run, char *reason, size_t size)
 		uint64_t start = tool_clock();
 
 		if (run->starts == run->starts_max) {
-			snprintf(reason, size, "the machine died %u times", run->deaths);
+			snprintf(reason, size, "%u machines died", run->deaths);
 			give_up(run, reason);
 			return true;
 		}

@@ -12,6 +12,7 @@ struct agent_run {
 	struct test_result *results; /* per test, filled for those that were wanted */
 	bool *wanted;		     /* per test; becomes false when its result is there */
 	unsigned timeout;	     /* seconds a test */
+	unsigned margin;	     /* seconds beyond in which an agent must speak, 0: 10 */
 	unsigned starts_max;	     /* agents that may be started, the first one included */
 	uint16_t kernel;	     /* profile, 0: the running kernel's */
 	uint32_t break_at;	     /* negative controls: struct agent_check */

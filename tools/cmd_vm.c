@@ -47,7 +47,7 @@ static const struct option_spec vm_options[] = {
 		"Negative control: the machine panics in this test; the run must go on."},
 	[VM_HANG_AT] = {"hang-at", 0, "ID",
 		"Negative control: the machine falls silent in this test."},
-	[VM_ALL] = {"all", 'a', NULL, "table: tests that pass everywhere, too."},
+	[VM_ALL] = {"all", 'a', NULL, "table: tests that pass or are skipped everywhere, too."},
 	{0},
 };
 
