@@ -97,7 +97,12 @@ static void run_programs(const struct work *work)
 		struct agent_digest *digest = &board->digests[board->at];
 
 		prog_decode(&prog, work->programs[board->at], work->sizes[board->at]);
-		if (exec && exec_run(exec, &prog, &reason)) {
+		bool ran = exec && exec_run(exec, &prog, &reason);
+		if (ran && work->target == &target_live && target_live_excuse(exec_target(exec))) {
+			reason = target_live_excuse(exec_target(exec));
+			ran = false;
+		}
+		if (ran) {
 			digest->digest = trace_stream_digest(exec_trace(exec));
 			digest->outcome = AGENT_RAN;
 			keep_trace(work, exec_trace(exec));
@@ -152,7 +157,7 @@ static bool watch(const struct work *work, pid_t pid, int *status)
 			call = work->board->progress.call;
 			since = tool_clock();
 		}
-		if (tool_clock() - since <= patience &&
+		if (!work->board->progress.hung && tool_clock() - since <= patience &&
 			tool_clock() - begin <= LIVE_SECONDS * UINT64_C(1000000))
 			continue;
 		put_down(pid);

@@ -12,7 +12,7 @@
 #include "tools/tool.h"
 
 #define IN_FLIGHT	3u
-#define BATCH_PROGRAMS	512u
+#define BATCH_PROGRAMS	1024u
 #define BATCH_BYTES	(128u << 10)
 #define MACHINE_SECONDS 120u /* of silence */
 #define STARTS_MAX	20u

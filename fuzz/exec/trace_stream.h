@@ -11,9 +11,9 @@
 #include "fuzz/exec/trace.h"
 
 /*
- * What implementation and kernel can both show, taken in place: the entries of callbacks go, because
- * a kernel's drivers call nobody whom a program could ask, and so do marks of injected failures.
- * The indices of the calls stay. The trace must not be appended to afterwards.
+ * What implementation and kernel can both show, taken in place: the entries of callbacks go,
+ * because a kernel's drivers call nobody whom a program could ask, and so do marks of injected
+ * failures. The indices of the calls stay. The trace must not be appended to afterwards.
  */
 void trace_stream_common(struct trace *trace);
 /* trace_digest of the common part; the trace stays as it is. */

@@ -94,7 +94,12 @@ uint64_t builder_some_pages(struct builder *b)
 {
 	static const uint16_t common[] = {1, 1, 1, 2, 2, 3, 4, 5, 8, 16, 64, 512};
 
-	return common[random_below(b->random, sizeof(common) / sizeof(common[0]))] * PAGE;
+	uint64_t pages = common[random_below(b->random, sizeof(common) / sizeof(common[0]))];
+
+	/* An emulated machine takes milliseconds for each of them, and finds no more. */
+	if (b->options->live && pages > 64 && !random_chance(b->random, 1, 8))
+		pages = 9;
+	return pages * PAGE;
 }
 
 struct scene_area *builder_some_area(struct builder *b, uint32_t ioas)

@@ -12,8 +12,8 @@ struct generate_options {
 	uint32_t exclude_needs; /* enum call_needs that must not be used (live kernels:
 				   NEEDS_INPROC) */
 	bool failures;		/* inject failures in a share of the programs */
-	bool live;		/* for comparison with a live kernel: implemented calls that mean the
-				   same there (live.h), and scenes that reach rare errnos */
+	bool live; /* for comparison with a live kernel: implemented calls that mean the
+		      same there (live.h), and scenes that reach rare errnos */
 };
 
 /* A whole program into an initialised one (cleared first). */
