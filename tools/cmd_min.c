@@ -13,6 +13,7 @@
 #include "impl/sim/bugs.h"
 #include "tools/expect.h"
 #include "tools/files.h"
+#include "tools/min_live.h"
 #include "tools/tool.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -28,7 +29,7 @@
 
 #define SECONDS_MAX 20 /* of one run; a longer one is taken for a hang */
 
-enum { MIN_BINARY, MIN_KERNEL, MIN_ORACLES, MIN_BUG, MIN_OUTPUT, MIN_PLAIN, MIN_QUIET };
+enum { MIN_BINARY, MIN_KERNEL, MIN_ORACLES, MIN_BUG, MIN_OUTPUT, MIN_PLAIN, MIN_QUIET, MIN_TARGET };
 
 static const struct option_spec min_options[] = {
 	[MIN_BINARY] = {"binary", 'b', NULL,
@@ -41,6 +42,8 @@ static const struct option_spec min_options[] = {
 		"program the id NAME."},
 	[MIN_PLAIN] = {"plain", 'p', NULL, "Writes no expectations."},
 	[MIN_QUIET] = {"quiet", 'q', NULL, "No progress on standard error."},
+	[MIN_TARGET] = {"target", 't', "TARGET",
+		"inproc (the implementation, default) or live (the running kernel)."},
 	{0},
 };
 
@@ -59,6 +62,8 @@ struct min {
 	const char *output;
 	FILE *report; /* what the last process wrote on standard error */
 	struct failure failure;
+	bool live; /* judged on the real kernel */
+	struct min_live real;
 };
 
 static struct oracle_run *open_oracles(const struct min *min)
@@ -179,10 +184,30 @@ static bool judge(struct min *min, const struct prog *prog, FILE *out)
 	return fwrite(&failure, sizeof(failure), 1, out) == 1;
 }
 
+static void judge_live(struct min *min, const struct prog *prog, struct failure *failure)
+{
+	struct min_live_failure live;
+
+	min_live_judge(&min->real, prog, &live);
+	memset(failure, 0, sizeof(*failure));
+	snprintf(failure->rule, sizeof(failure->rule), "%s", live.rule);
+	snprintf(failure->skipped, sizeof(failure->skipped), "%s", live.skipped);
+	if (min->real.known || !live.fails)
+		return;
+	min->real.known = true;
+	min->real.row = live.row;
+	min->real.result = live.result;
+}
+
 static void judge_apart(struct min *min, const struct prog *prog, struct failure *failure)
 {
 	size_t size;
 	int status = 0;
+
+	if (min->live) {
+		judge_live(min, prog, failure);
+		return;
+	}
 	char *answer = apart(min, prog, judge, &size, &status);
 
 	memset(failure, 0, sizeof(*failure));
@@ -232,7 +257,9 @@ static char *id_of_output(const char *path)
 
 static const char *kind_of(const struct failure *failure)
 {
-	return failure->crash ? "crash" : oracle_name(failure->oracle);
+	return failure->crash	 ? "crash"
+	       : failure->oracle ? oracle_name(failure->oracle)
+				 : "on the real kernel";
 }
 
 /* The first kernel that knows all calls, if not the oldest; a program may name its own kernel. */
@@ -307,7 +334,7 @@ static int minimise(struct min *min, const char *path, struct prog *prog)
 		prog->options.kernel = min->kernel;
 	min->kernel = 0;
 	judge_apart(min, prog, &min->failure);
-	if (!min->failure.crash && !min->failure.oracle) {
+	if (!*min->failure.rule) {
 		if (min->failure.skipped[0])
 			tool_error("%s: not run: %s", path, min->failure.skipped);
 		else
@@ -343,6 +370,14 @@ static bool read_option(struct min *min, const char **path, int option, const ch
 		return min->bug && sim_bugs_built();
 	case MIN_OUTPUT: min->output = value; return true;
 	case MIN_QUIET: min->quiet = true; return true;
+	case MIN_TARGET: {
+		const struct target_class *target = machine_target(value);
+
+		min->live = target == &target_live;
+		if (target == &target_model)
+			tool_error("--target: min works on inproc and live");
+		return target && target != &target_model;
+	}
 	case OPTIONS_WORD:
 		if (*path)
 			tool_error("min: one file at a time, found '%s' too", value);
@@ -353,7 +388,7 @@ static bool read_option(struct min *min, const char **path, int option, const ch
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct min min = {.oracles = ORACLE_ALL};
+	struct min min = {.oracles = ORACLE_ALL, .real = {.machine = {.keeper = -1}}};
 	struct options options;
 	struct prog_text text;
 	const char *value, *path = NULL;
@@ -378,8 +413,16 @@ static int run(const struct command *command, int argc, char **argv)
 		return TOOL_BROKEN;
 	}
 	prog_text_init(&text);
-	if (files_load_to_run(path, min.binary, &text))
+	if (min.live)
+		code = machine_open(&min.real.machine, "min");
+	if ((!min.live || code < 0) && files_load_to_run(path, min.binary, &text)) {
+		min.real.text = &text;
+		min.real.kernel = min.kernel ? min.kernel : min.real.machine.probe.kernel;
 		code = minimise(&min, path, &text.prog);
+	} else if (code < 0) {
+		code = TOOL_BROKEN;
+	}
+	machine_close(&min.real.machine);
 	prog_text_free(&text);
 	fclose(min.report);
 	return code;
@@ -409,7 +452,12 @@ const struct command command_min = {
 		"is expected.\n\n"
 		"FILE is a program as text, as iommuzz fuzz leaves it beside each finding "
 		"(FINDING.prog), or a\n"
-		"crash file of fuzz_iommufd (- is standard input).",
+		"crash file of fuzz_iommufd (- is standard input).\n\n"
+		"With --target live the program fails where the running kernel does not do what it "
+		"expects; a\n"
+		"shorter one must have the same call fail in the same way where the reference "
+		"model disagrees. A\n"
+		"call that hangs, a death and a report in the kernel's log are failures too.",
 	.options = min_options,
 	.exit_status = "0   a program that still fails was printed\n"
 		       "2   wrong usage, or a file that cannot be read, parsed or written\n"

@@ -81,6 +81,7 @@ static bool read_test(const char *path, const cJSON *object, size_t at, struct c
 	test->why = text_of(object, test->status == TEST_SKIP || test->status == TEST_KNOWN_FAIL
 					    ? "reason"
 					    : "message");
+	test->from_kernel = strcmp(text_of(object, "rule"), "kernel-log") == 0;
 	return true;
 }
 
@@ -166,6 +167,29 @@ static bool is_failure(const struct compare_test *test)
 	       test->status == TEST_BROKEN;
 }
 
+static const char *behind_number(const char *text)
+{
+	return text + strspn(text, "0123456789");
+}
+
+/* CPU and process of a kernel's report differ from run to run. */
+static bool same_reason(const struct compare_test *old, const struct compare_test *new)
+{
+	const char *a = old->why, *b = new->why;
+
+	if (!old->from_kernel || !new->from_kernel)
+		return strcmp(a, b) == 0;
+	for (; *a || *b; a++, b++) {
+		a = behind_number(a);
+		b = behind_number(b);
+		if (*a != *b)
+			return false;
+		if (!*a)
+			break;
+	}
+	return true;
+}
+
 /* Either may be missing. */
 static enum change change_of(const struct compare_test *old, const struct compare_test *new)
 {
@@ -181,9 +205,10 @@ static enum change change_of(const struct compare_test *old, const struct compar
 		return CHANGE_FIXED;
 	if (old->status == TEST_SKIP && new->status != TEST_SKIP)
 		return CHANGE_SKIP_GONE;
-	return old->status == new->status &&strcmp(old->why, new->why) == 0 ? CHANGE_NONE
-	       : old->status == TEST_KNOWN_FAIL &&new->status == TEST_PASS  ? CHANGE_FIXED
-									    : CHANGE_OTHER;
+	if (old->status == new->status && same_reason(old, new))
+		return CHANGE_NONE;
+	return old->status == TEST_KNOWN_FAIL && new->status == TEST_PASS ? CHANGE_FIXED
+									  : CHANGE_OTHER;
 }
 
 /* One line, whatever a file holds. */

@@ -12,8 +12,9 @@
 struct compare_test {
 	const char *id;
 	enum test_status status;
-	const char *why; /* the message, or the reason; never NULL */
-	size_t at;	 /* place in the file */
+	const char *why;  /* the message, or the reason; never NULL */
+	bool from_kernel; /* why is the kernel's: its numbers are those of one run */
+	size_t at;	  /* place in the file */
 };
 
 /* Texts belong to root and are never NULL. */

@@ -642,6 +642,19 @@ static bool judge(const struct test *test, struct exec *exec, uint16_t kernel, b
 	return !complete || all_ran(test, trace, result);
 }
 
+const struct trace_entry *suite_first_unmet(
+	const struct test *test, struct exec *exec, uint16_t kernel)
+{
+	const struct trace *trace = exec_trace(exec);
+	struct test_result unused = {0};
+
+	for (uint32_t e = 0; e < trace->entry_count; e++)
+		if (trace->entries[e].kind == TRACE_CALL &&
+			!entry_met(test, exec, trace, &trace->entries[e], kernel, &unused))
+			return &trace->entries[e];
+	return NULL;
+}
+
 static void note_finding(
 	const struct test *test, const struct finding *finding, struct test_result *result)
 {

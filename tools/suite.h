@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "fuzz/exec/exec.h"
 #include "fuzz/exec/target_live.h"
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/text.h"
@@ -91,6 +92,11 @@ void suite_conclude(const struct suite_config *config, const struct test *test, 
 	struct test_result *result);
 /* Writes the call, and where it stands, into the result. */
 void suite_describe_call(const struct test *test, uint32_t call, struct test_result *result);
+
+/* The first call of the last run that did not do what the test expects, or NULL. Valid as the trace
+ * is. */
+const struct trace_entry *suite_first_unmet(
+	const struct test *test, struct exec *exec, uint16_t kernel);
 
 /*
  * Runs all tests in worker processes, so that a crash of the implementation costs one test, and
