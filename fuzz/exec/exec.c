@@ -269,10 +269,30 @@ static bool fresh_states(struct exec *exec, uint32_t count)
 	return true;
 }
 
+static void note_processes(struct target_config *config, const struct prog *prog)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+
+		switch ((enum call_id)call->row) {
+		case CALL_ID_exec:
+		case CALL_ID_exit:
+			config->first_ends |= !call->process;
+			config->uses_processes = true;
+			break;
+		case CALL_ID_fork:
+		case CALL_ID_pass:
+		case CALL_ID_process: config->uses_processes = true; break;
+		default: break;
+		}
+	}
+}
+
 bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 {
 	struct target_config config = config_of(exec, &prog->options);
 
+	note_processes(&config, prog);
 	*reason = unsupported(prog);
 	if (!*reason && exec->work_limit && exec_work(prog) > exec->work_limit)
 		*reason = "more work than is allowed here (repeats and lengths)";

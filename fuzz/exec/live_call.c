@@ -29,12 +29,6 @@ static uint64_t first_number(const struct resolved_call *call)
 	return number;
 }
 
-/* Descriptors outside the program's range are none, whatever the harness has there. */
-static int descriptor(const struct resolved_call *call)
-{
-	return call->subject < LIVE_FIRST_FD || call->subject >= LIVE_FDS ? -1
-									  : (int)call->subject;
-}
 
 /* -- descriptors -- */
 
@@ -73,11 +67,11 @@ static const char *node_name(uint32_t path)
 	}
 }
 
-static int64_t call_open(const struct resolved_call *call)
+static int64_t call_open(const struct live_process *process, const struct resolved_call *call)
 {
 	const char *name = node_name((uint32_t)first_number(call));
 
-	return name ? live_result(open(name, O_RDWR)) : -ENOENT;
+	return name ? live_open_node(process, name) : -ENOENT;
 }
 
 static int64_t call_memfd(const struct resolved_call *call)
@@ -100,7 +94,7 @@ static int64_t call_memfd(const struct resolved_call *call)
 
 static int64_t call_poll(const struct resolved_call *call)
 {
-	struct pollfd poll_fd = {.fd = descriptor(call), .events = (short)first_number(call)};
+	struct pollfd poll_fd = {.fd = live_descriptor(call), .events = (short)first_number(call)};
 
 	if (poll_fd.fd < 0)
 		return -EBADF;
@@ -114,7 +108,7 @@ static int64_t call_transfer(
 {
 	struct live_memory *memory = &process->memory;
 	struct call_transfer arguments;
-	int fd = descriptor(call);
+	int fd = live_descriptor(call);
 	int64_t result;
 
 	memcpy(&arguments, call->image, sizeof(arguments));
@@ -137,7 +131,7 @@ static int64_t call_transfer(
 
 static int64_t call_close(struct live_process *process, const struct resolved_call *call)
 {
-	int fd = descriptor(call);
+	int fd = live_descriptor(call);
 
 	if (fd < 0)
 		return -EBADF;
@@ -148,7 +142,7 @@ static int64_t call_close(struct live_process *process, const struct resolved_ca
 static int64_t call_ftruncate(struct live_process *process, const struct resolved_call *call)
 {
 	(void)process;
-	return live_result(ftruncate(descriptor(call), (off_t)first_number(call)));
+	return live_result(ftruncate(live_descriptor(call), (off_t)first_number(call)));
 }
 
 /* -- memory -- */
@@ -373,7 +367,7 @@ static void call_ioctl_row(struct live_process *process, const struct resolved_c
 	if (memory->shares)
 		live_watch(memory, call->at, call->row->size);
 	outcome->result =
-		live_result(syscall(SYS_ioctl, descriptor(call), call->row->number, at));
+		live_result(syscall(SYS_ioctl, live_descriptor(call), call->row->number, at));
 	outcome->image_size =
 		(uint32_t)live_peek(memory, call->at, process->image, call->struct_size);
 	outcome->image = process->image;
@@ -422,7 +416,7 @@ static int64_t call_raw_ioctl(struct live_process *process, const struct resolve
 		prepare_ioctl(process, row, image);
 	live_watch(memory, call->at, row ? CALL_STRUCT_MAX : LIVE_PAGE);
 	process->stray_fds = true;
-	result = live_result(syscall(SYS_ioctl, descriptor(call), arguments.number,
+	result = live_result(syscall(SYS_ioctl, live_descriptor(call), arguments.number,
 		live_memory_address(memory, call->at)));
 	if (result >= 0 && row && live_peek(memory, call->at, image, row->size) == row->size)
 		note_mapping(process, row, image, result);
@@ -436,11 +430,9 @@ static int64_t run_descriptor(struct live_process *process, const struct resolve
 	int64_t result;
 
 	switch ((enum call_id)(call->row - call_rows)) {
-	case CALL_ID_open: result = call_open(call); break;
+	case CALL_ID_open: result = call_open(process, call); break;
 	case CALL_ID_memfd: result = call_memfd(call); break;
-	/* To itself: a duplicate. */
-	case CALL_ID_pass:
-	default: result = descriptor(call) < 0 ? -EBADF : live_result(dup(descriptor(call))); break;
+	default: result = live_descriptor(call) < 0 ? -EBADF : live_result(dup(live_descriptor(call))); break;
 	}
 	opened(process, result);
 	return result;
@@ -451,8 +443,7 @@ static int64_t run_system(struct live_process *process, const struct resolved_ca
 	switch ((enum call_id)(call->row - call_rows)) {
 	case CALL_ID_open:
 	case CALL_ID_dup:
-	case CALL_ID_memfd:
-	case CALL_ID_pass: return run_descriptor(process, call);
+	case CALL_ID_memfd: return run_descriptor(process, call);
 	case CALL_ID_close: return call_close(process, call);
 	case CALL_ID_read: return call_transfer(process, call, false);
 	case CALL_ID_write: return call_transfer(process, call, true);
@@ -467,6 +458,7 @@ static int64_t run_system(struct live_process *process, const struct resolved_ca
 	case CALL_ID_fill: return call_fill(process, call);
 	case CALL_ID_ioctl: return call_raw_ioctl(process, call);
 	case CALL_ID_setrlimit: return call_setrlimit(process, call);
+	case CALL_ID_setcaps: return live_set_caps(process, (uint32_t)first_number(call));
 	default: return -ENOSYS;
 	}
 }
@@ -506,6 +498,14 @@ void live_call_init(struct live_process *process)
 				traits |= LIVE_MAKES_FD;
 			if (field->kind == FIELD_USER_POINTER && field->direction & FIELD_OUT)
 				traits |= LIVE_WRITES;
+		}
+		switch ((enum call_id)r) {
+		case CALL_ID_fork:
+		case CALL_ID_process:
+		case CALL_ID_pass:
+		case CALL_ID_exec:
+		case CALL_ID_exit: traits |= LIVE_PROCESSES; break;
+		default: break;
 		}
 		process->row_traits[r] = traits;
 	}

@@ -71,7 +71,9 @@ struct live_process {
 	struct target_events events;
 	bool stray_fds;		  /* descriptors that are not in open_fds */
 	bool temp_limit_set;	  /* SET_TEMP_MEMORY_LIMIT succeeded */
-	bool limits_changed, caps_changed;
+	bool limits_changed;
+	uint32_t uid, caps; /* the user, and which enum call_caps are in effect */
+	bool is_user; /* the user or the capabilities are not those of the harness */
 	uint32_t open_count;
 	uint64_t open_fds[LIVE_FDS / 64];
 	uint8_t image[CALL_STRUCT_MAX];
@@ -110,11 +112,45 @@ int64_t live_store(struct live_process *process, uint64_t to, const void *from, 
 enum live_trait {
 	LIVE_MAKES_FD = 1 << 0,
 	LIVE_WRITES = 1 << 1, /* beside its own struct */
+	LIVE_PROCESSES = 1 << 2, /* concerns other processes */
 };
 void live_call_init(struct live_process *process);
 /* Runs the call in the calling process. */
 void live_run(struct live_process *process, const struct resolved_call *call,
 	struct call_outcome *outcome);
+
+/* -- live_process.c: who a process is -- */
+/* Another user, those capabilities and limit. 0 or negative errno. */
+int live_become(struct live_process *process, uint32_t uid, uint32_t caps, uint64_t memlock);
+/* What the harness was. False: no way back. */
+bool live_become_harness(struct live_process *process);
+int live_set_caps(struct live_process *process, uint32_t caps);
+/* Nodes have permissions of the machine, which are not the program's matter. */
+int live_open_node(const struct live_process *process, const char *name);
+
+/* -- live_actor.c: processes of a program beside the harness -- */
+struct live_actors;
+/* Room for them, made at the first need and kept until closed. NULL: not to be had. */
+struct live_actors *live_actors_open(void);
+void live_actors_close(struct live_actors *actors);
+/*
+ * Begins a program, whose P1 is the calling process (direct) or one of its own (then -errno when
+ * that cannot be started). Processes that are started later come from a fork made here.
+ */
+int live_actors_begin(struct live_actors *actors, struct live_process *direct,
+	const struct target_config *config, bool first_apart);
+/* All processes exit, in order. */
+void live_actors_finish(struct live_actors *actors);
+/* Runs a call in its process. */
+void live_actors_call(struct live_actors *actors, const struct resolved_call *call,
+	struct call_outcome *outcome);
+
+/* Descriptors outside the program's range are none, whatever the harness has there. */
+static inline int live_descriptor(const struct resolved_call *call)
+{
+	return call->subject < LIVE_FIRST_FD || call->subject >= LIVE_FDS ? -1
+									  : (int)call->subject;
+}
 
 static inline int64_t live_result(int64_t result)
 {

@@ -29,6 +29,9 @@ struct target_config {
 	bool caps_none; /* P1 has no capabilities (and uid 1000); otherwise all capabilities and uid
 			   0 */
 	uint32_t compat;
+	/* Of the program that follows, for targets whose processes are real: */
+	bool uses_processes; /* calls make or end processes, or pass descriptors */
+	bool first_ends;     /* P1 calls exec or exit */
 };
 
 /* A call with every handle replaced by what it stands for on this target. */

@@ -20,10 +20,13 @@
 #include "impl/abi/test_abi.h"
 
 #define PARKED_MAX   64
+#define USER_UID     1000
 #define TEMP_DEFAULT 65536u /* bytes of scratch buffer (10.26) */
 
 struct target {
 	struct live_process process;
+	struct live_actors *actors; /* NULL until a program has processes */
+	bool acting;		    /* this program has */
 	struct target_config config;
 	struct rlimit nofile, memlock; /* of the harness */
 	int parked[PARKED_MAX][2];     /* where it was, where it is */
@@ -75,9 +78,34 @@ static void set_timer(bool on)
 
 /* -- descriptors of the harness -- */
 
+/* Room above the programs' descriptors, where the hard limit gives it. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2 * LIVE_FDS) {
+		limit.rlim_cur = limit.rlim_max < 2 * LIVE_FDS ? limit.rlim_max : 2 * LIVE_FDS;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* Programs have as many descriptors as in-process. */
+static bool lower_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return false;
+	limit.rlim_cur = LIVE_FDS;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 int target_live_keep(int fd)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, LIVE_HARNESS_FD);
+	int high;
+
+	raise_descriptors();
+	high = fcntl(fd, F_DUPFD_CLOEXEC, LIVE_HARNESS_FD);
 
 	if (high >= 0)
 		close(fd);
@@ -119,14 +147,12 @@ static void unpark(struct target *target)
 
 static const char *set_limits(struct target *target)
 {
-	struct rlimit descriptors = {.rlim_cur = LIVE_FDS};
 	struct rlimit memlock;
 
 	if (getrlimit(RLIMIT_NOFILE, &target->nofile) ||
 		getrlimit(RLIMIT_MEMLOCK, &target->memlock))
 		return "limits cannot be read";
-	descriptors.rlim_max = target->nofile.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &descriptors))
+	if (!lower_descriptors())
 		return "RLIMIT_NOFILE cannot be set to 1024";
 	/* Programs set what they like, where that is allowed. */
 	memlock = (struct rlimit){.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
@@ -136,17 +162,6 @@ static const char *set_limits(struct target *target)
 	if (setrlimit(RLIMIT_MEMLOCK, &memlock))
 		return "RLIMIT_MEMLOCK cannot be set to what the program asks for: not privileged";
 	return NULL;
-}
-
-/* Room above the programs' descriptors, where the hard limit gives it. */
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2 * LIVE_FDS) {
-		limit.rlim_cur = limit.rlim_max < 2 * LIVE_FDS ? limit.rlim_max : 2 * LIVE_FDS;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 /* -- begin and end -- */
@@ -172,9 +187,46 @@ static const char *look_at_node(void)
 
 static const char *refuse(const struct target_config *config)
 {
-	if (config->caps_none)
-		return "a first process without capabilities: not yet on live kernels";
+	if (config->caps_none && geteuid())
+		return "needs root: P1 is another user";
 	return NULL;
+}
+
+static bool have_actors(struct target *target)
+{
+	if (target->actors)
+		return true;
+	raise_descriptors();
+	target->actors = live_actors_open();
+	return lower_descriptors() && target->actors;
+}
+
+/* P1 as the program wants it; it is the harness's own process unless it ends before the program. */
+static const char *begin_program(struct target *target)
+{
+	const struct target_config *config = &target->config;
+	struct live_process *process = &target->process;
+
+	target->acting = false;
+	if (config->uses_processes) {
+		if (!have_actors(target) ||
+			live_actors_begin(target->actors, process, config, config->first_ends))
+			return "processes for the program cannot be started";
+		target->acting = true;
+	}
+	if (config->caps_none && !config->first_ends &&
+		live_become(process, USER_UID, 0, config->memlock))
+		return "needs root: P1 is another user";
+	return NULL;
+}
+
+/* Programs that were not announced to have processes: those of callers that run calls one by one. */
+static bool act_now(struct target *target)
+{
+	target->config.uses_processes = true;
+	target->acting = have_actors(target) &&
+			 !live_actors_begin(target->actors, &target->process, &target->config, false);
+	return target->acting;
 }
 
 static void close_all(struct target *target)
@@ -207,6 +259,8 @@ static void restore_temp_limit(struct live_process *process)
 static void live_close(struct target *target)
 {
 	close_all(target);
+	live_actors_close(target->actors);
+	live_become_harness(&target->process);
 	restore_temp_limit(&target->process);
 	live_memory_close(&target->process.memory);
 	if (target->nofile.rlim_cur)
@@ -246,6 +300,8 @@ static struct target *live_open(
 		*reason = park(target);
 	if (!*reason)
 		*reason = set_limits(target);
+	if (!*reason)
+		*reason = begin_program(target);
 	if (*reason) {
 		live_close(target);
 		return NULL;
@@ -261,9 +317,11 @@ static bool live_reset(struct target *target, const struct target_config *config
 {
 	struct live_process *process = &target->process;
 
-	if (refuse(config))
-		return false;
+	if (target->acting)
+		live_actors_finish(target->actors);
 	close_all(target);
+	if (!live_become_harness(process) || refuse(config))
+		return false;
 	restore_temp_limit(process);
 	process->excuse = NULL;
 	if (process->limits_changed || config->memlock != target->config.memlock) {
@@ -278,12 +336,14 @@ static bool live_reset(struct target *target, const struct target_config *config
 	if (!live_memory_reset(&process->memory, config->mem_pages))
 		return false;
 	target->config = *config;
-	return true;
+	return !begin_program(target);
 }
 
 static void live_finish(struct target *target)
 {
 	close_all(target);
+	if (target->acting)
+		live_actors_finish(target->actors);
 }
 
 static void live_call(
@@ -291,27 +351,34 @@ static void live_call(
 {
 	struct live_progress *progress = target->progress;
 
-	if (call->process) {
-		*outcome = (struct call_outcome){.result = -ESRCH};
-		return;
-	}
 	if (progress) {
 		setting.started = setting.ticks;
 		progress->call = call->call + 1u;
 	}
-	live_run(&target->process, call, outcome);
+	if (target->acting || ((call->process || target->process.row_traits[call->row - call_rows] &
+						       LIVE_PROCESSES) &&
+				      act_now(target)))
+		live_actors_call(target->actors, call, outcome);
+	else
+		live_run(&target->process, call, outcome);
 	if (progress)
 		progress->call = 0;
 }
 
 static bool live_has(struct target *target, uint32_t needs, const char **reason)
 {
+	/* A machine does not change; children inherit what is known of it. */
+	static struct live_probe probe;
+	uint32_t unmet;
+
 	(void)target;
-	if (needs & NEEDS_INPROC) {
-		*reason = "in-kernel calls: the in-process implementation only";
-		return false;
-	}
-	return true;
+	if (!probe.release[0])
+		live_probe(&probe);
+	unmet = needs & ~probe.needs;
+	if (!unmet)
+		return true;
+	*reason = probe.missing[__builtin_ctz(unmet)];
+	return false;
 }
 
 const char *target_live_excuse(const struct target *target)
