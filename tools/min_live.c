@@ -47,6 +47,7 @@ static bool model_differs(
 	       memcmp(live->bytes + a->image, model->bytes + b->image, a->image_size) != 0;
 }
 
+/* Looks for the call that is wrong in the way known. */
 static void look_again(const struct min_live *live, struct exec *exec, const struct prog *prog,
 	struct min_live_failure *failure)
 {
@@ -69,6 +70,28 @@ static void look_again(const struct min_live *live, struct exec *exec, const str
 	exec_close(model);
 }
 
+/* The first time: what the program expects tells which call is wrong. */
+static void look(const struct min_live *live, struct exec *exec, const struct prog *prog,
+	struct min_live_failure *failure)
+{
+	struct test test = {.text = *live->text};
+	struct min_live wrong = *live;
+	char text[32];
+	uint16_t kernel = prog->options.kernel ? prog->options.kernel : live->kernel;
+	const struct trace_entry *entry = suite_first_unmet(&test, exec, kernel);
+
+	if (!entry)
+		return;
+	wrong.row = prog->calls[entry->call].row;
+	wrong.result = entry->result;
+	look_again(&wrong, exec, prog, failure);
+	if (!failure->fails)
+		snprintf(failure->skipped, sizeof(failure->skipped),
+			"call %u gives %s here as in the reference model: it expects something "
+			"else",
+			entry->call + 1u, result_text(text, sizeof(text), entry->result));
+}
+
 static void judge(void *context, FILE *out)
 {
 	const struct task *task = context;
@@ -82,13 +105,7 @@ static void judge(void *context, FILE *out)
 	} else if (live->known) {
 		look_again(live, exec, task->prog, &failure);
 	} else {
-		struct test test = {.text = *live->text};
-		uint16_t kernel =
-			task->prog->options.kernel ? task->prog->options.kernel : live->kernel;
-		const struct trace_entry *entry = suite_first_unmet(&test, exec, kernel);
-
-		if (entry)
-			name_result(&failure, entry, task->prog);
+		look(live, exec, task->prog, &failure);
 	}
 	exec_close(exec);
 	fwrite(&failure, sizeof(failure), 1, out);

@@ -22,13 +22,14 @@ struct min_live_failure {
 	uint16_t row;
 	int64_t result;
 	char rule[80];	   /* "IOMMU_IOAS_MAP gives EBUSY", "hang in IOMMU_DESTROY", ... */
-	char skipped[100]; /* why it cannot be run */
+	char skipped[100]; /* why there is nothing to judge */
 };
 
 /*
  * Runs the program in a process of its own. The first time (known is false) it fails if it does not
- * do what text expects; later if the same call does the same and the reference model disagrees.
- * Hangs, deaths and reports in the kernel's log are failures at any time.
+ * do what text expects, and the reference model does; later if the same call does the same and the
+ * reference model disagrees. Hangs, deaths and reports in the kernel's log are failures at any
+ * time.
  */
 void min_live_judge(
 	struct min_live *live, const struct prog *prog, struct min_live_failure *failure);
