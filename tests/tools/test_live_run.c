@@ -115,7 +115,7 @@ static struct live_probe probe = {
 	.release = "7.3.4-test",
 	.kernel = LINUX(7, 3),
 	.has_iommu = 1,
-	.needs = ~(uint32_t)(NEEDS_INPROC | PROG_NEEDS_HUGETLB),
+	.needs = ~((uint32_t)NEEDS_INPROC | (uint32_t)PROG_NEEDS_HUGETLB),
 };
 
 static void begin(void *context, const struct test *test)
