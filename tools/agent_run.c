@@ -23,6 +23,7 @@ struct round {
 	size_t current; /* test that runs, suite->count: none */
 	bool silent;	/* it ended by silence */
 	bool healthy;	/* it answered everything */
+	bool spoilt;	/* a test left its kernel unfit for others */
 };
 
 static void finish_test(
@@ -34,6 +35,16 @@ static void finish_test(
 }
 
 /* -- one agent -- */
+
+/*
+ * A call that hangs keeps locks, and a kernel tells many things only once (WARN_ONCE, lockdep,
+ * KASAN): the next test deserves a fresh one, as long as half of the starts remain for deaths.
+ */
+static bool spoils(const struct agent_run *run, const struct test_result *result)
+{
+	return run->starts <= run->starts_max / 2 &&
+	       (strcmp(result->rule, "hang") == 0 || strcmp(result->rule, "kernel-log") == 0);
+}
 
 /* False: what came is no result of a test that was asked for. */
 static bool take_result(struct round *round, const struct agent_header *header, const char *body)
@@ -49,6 +60,7 @@ static bool take_result(struct round *round, const struct agent_header *header, 
 		return false;
 	round->current = run->suite->count;
 	finish_test(run, result.test, &result, body + sizeof(result));
+	round->spoilt = spoils(run, &result);
 	return true;
 }
 
@@ -92,8 +104,8 @@ static bool ask(struct round *round, size_t from, size_t count)
 		bool sensible = done || take_message(round, &header, body);
 
 		free(body);
-		if (done || !sensible)
-			return sensible;
+		if (done || !sensible || round->spoilt)
+			return sensible && !round->spoilt;
 	}
 	return false;
 }
@@ -178,6 +190,10 @@ static void bury(struct round *round)
 	run->source->stop(run->source->context, text, sizeof(text));
 	if (round->healthy || agent_interrupted())
 		return;
+	if (round->spoilt) {
+		run->renewals++;
+		return;
+	}
 	run->deaths++;
 	/* Not between two tests: then nobody is to blame, and the run just goes on. */
 	if (round->current < run->suite->count && run->wanted[round->current]) {

@@ -24,14 +24,16 @@ struct agent_run {
 	/* What was seen. */
 	struct agent_hello hello;	  /* of the last agent */
 	unsigned starts, started, deaths; /* starts counts towards starts_max */
+	unsigned renewals;		  /* after tests that hung or made the kernel complain */
 	uint64_t start_microseconds;	  /* all starts together */
 };
 
 /*
  * Runs all wanted tests. A test in which an agent dies (rule guest-died) or says nothing for its
  * time limit and a margin (guest-hung) has failed, and the run goes on with a fresh agent; when no
- * agent can be started any more, the rest is broken. False when interrupted, or when not even the
- * first agent could be started (reason).
+ * agent can be started any more, the rest is broken. A call that hung, and whatever the kernel
+ * said, cost the agent too, since its kernel is then no longer as it was. False when interrupted,
+ * or when not even the first agent could be started (reason).
  */
 bool agent_run(struct agent_run *run, char *reason, size_t size);
 

@@ -225,9 +225,10 @@ static void print_summary(const struct check_run *all, uint64_t microseconds)
 
 	if (all->report.format == REPORT_JUNIT)
 		return;
-	fprintf(all->report.out, "# %s, %.1f s, machines started: %u in %.1f s, died: %u\n",
+	fprintf(all->report.out,
+		"# %s, %.1f s, machines started: %u in %.1f s, renewed: %u, died: %u\n",
 		run->hello.probe.release, (double)microseconds / 1e6, run->started,
-		(double)run->start_microseconds / 1e6, run->deaths);
+		(double)run->start_microseconds / 1e6, run->renewals, run->deaths);
 }
 
 static int run_tests(struct check_run *all)

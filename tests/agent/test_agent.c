@@ -136,7 +136,34 @@ struct child {
 	pid_t pid;
 	int channel;
 	unsigned starts, refuse_from; /* starts from that one on fail, 0: none */
+	bool complains;
 };
+
+/* An agent whose second test makes the kernel complain; which others it then runs is its own. */
+static void speak_with_complaint(int channel)
+{
+	struct agent_hello hello = {.version = AGENT_VERSION, .suite_digest = embedded_digest()};
+	struct agent_header header;
+	struct agent_check *request;
+	void *body;
+
+	agent_send(channel, AGENT_HELLO, &hello, sizeof(hello));
+	while (agent_receive(channel, 20, &header, &body, NULL)) {
+		request = body;
+		for (uint32_t i = 0; i < request->count; i++) {
+			struct test_result result = {.test = request->from + i};
+
+			if (i == 1) {
+				result.status = TEST_FAIL;
+				strcpy(result.rule, "kernel-log");
+			}
+			agent_send(channel, AGENT_RESULT, &result, sizeof(result));
+		}
+		agent_send(channel, AGENT_DONE, NULL, 0);
+		free(body);
+	}
+	_exit(0);
+}
 
 static int start_child(void *context, struct agent_hello *hello, char *reason, size_t size)
 {
@@ -152,6 +179,8 @@ static int start_child(void *context, struct agent_hello *hello, char *reason, s
 	child->pid = fork();
 	if (child->pid == 0) {
 		close(ends[0]);
+		if (child->complains)
+			speak_with_complaint(ends[1]);
 		_exit(agent_serve(ends[1], ends[1], &target_inproc, 0));
 	}
 	close(ends[1]);
@@ -310,6 +339,21 @@ static void test_runs(void)
 	done(&counted);
 }
 
+static void test_renewal(void)
+{
+	struct counted counted;
+	char reason[200] = "";
+	unsigned wanted = prepare(&counted);
+
+	counted.child.complains = true;
+	counted.run.starts_max = 4;
+	tap_ok(agent_run(&counted.run, reason, sizeof(reason)) && counted.results == wanted &&
+			counted.run.renewals == 2 && counted.run.started == 3 &&
+			!counted.run.deaths && !counted.broken,
+		"a kernel that complained is renewed, while half of the starts remain");
+	done(&counted);
+}
+
 static void test_ends(void)
 {
 	struct counted counted;
@@ -348,6 +392,7 @@ int main(void)
 	test_greetings();
 	test_conversation();
 	test_runs();
+	test_renewal();
 	test_ends();
 	return tap_end();
 }
