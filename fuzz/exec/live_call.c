@@ -354,12 +354,44 @@ static void prepare_ioctl(
 		process->stray_fds = true;
 }
 
+/* Most calls: the struct in its window, nothing else that could change. Whether that was all. */
+static inline bool call_plain_ioctl(struct live_process *process, const struct resolved_call *call,
+	struct call_outcome *outcome)
+{
+	struct live_memory *memory = &process->memory;
+	uint64_t offset = call->at - EXEC_ARGUMENT_BASE;
+
+	if (memory->altered || offset >= EXEC_ARGUMENT_SIZE ||
+		call->image_size > EXEC_ARGUMENT_SIZE - offset)
+		return false;
+	if (memory->windows_used[0] < offset + CALL_STRUCT_MAX ||
+		memory->windows_used[0] < offset + call->image_size)
+		memory->windows_used[0] =
+			offset + (call->image_size > CALL_STRUCT_MAX ? call->image_size
+								     : CALL_STRUCT_MAX);
+	memcpy((void *)(uintptr_t)call->at, call->image, call->image_size);
+	if (process->row_traits[call->row - call_rows])
+		prepare_ioctl(process, call->row, call->image);
+	outcome->result =
+		live_result(syscall(SYS_ioctl, live_descriptor(call), call->row->number, call->at));
+	memcpy(process->image, (const void *)(uintptr_t)call->at, CALL_STRUCT_MAX);
+	outcome->image_size = call->struct_size;
+	return true;
+}
+
 static void call_ioctl_row(struct live_process *process, const struct resolved_call *call,
 	struct call_outcome *outcome)
 {
 	struct live_memory *memory = &process->memory;
-	uint64_t at = live_memory_address(memory, call->at);
+	uint64_t at;
 
+	outcome->image = process->image;
+	if (call_plain_ioctl(process, call, outcome)) {
+		if (outcome->result >= 0)
+			note_mapping(process, call->row, process->image, outcome->result);
+		return;
+	}
+	at = live_memory_address(memory, call->at);
 	live_poke(memory, call->at, call->image, call->image_size);
 	if (process->row_traits[call->row - call_rows])
 		prepare_ioctl(process, call->row, call->image);
@@ -370,7 +402,6 @@ static void call_ioctl_row(struct live_process *process, const struct resolved_c
 		live_result(syscall(SYS_ioctl, live_descriptor(call), call->row->number, at));
 	outcome->image_size =
 		(uint32_t)live_peek(memory, call->at, process->image, call->struct_size);
-	outcome->image = process->image;
 	if (outcome->result >= 0 && outcome->image_size == call->struct_size)
 		note_mapping(process, call->row, process->image, outcome->result);
 }
@@ -459,6 +490,7 @@ static int64_t run_system(struct live_process *process, const struct resolved_ca
 	case CALL_ID_ioctl: return call_raw_ioctl(process, call);
 	case CALL_ID_setrlimit: return call_setrlimit(process, call);
 	case CALL_ID_setcaps: return live_set_caps(process, (uint32_t)first_number(call));
+	case CALL_ID_memory_usage: return live_memory_usage(process->image);
 	default: return -ENOSYS;
 	}
 }

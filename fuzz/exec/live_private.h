@@ -125,6 +125,8 @@ int live_become(struct live_process *process, uint32_t uid, uint32_t caps, uint6
 /* What the harness was. False: no way back. */
 bool live_become_harness(struct live_process *process);
 int live_set_caps(struct live_process *process, uint32_t caps);
+/* Fills a struct call_memory_usage. */
+int64_t live_memory_usage(uint8_t *image);
 /* Nodes have permissions of the machine, which are not the program's matter. */
 int live_open_node(const struct live_process *process, const char *name);
 

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -91,6 +92,34 @@ bool live_become_harness(struct live_process *process)
 	caps.data[0].effective = caps.data[0].permitted;
 	caps.data[1].effective = caps.data[1].permitted;
 	return put_capabilities(&caps);
+}
+
+/* Kilobytes; what is below 0 comes as a number modulo 2^64 in bytes. */
+static uint64_t status_field(const char *status, const char *name)
+{
+	const char *at = strstr(status, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+int64_t live_memory_usage(uint8_t *image)
+{
+	struct call_memory_usage usage;
+	char status[8192];
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	got = read(fd, status, sizeof(status) - 1);
+	close(fd);
+	if (got <= 0)
+		return -EIO;
+	status[got] = 0;
+	usage.vm_pinned = status_field(status, "\nVmPin:");
+	usage.vm_locked = status_field(status, "\nVmLck:");
+	memcpy(image, &usage, sizeof(usage));
+	return 0;
 }
 
 int live_open_node(const struct live_process *process, const char *name)

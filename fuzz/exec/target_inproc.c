@@ -317,6 +317,16 @@ static uint64_t first_number(const struct running *run)
 	return number;
 }
 
+static int64_t call_memory_usage(const struct running *run)
+{
+	const struct mm *mm = task_mm(run->task);
+	struct call_memory_usage usage = {.vm_pinned = mm_pinned(mm) << SIM_PAGE_SHIFT,
+		.vm_locked = mm_locked(mm) << SIM_PAGE_SHIFT};
+
+	memcpy(run->image, &usage, sizeof(usage));
+	return 0;
+}
+
 static int64_t run_system(const struct running *run)
 {
 	struct task *task = run->task;
@@ -350,6 +360,7 @@ static int64_t run_system(const struct running *run)
 	case CALL_ID_setrlimit: return sim_setrlimit_memlock(task, first_number(run));
 	case CALL_ID_setcaps:
 		return sim_setcaps(task, capabilities_of((uint32_t)first_number(run)));
+	case CALL_ID_memory_usage: return call_memory_usage(run);
 	default: return -ENOSYS;
 	}
 }

@@ -277,6 +277,17 @@ int64_t model_rule_setcaps(struct model *model, struct model_command *command)
 	return 0;
 }
 
+int64_t model_rule_memory_usage(struct model *model, struct model_command *command)
+{
+	const struct model_mm *mm = model->process->mm;
+	struct call_memory_usage usage = {
+		.vm_pinned = mm->pinned * MODEL_PAGE, .vm_locked = mm->locked * MODEL_PAGE};
+
+	(void)command;
+	memcpy(model->arguments, &usage, sizeof(usage));
+	return 0;
+}
+
 /* ---- control calls are the executor's ---- */
 
 #define CONTROL_RULE(name)                                                                         \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Written by tests/abi/update_index: 1 + the row of each name, open addressing. */
 #define CALL_INDEX_SLOTS 512
-#define CALL_INDEX_ROWS	 125
+#define CALL_INDEX_ROWS	 126
 static const uint16_t call_index[CALL_INDEX_SLOTS] = {
+	[2] = CALL_ID_memory_usage + 1,
 	[5] = CALL_ID_IOMMU_IOAS_COPY + 1,
 	[6] = CALL_ID_VFIO_IOMMU_ENABLE + 1,
 	[10] = CALL_ID_unpin + 1,

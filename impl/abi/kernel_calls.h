@@ -208,6 +208,12 @@ struct call_unpin {
 	uint64_t length;
 };
 
+/* VmPin and VmLck of the current process. The first may be below 0, modulo 2^64 (11). */
+struct call_memory_usage {
+	uint64_t vm_pinned; /* bytes */
+	uint64_t vm_locked; /* bytes */
+};
+
 static_assert(
 	sizeof(struct call_mmap) <= 128, "images of calls hold at most CALL_STRUCT_MAX bytes");
 static_assert(
