@@ -293,7 +293,9 @@ static int start_machine(struct request *request)
 		tool_error("diff: no machine: %s", reason);
 		return TOOL_BROKEN;
 	}
-	if (machine->target == &target_inproc) {
+	/* An agent that tests no kernel has none to tell of. */
+	if (machine->target == &target_inproc || (!probe->has_iommu && !*probe->no_iommu)) {
+		machine->target = &target_inproc;
 		diff->kernel = request->kernel ? request->kernel : LINUX_NEWEST;
 		return TOOL_OK;
 	}

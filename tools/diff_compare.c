@@ -239,7 +239,10 @@ char *diff_print(const struct prog *prog, const struct trace *here, const struct
 	char *printed = NULL, description[400];
 
 	prog_text_init(&text);
-	if (prog_text_from(&text, prog) && prog_text_reserve(&text, prog->call_count + 1)) {
+	bool taken = prog_text_from(&text, prog);
+	if (taken)
+		prog_name_positional(&text.prog);
+	if (taken && prog_text_reserve(&text, prog->call_count + 1)) {
 		snprintf(description, sizeof(description), "%s\nFrom %s.", difference->key, origin);
 		text.header.id = tool_copy(id);
 		text.header.description = tool_copy(description);

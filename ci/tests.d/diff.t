@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# `iommuzz diff` without a kernel: two processes of the implementation agree, a switched-on defect does not.
+# IOMMUZZ names the command, IOMMUZZ_BUGS a build with switchable defects.
+cd "$(dirname "$0")/../.." || exit 2
+iommuzz=${IOMMUZZ:-build/release/iommuzz}
+bugs=${IOMMUZZ_BUGS:-build/bugs/iommuzz}
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+number=0 failures=0
+
+point() { # NAME CODE WANTED-CODE OUTPUT PATTERN
+	number=$((number + 1))
+	if [ "$2" = "$3" ] && echo "$4" | grep -q -e "$5"; then
+		echo "ok $number - $1"
+	else
+		echo "not ok $number - $1"
+		echo "exit $2, $3 expected, with $5 in: $4" | head -20 | sed 's/^/# /' >&2
+		failures=$((failures + 1))
+	fi
+}
+compare() { "$iommuzz" diff --target inproc -o "$work/found" "$@" 2>&1; }
+
+output=$(compare --programs 2000 --json "$work/json")
+point "two processes of the implementation agree" $? 0 "$output" '^compared: 2000 programs'
+output=$(cat "$work/json")
+point "results as JSON" $? 0 "$output" '"compared": 2000,'
+output=$(compare --programs 2000 --standard)
+point "on standard programs too" $? 0 "$output" '^rate: [0-9]* standard programs'
+output=$(compare --corpus --suite)
+point "and on corpus and suite; what cannot be compared has a reason" $? 0 "$output" 'calls of drivers'
+output=$(compare --programs 300 --kernel 6.12)
+point "and as another kernel" $? 0 "$output" 'profile 6.12'
+output=$(compare --programs 100 --require-errnos 100000)
+point "errnos that are reached too seldom fail" $? 1 "$output" 'IOMMU_IOAS_MAP  *EEXIST .* too few'
+
+output=$("$bugs" diff --target inproc --bug map-va-overflow --programs 3000 -o "$work/found" 2>&1)
+point "a defect is found" $? 1 "$output" 'IOMMU_IOAS_MAP.result-EOVERFLOW-[a-z]*'
+found=$(find "$work/found" -name 'IOMMU_IOAS_MAP.result-EOVERFLOW-*.prog' | head -n 1)
+output=$(cat "$found" 2>&1)
+point "written with both sides" $? 0 "$output" '^# in-process EOVERFLOW | machine '
+calls=$(grep -c -v '^#' "$found")
+[ "$calls" -le 4 ]
+point "and shortened to $calls calls" $? 0 "$calls" .
+output=$("$bugs" diff --target inproc --bug map-va-overflow -o "$work/again" "$found" 2>&1)
+point "the file shows it again" $? 1 "$output" 'IOMMU_IOAS_MAP.result-EOVERFLOW'
+output=$(compare "$found")
+point "and nothing without the defect" $? 0 "$output" '^compared: 1 programs (1 from files)'
+
+explain() { # LINE...: a record about that defect
+	printf '%s\n' "difference overflow" "call IOMMU_IOAS_MAP" "$@" "reason a defect is on" >"$work/differences"
+	result=$(basename "$found" .prog | sed 's/.*result-\([A-Za-z]*\)-\([A-Za-z]*\)\..*/result \1 \2/')
+	sed -i "s/^what RESULT/what $result/" "$work/differences"
+	"$bugs" diff --target inproc --bug map-va-overflow --differences "$work/differences" -o "$work/again" "$found" 2>&1
+}
+output=$(explain 'what RESULT' 'when length!0' 'kernels 6.2..7.3')
+point "an explained difference passes and is counted" $? 0 "$output" '1  overflow'
+output=$(explain 'what RESULT' 'when length!0' 'kernels 6.2..6.12')
+point "not beyond its last kernel" $? 1 "$output" 'result-EOVERFLOW'
+output=$(explain 'what RESULT' 'kernels 6.2..7.3')
+point "a whole call and errno cannot be explained" $? 2 "$output" 'differences:1: expected a condition'
+
+cat >"$work/hazards" <<'END'
+hazard made-up
+call IOMMU_IOAS_UNMAP
+kernels 7.0..7.3
+reason a made-up one
+END
+output=$(compare --programs 500 --hazards "$work/hazards")
+point "hazards are left out and counted" $? 0 "$output" '^skipped by hazard: [0-9]'
+output=$(compare --programs 500 --hazards "$work/hazards" --kernel 6.12)
+echo "$output" | grep -q 'skipped by hazard' && output=skipped
+point "for their kernels only" 0 0 "$output" '^compared: 500 '
+
+output=$(compare --seed 3 --only 41)
+point "a program of a seed alone" $? 0 "$output" '^compared: 1 programs'
+output=$(compare --programs 50 --agent "$iommuzz agent --target inproc")
+point "targets exclude each other" $? 2 "$output" 'exclude each other'
+output=$("$iommuzz" diff --agent "timeout -s KILL 0.2 $iommuzz agent --target inproc" --seconds 60 -o "$work/dead" 2>&1)
+code=$?
+point "a machine that always dies ends the run" "$code" 2 "$output" 'the machine died'
+echo nonsense >"$work/broken.prog"
+output=$(compare "$work/broken.prog")
+point "a broken file is named" $? 2 "$output" 'broken.prog:1:1: '
+output=$("$iommuzz" diff 2>&1)
+point "a machine is needed" $? 2 "$output" 'expected a machine to compare with'
+
+# Shells start what runs in the background with interrupts ignored.
+env --default-signal=INT "$bugs" diff --target inproc --bug map-va-overflow --seconds 60 --no-minimise \
+	-o "$work/stopped" >"$work/out" 2>&1 &
+pid=$!
+tries=0
+until [ -n "$(find "$work/stopped" -name '*.prog' 2>/dev/null)" ] || [ $tries = 200 ]; do
+	sleep 0.1
+	tries=$((tries + 1))
+done
+kill -INT $pid
+wait $pid
+code=$?
+output=$(cat "$work/out")
+point "Ctrl-C keeps what was found" "$code" 130 "$output" 'stopped/IOMMU_IOAS_MAP.result-EOVERFLOW'
+echo "1..$number"
+[ "$failures" = 0 ]
