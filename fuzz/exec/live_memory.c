@@ -19,7 +19,8 @@
 #define LOWEST		   UINT64_C(0x10000)
 #define ADDRESS_SPACE_ROOM (UINT64_C(256) << 20)
 #define HEAP_ROOM	   (UINT64_C(4) << 30)
-#define HIGH_HARNESS	   UINT64_C(0x700000000000) /* stack, libraries, anonymous mappings */
+#define HIGH_ROOM	   (UINT64_C(16) << 30) /* below the lowest of libraries and such */
+#define HIGH_HARNESS	   UINT64_C(0x700000000000)
 #define MAP_TYPE_MASK	   0xfu
 /* Pages that stay from program to program save faults; more than this are given back. */
 #define POPULATED_MAX (UINT64_C(16) << 20)
@@ -257,6 +258,19 @@ static void fresh_books(struct live_memory *memory)
 	memset(memory->windows_used, 0, sizeof(memory->windows_used));
 }
 
+/* Where the kernel puts what has no address; more comes below. */
+static uint64_t high_begin(void)
+{
+	const size_t large = 1u << 30;
+	void *probe = mmap(NULL, large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t at = (uint64_t)(uintptr_t)probe;
+
+	if (probe == MAP_FAILED)
+		return HIGH_HARNESS;
+	munmap(probe, large);
+	return at > HIGH_HARNESS + HIGH_ROOM && at < LIVE_TASK_SIZE ? at - HIGH_ROOM : HIGH_HARNESS;
+}
+
 static void find_harness(struct live_memory *memory)
 {
 	extern const char __executable_start;
@@ -270,7 +284,7 @@ static void find_harness(struct live_memory *memory)
 		memory->harness[0].first = heap - HEAP_ROOM;
 		memory->harness[0].end = heap + HEAP_ROOM;
 	}
-	memory->harness[1].first = HIGH_HARNESS;
+	memory->harness[1].first = high_begin();
 	memory->harness[1].end = LIVE_TASK_SIZE;
 }
 
