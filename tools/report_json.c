@@ -172,11 +172,17 @@ static int by_text(const void *a, const void *b)
 	return strcmp(x->text, y->text);
 }
 
+static void tally_sort(struct tally *tally, int (*order)(const void *, const void *))
+{
+	if (tally->count)
+		qsort(tally->rows, tally->count, sizeof(*tally->rows), order);
+}
+
 static void print_skips(struct report_skips *skips, FILE *out)
 {
 	const char *between = "\n    ";
 
-	qsort(skips->reasons.rows, skips->reasons.count, sizeof(struct tally_row), by_count);
+	tally_sort(&skips->reasons, by_count);
 	fputs("  \"not_shown\": {\n  \"skips\": [", out);
 	for (size_t i = 0; i < skips->reasons.count; i++) {
 		fprintf(out, "%s{\"count\": %u, \"reason\": ", between,
@@ -186,8 +192,7 @@ static void print_skips(struct report_skips *skips, FILE *out)
 		between = ",\n    ";
 	}
 	fputs("\n  ],\n  \"requirements\": [", out);
-	qsort(skips->requirements.rows, skips->requirements.count, sizeof(struct tally_row),
-		by_text);
+	tally_sort(&skips->requirements, by_text);
 	between = "";
 	for (size_t i = 0; i < skips->requirements.count; i++) {
 		if (skips->requirements.rows[i].run)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tools/check.h"
+#include "tools/embedded.h"
 #include "tools/files.h"
 #include "tools/tool.h"
 
@@ -284,21 +285,36 @@ static size_t report_broken(const struct suite *suite)
 	return broken;
 }
 
-int check_requirements(const struct check *check)
+/* The index and its name, of the tree or compiled in; both are to be freed. */
+static char *read_source(const struct check *check, char **path)
 {
-	char *folder = files_tree("conformance");
-	struct index index = {0};
+	char *folder = check->embedded ? NULL : files_tree("conformance");
 	size_t size;
 
-	if (!folder) {
-		tool_error("check: no folder 'conformance' here or above the binary");
-		return TOOL_BROKEN;
-	}
-	char *path = tool_grow(NULL, strlen(folder) + 16, 1);
-	sprintf(path, "%s/requirements", folder);
+	*path = tool_grow(NULL, (folder ? strlen(folder) : strlen("conformance")) + 16, 1);
+	sprintf(*path, "%s/requirements", folder ? folder : "conformance");
+	bool tree = folder != NULL;
 	free(folder);
-	char *source = (char *)files_read(path, &size);
+	if (tree)
+		return (char *)files_read(*path, &size);
+	const struct embedded_file *file = embedded_find(*path);
+	if (!file) {
+		tool_error("check: no index of requirements is compiled in");
+		return NULL;
+	}
+	size = (size_t)(file->end - file->bytes);
+	char *source = tool_grow(NULL, size + 1, 1);
+	memcpy(source, file->bytes, size);
+	source[size] = '\0';
+	return source;
+}
+
+int check_requirements(const struct check *check)
+{
+	struct index index = {0};
+	char *path, *source = read_source(check, &path);
 	int code = TOOL_BROKEN;
+
 	if (source) {
 		read_index(&index, path, source);
 		size_t broken = report_broken(&check->suite);

@@ -81,6 +81,11 @@ sort "$work/out" | cmp -s - "$work/tree"
 ok $? 'both suites have the same tests'
 (cd "$work" && cp "$iommuzz" alone && ./alone check --list) | sort | cmp -s - "$work/tree"
 ok $? 'they are found where no source tree is'
+"$iommuzz" check --requirements >"$work/requirements" 2>"$work/err"
+status=$?
+exits $status 'check --embedded --requirements' "$iommuzz" check --embedded --requirements
+cmp -s "$work/out" "$work/requirements"
+ok $? 'both suites show the same requirements'
 for suite in '' --embedded; do
 	# shellcheck disable=SC2086
 	exits 0 "check $suite" "$iommuzz" check $suite --filter 'map-*' --json "$work/suite$suite.json"
