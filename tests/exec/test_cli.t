@@ -57,7 +57,7 @@ echo 'TAP version 13'
 exits 0 'help' "$iommuzz" help
 exits 0 '--version' "$iommuzz" --version
 exits 0 'help --help' "$iommuzz" help --help
-for command in run check fmt min gen ops bench fuzz; do
+for command in run check fmt min gen ops bench fuzz probe compare; do
 	exits 0 "$command --help" "$iommuzz" "$command" --help
 	grep -q 'EXIT STATUS' "$work/out" && grep -q 'SYNOPSIS' "$work/out"
 	ok $? "$command --help is a manual page"
