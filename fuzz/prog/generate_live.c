@@ -9,8 +9,9 @@
 #include "fuzz/prog/text.h"
 #include "impl/abi/kernel_calls.h"
 
-#define PAGE	UINT64_C(4096)
-#define NOWHERE (UINT64_C(20000) * PAGE) /* behind the default mem: nothing is mapped there */
+#define PAGE	      UINT64_C(4096)
+#define PROCESS_SHARE 4 /* of scenes with processes, one in so many is taken */
+#define NOWHERE	      (UINT64_C(20000) * PAGE) /* behind the default mem: nothing is mapped there */
 
 #define FRESH "fd = open /dev/iommu\nas = IOMMU_IOAS_ALLOC fd\n"
 #define AREA                                                                                       \
@@ -311,7 +312,9 @@ void builder_rare(struct builder *b)
 		return;
 	}
 	prog_text_init(&text);
-	if (prog_parse(&text, scenes[pick], strlen(scenes[pick]), &error))
+	/* Processes cost a live kernel more than all else in a program. */
+	if (prog_parse(&text, scenes[pick], strlen(scenes[pick]), &error) &&
+		(!has_process(&text.prog) || random_chance(b->random, 1, PROCESS_SHARE)))
 		append(b, &text.prog);
 	prog_text_free(&text);
 }

@@ -93,6 +93,9 @@ void builder_process(struct builder *b)
 
 	if (b->processes >= PROG_PROCESS_MAX - 1)
 		return;
+	/* A live kernel takes longer for one than for all other calls of a program. */
+	if (b->options->live && !random_chance(b->random, 1, 3))
+		return;
 	b->processes++;
 	if (random_chance(b->random, 1, 2)) {
 		call = builder_call(b, CALL_ID_process);
