@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct embedded_file {
 	const char *path; /* from the root of the tree: "conformance/map/x.prog" */
@@ -22,7 +23,7 @@ const struct embedded_file *embedded_find(const char *path);
 /* XXH64 over paths and bytes of all of them and over the catalogue: the same in every build of the
  * same sources. */
 uint64_t embedded_digest(void);
-/* XXH64 over the catalogue: all that programs can say. */
-uint64_t embedded_catalogue_digest(void);
+/* XXH64 over what write writes and the catalogue. 0 when memory is short. */
+uint64_t embedded_digest_of(void (*write)(const void *context, FILE *out), const void *context);
 
 #endif

@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "fuzz/exec/exec.h"
 #include "fuzz/exec/names.h"
 #include "impl/sim/bugs.h"
@@ -207,23 +204,23 @@ void suite_free(struct suite *suite)
 	*suite = (struct suite){0};
 }
 
-uint64_t suite_digest(const struct suite *suite)
+static void write_tests(const void *context, FILE *out)
 {
-	uint64_t catalogue = embedded_catalogue_digest();
-	XXH64_state_t state;
+	const struct suite *suite = context;
 
-	XXH64_reset(&state, 0);
 	for (size_t i = 0; i < suite->count; i++) {
 		const struct test *test = &suite->tests[i];
-		char *text = test->broken || test->skipped ? NULL : prog_print_string(&test->text);
 
-		XXH64_update(&state, test->id, strlen(test->id) + 1);
-		if (text)
-			XXH64_update(&state, text, strlen(text) + 1);
-		free(text);
+		fwrite(test->id, strlen(test->id) + 1, 1, out);
+		if (!test->broken && !test->skipped)
+			prog_print(&test->text, out);
+		fputc('\0', out);
 	}
-	XXH64_update(&state, &catalogue, sizeof(catalogue));
-	return XXH64_digest(&state);
+}
+
+uint64_t suite_digest(const struct suite *suite)
+{
+	return embedded_digest_of(write_tests, suite);
 }
 
 void suite_requirements(const struct test *test, char *text, size_t size)

@@ -13,12 +13,13 @@
 #define PCI	"/sys/bus/pci"
 #define VFIO	"vfio-pci"
 #define ADDRESS 13 /* bytes of "0000:00:02.0" and its end */
+#define NAME	64 /* bytes of the name of a driver or group */
 
 struct device {
 	char address[ADDRESS];
-	char driver[64];   /* that it had, empty: none */
+	char driver[NAME]; /* that it had, empty: none */
 	char override[64]; /* the same for its driver_override */
-	char cdev[64], group[64];
+	char cdev[2 * NAME], group[2 * NAME];
 	bool overridden, moved; /* what is to be undone */
 };
 
@@ -61,7 +62,7 @@ static bool device_file(const struct device *device, const char *name, const cha
 }
 
 /* The last part of a link of the device; empty: there is none. */
-static void device_link(const struct device *device, const char *name, char *text, size_t size)
+static void device_link(const struct device *device, const char *name, char text[NAME])
 {
 	char path[128], target[512];
 
@@ -72,7 +73,7 @@ static void device_link(const struct device *device, const char *name, char *tex
 		return;
 	target[length] = '\0';
 	const char *slash = strrchr(target, '/');
-	snprintf(text, size, "%.60s", slash ? slash + 1 : target);
+	snprintf(text, NAME, "%.60s", slash ? slash + 1 : target);
 }
 
 static void read_override(struct device *device)
@@ -105,7 +106,7 @@ static bool driver_file(const struct device *device, const char *driver, const c
 /* The number of vfioN in the device's folder vfio-dev; the node has the same name. */
 static void find_nodes(struct device *device)
 {
-	char path[128], group[32];
+	char path[128], group[NAME];
 	struct dirent *entry;
 
 	snprintf(path, sizeof(path), PCI "/devices/%s/vfio-dev", device->address);
@@ -116,17 +117,17 @@ static void find_nodes(struct device *device)
 				entry->d_name);
 	if (folder)
 		closedir(folder);
-	device_link(device, "iommu_group", group, sizeof(group));
+	device_link(device, "iommu_group", group);
 	if (*group)
 		snprintf(device->group, sizeof(device->group), "/dev/vfio/%s", group);
 }
 
 static bool give_back(struct device *device, char *reason, size_t size)
 {
-	char driver[64];
+	char driver[NAME];
 	bool done = true;
 
-	device_link(device, "driver", driver, sizeof(driver));
+	device_link(device, "driver", driver);
 	if (device->moved && strcmp(driver, VFIO) == 0)
 		done = driver_file(device, VFIO, "unbind", reason, size);
 	/* A line end alone clears it. */
@@ -138,7 +139,7 @@ static bool give_back(struct device *device, char *reason, size_t size)
 			strerror(errno));
 		done = false;
 	}
-	device_link(device, "driver", driver, sizeof(driver));
+	device_link(device, "driver", driver);
 	if (device->moved && device->driver[0] && !*driver)
 		done = driver_file(device, device->driver, "bind", reason, size) && done;
 	device->moved = device->overridden = false;
@@ -147,9 +148,9 @@ static bool give_back(struct device *device, char *reason, size_t size)
 
 static bool take(struct device *device, char *reason, size_t size)
 {
-	char driver[64];
+	char driver[NAME];
 
-	device_link(device, "driver", device->driver, sizeof(device->driver));
+	device_link(device, "driver", device->driver);
 	if (strcmp(device->driver, VFIO) == 0)
 		return true;
 	if (access(PCI "/drivers/" VFIO, F_OK) != 0) {
@@ -168,7 +169,7 @@ static bool take(struct device *device, char *reason, size_t size)
 		return false;
 	device->moved = true;
 	write_file(PCI "/drivers_probe", device->address);
-	device_link(device, "driver", driver, sizeof(driver));
+	device_link(device, "driver", driver);
 	if (strcmp(driver, VFIO) == 0)
 		return true;
 	snprintf(reason, size, "%s: vfio-pci does not take it (no IOMMU group?)", device->address);
