@@ -10,7 +10,8 @@
 #include "impl/abi/kernel_calls.h"
 
 #define PAGE	      UINT64_C(4096)
-#define PROCESS_SHARE 4 /* of scenes with processes, one in so many is taken */
+#define PROCESS_SHARE 4
+#define REPEAT_SHARE  16
 #define NOWHERE	      (UINT64_C(20000) * PAGE) /* behind the default mem: nothing is mapped there */
 
 #define FRESH "fd = open /dev/iommu\nas = IOMMU_IOAS_ALLOC fd\n"
@@ -156,6 +157,10 @@ static const char *const scenes[] = {
 		   "IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=2\n"
 		   "IOMMU_TEST_OP_CREATE_ACCESS fd id=77\n"
 		   "IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT fd limit=11\n",
+	/* descriptors run out */
+	FRESH "repeat 1030: dup fd\n"
+	      "IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"
+	      "open /dev/iommu\n",
 	/* answers that cannot be written: the effect stays or is undone (1.4) */
 	FRESH "iova = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE user_va=mem+4096P length=1P "
 	      "at=mem+4200P\n"
@@ -197,6 +202,17 @@ static bool has_process(const struct prog *prog)
 		if (prog->calls[i].process)
 			return true;
 	return false;
+}
+
+/* One in how many of these scenes is taken: some cost a live kernel more than all else in a
+ * program.
+ */
+static uint32_t share_of(const struct prog *scene)
+{
+	for (uint32_t i = 0; i < scene->call_count; i++)
+		if (scene->calls[i].repeat > 1)
+			return REPEAT_SHARE;
+	return has_process(scene) ? PROCESS_SHARE : 1;
 }
 
 static void append(struct builder *b, const struct prog *scene)
@@ -312,9 +328,8 @@ void builder_rare(struct builder *b)
 		return;
 	}
 	prog_text_init(&text);
-	/* Processes cost a live kernel more than all else in a program. */
 	if (prog_parse(&text, scenes[pick], strlen(scenes[pick]), &error) &&
-		(!has_process(&text.prog) || random_chance(b->random, 1, PROCESS_SHARE)))
+		random_chance(b->random, 1, share_of(&text.prog)))
 		append(b, &text.prog);
 	prog_text_free(&text);
 }
