@@ -147,21 +147,35 @@ static void append(struct kernel_log_reader *reader, const char *line)
 	reader->text[reader->used] = 0;
 }
 
+/* Sanitizers say more behind the trace, up to a second line like that above their report. */
+static bool is_ruled(const char *message)
+{
+	return strstr(message, "KASAN: ") || strstr(message, "KCSAN: ") ||
+	       strstr(message, "KMSAN: ") || strstr(message, "KFENCE: ") ||
+	       strstr(message, "UBSAN: ");
+}
+
 void kernel_log_reader_line(struct kernel_log_reader *reader, const char *line)
 {
 	const char *message = kernel_log_message(line);
 
+	if (is_ruler(message)) {
+		if (reader->until_ruler)
+			reader->inside = reader->until_ruler = false;
+		reader->after_ruler = message[0] == '=';
+		return;
+	}
 	if (kernel_log_starts_report(message)) {
 		if (!reader->found)
 			snprintf(reader->title, reader->title_size, "%s", message);
 		reader->found = reader->inside = true;
-	} else if (is_ruler(message)) {
-		return;
+		reader->until_ruler = reader->after_ruler && is_ruled(message);
 	}
+	reader->after_ruler = false;
 	if (!reader->inside)
 		return;
 	append(reader, message);
-	if (ends_report(message))
+	if (ends_report(message) && !reader->until_ruler)
 		reader->inside = false;
 }
 

@@ -17,6 +17,8 @@ struct kernel_log_reader {
 	char *title, *text;
 	size_t title_size, size, used;
 	bool found, inside;
+	bool after_ruler; /* the last line was one of '=' */
+	bool until_ruler; /* the report goes on to the next such line */
 };
 
 /*

@@ -169,22 +169,21 @@ static int64_t call_fill(struct live_process *process, const struct resolved_cal
 {
 	struct call_fill fill;
 	uint8_t piece[4096];
+	int64_t result = 0;
 
 	memcpy(&fill, call->image, sizeof(fill));
 	memset(piece, fill.value, sizeof(piece));
-	for (uint64_t done = 0; done < fill.length;) {
+	for (uint64_t done = 0; !result && done < fill.length;) {
 		uint64_t at = fill.addr + done, part = LIVE_PAGE - at % LIVE_PAGE;
 
 		part = part < fill.length - done ? part : fill.length - done;
-		if (live_store(process, at, piece, part)) {
-			live_report(&process->memory, &process->events);
-			return -EFAULT;
-		}
+		result = live_store(process, at, piece, part);
 		/* Page by page, so that nothing large is kept. */
-		live_report(&process->memory, &process->events);
+		if (!process->memory.check_all)
+			live_report(&process->memory, &process->events);
 		done += part;
 	}
-	return 0;
+	return result;
 }
 
 /* -- processes -- */
@@ -361,7 +360,7 @@ static inline bool call_plain_ioctl(struct live_process *process, const struct r
 	struct live_memory *memory = &process->memory;
 	uint64_t offset = call->at - EXEC_ARGUMENT_BASE;
 
-	if (memory->altered || offset >= EXEC_ARGUMENT_SIZE ||
+	if (memory->altered || memory->check_all || offset >= EXEC_ARGUMENT_SIZE ||
 		call->image_size > EXEC_ARGUMENT_SIZE - offset)
 		return false;
 	if (memory->windows_used[0] < offset + CALL_STRUCT_MAX ||
@@ -393,6 +392,8 @@ static void call_ioctl_row(struct live_process *process, const struct resolved_c
 	}
 	at = live_memory_address(memory, call->at);
 	live_poke(memory, call->at, call->image, call->image_size);
+	if (memory->check_all)
+		live_watch_all(memory);
 	if (process->row_traits[call->row - call_rows])
 		prepare_ioctl(process, call->row, call->image);
 	/* The response may be seen elsewhere too. */
@@ -442,6 +443,8 @@ static int64_t call_raw_ioctl(struct live_process *process, const struct resolve
 	for (uint32_t i = 0; i < CALL_STRUCT_MAX; i += 8)
 		if (live_peek(memory, call->at + i, image + i, 8) != 8)
 			break;
+	if (memory->check_all)
+		live_watch_all(memory);
 	row = raw_row(arguments.number, image);
 	if (row)
 		prepare_ioctl(process, row, image);
@@ -495,6 +498,13 @@ static int64_t run_system(struct live_process *process, const struct resolved_ca
 	}
 }
 
+/* What maps and unmaps changes no memory, whatever is seen there; the raw ioctl watches by itself. */
+static bool may_store(enum call_id row)
+{
+	return row != CALL_ID_mmap && row != CALL_ID_munmap && row != CALL_ID_mprotect &&
+	       row != CALL_ID_ftruncate && row != CALL_ID_ioctl;
+}
+
 void live_run(struct live_process *process, const struct resolved_call *call,
 	struct call_outcome *outcome)
 {
@@ -502,12 +512,12 @@ void live_run(struct live_process *process, const struct resolved_call *call,
 	for (uint32_t i = 0; i < call->literal_count; i++)
 		live_poke(&process->memory, call->literals[i].address, call->literals[i].bytes,
 			call->literals[i].count);
-	if (process->memory.check_all)
-		live_watch_all(&process->memory);
 	if (call->row->kind == CALL_IOCTL) {
 		call_ioctl_row(process, call, outcome);
 	} else {
 		memcpy(process->image, call->image, call->struct_size);
+		if (process->memory.check_all && may_store((enum call_id)(call->row - call_rows)))
+			live_watch_all(&process->memory);
 		outcome->result = run_system(process, call);
 		outcome->image_size = call->struct_size;
 		outcome->image = process->image;

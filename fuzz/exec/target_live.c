@@ -40,7 +40,7 @@ static struct {
 	struct live_progress *progress;
 	volatile uint32_t ticks, started; /* seconds; when the call under way began */
 	unsigned call_seconds;
-	bool without_iommu;
+	bool without_iommu, check_all;
 } setting;
 
 void target_live_watch(struct live_progress *progress, unsigned call_seconds)
@@ -52,6 +52,11 @@ void target_live_watch(struct live_progress *progress, unsigned call_seconds)
 void target_live_without_iommu(bool allowed)
 {
 	setting.without_iommu = allowed;
+}
+
+void target_live_check_all(bool wanted)
+{
+	setting.check_all = wanted;
 }
 
 /* Each second, instead of a timer for each call. */
@@ -292,6 +297,7 @@ static struct target *live_open(
 	}
 	target->config = *config;
 	target->process.events = *events;
+	target->process.memory.check_all = setting.check_all;
 	target->progress = setting.progress;
 	live_call_init(&target->process);
 	raise_descriptors();

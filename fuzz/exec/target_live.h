@@ -67,6 +67,11 @@ void target_live_watch(struct live_progress *progress, unsigned call_seconds);
 int target_live_keep(int fd);
 /* Tests only: opens also where there is no /dev/iommu; then open fails as a call. */
 void target_live_without_iommu(bool allowed);
+/*
+ * Tests only, for targets that are opened later: after each call all memory of the process is
+ * compared, which shows whether the quick way misses a change.
+ */
+void target_live_check_all(bool wanted);
 /* Why results of the last program say nothing about the kernel, or NULL. */
 const char *target_live_excuse(const struct target *target);
 
