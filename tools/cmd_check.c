@@ -2,6 +2,7 @@
 /* iommuzz check: runs suites of programs as tests. */
 #include "tools/check.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,8 @@
 #include "impl/sim/bugs.h"
 #include "tools/files.h"
 #include "tools/tool.h"
+
+#define QUIET_MILLISECONDS 100
 
 enum {
 	CHECK_TARGET,
@@ -114,6 +117,20 @@ static void describe_origin(const struct check *check, struct origin *origin)
 	origin->run.devices = origin->devices;
 }
 
+/* Work that the last test has left to the kernel is looked at, too. */
+static bool kernel_is_quiet(const struct check *check)
+{
+	char title[300], text[4096];
+
+	if (!check->machine.log)
+		return true;
+	poll(NULL, 0, QUIET_MILLISECONDS);
+	if (!machine_log(check->machine.log, title, sizeof(title), text, sizeof(text)))
+		return true;
+	tool_error("check: the kernel's log, behind the last test: %s", title);
+	return false;
+}
+
 static int run_suite(const struct check *check)
 {
 	struct origin origin;
@@ -145,6 +162,8 @@ static int run_suite(const struct check *check)
 	bool complete = suite_run_all(&check->suite, &check->config, &pool);
 	report_end(&report, !complete);
 	int code = exit_code(&report, complete);
+	if (!kernel_is_quiet(check) && (code == TOOL_OK || code == TOOL_SKIPPED))
+		code = TOOL_FAILED;
 	if (report.json) {
 		fclose(report.json);
 		if (!files_write(check->json, json, json_bytes))
