@@ -4,7 +4,9 @@
  *
  * conformance/requirements holds one requirement a line: its id, then how it is shown: `program`
  * (programs name it in their headers), `check WHAT` (another kind of test), `later WHERE` (out of
- * scope for now) or `unobservable REASON`. '#' begins a comment.
+ * scope for now) or `unobservable REASON`. A further line `correction PROGRAM: WHAT` says where a
+ * running kernel contradicts the specification there, and which program shows it. '#' begins a
+ * comment.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +16,10 @@
 #include "tools/files.h"
 #include "tools/tool.h"
 
-enum shown { SHOWN_PROGRAM, SHOWN_CHECK, SHOWN_LATER, SHOWN_UNOBSERVABLE };
+enum shown { SHOWN_PROGRAM, SHOWN_CHECK, SHOWN_LATER, SHOWN_UNOBSERVABLE, SHOWN_CORRECTED };
 
-static const char *const shown_words[] = {"program", "check", "later", "unobservable"};
+static const char *const shown_words[] = {
+	"program", "check", "later", "unobservable", "correction"};
 
 struct requirement {
 	char *id, *text;
@@ -27,8 +30,8 @@ struct requirement {
 };
 
 struct index {
-	struct requirement *rows;
-	size_t count;
+	struct requirement *rows, *corrections;
+	size_t count, correction_count;
 	uint32_t wrong; /* lines that could not be read */
 };
 
@@ -51,6 +54,13 @@ static struct requirement *find(const struct index *index, const char *id)
 	return bsearch(&wanted, index->rows, index->count, sizeof(*index->rows), by_id);
 }
 
+static void append(struct requirement **rows, size_t *count, const struct requirement *row)
+{
+	if ((*count & (*count - 1)) == 0)
+		*rows = tool_grow(*rows, *count ? *count * 2 : 1, sizeof(**rows));
+	(*rows)[(*count)++] = *row;
+}
+
 static void add_row(struct index *index, const char *path, char *line, uint32_t number)
 {
 	char *rest = line + strcspn(line, " \t");
@@ -65,7 +75,8 @@ static void add_row(struct index *index, const char *path, char *line, uint32_t 
 			memcmp(rest, shown_words[shown], length) == 0)
 			break;
 	if (shown == sizeof(shown_words) / sizeof(shown_words[0])) {
-		tool_error("%s:%u: expected program, check, later or unobservable behind '%s', "
+		tool_error("%s:%u: expected program, check, later, unobservable or correction "
+			   "behind '%s', "
 			   "found '%.*s'",
 			path, number, line, (int)length, rest);
 		index->wrong++;
@@ -73,11 +84,12 @@ static void add_row(struct index *index, const char *path, char *line, uint32_t 
 	}
 	rest += length;
 	rest += strspn(rest, " \t:");
-	if ((index->count & (index->count - 1)) == 0)
-		index->rows = tool_grow(
-			index->rows, index->count ? index->count * 2 : 1, sizeof(*index->rows));
-	index->rows[index->count++] = (struct requirement){
+	struct requirement row = {
 		.id = line, .text = rest, .shown = (enum shown)shown, .line = number};
+	if (shown == SHOWN_CORRECTED)
+		append(&index->corrections, &index->correction_count, &row);
+	else
+		append(&index->rows, &index->count, &row);
 }
 
 /* Rows point into source. */
@@ -178,6 +190,24 @@ static uint32_t match_rows(const struct index *index, const struct suite *suite)
 	return stale;
 }
 
+/* Corrections of what is no requirement, or that no program shows. */
+static uint32_t match_corrections(const struct index *index, const struct suite *suite)
+{
+	uint32_t stale = 0;
+
+	for (size_t i = 0; i < index->correction_count; i++) {
+		const struct requirement *row = &index->corrections[i];
+		size_t length = strcspn(row->text, " \t:");
+
+		if (find(index, row->id) && shows(suite, row->text, length, row->id))
+			continue;
+		printf("%-16s STALE: no program %.*s shows the correction\n", row->id, (int)length,
+			row->text);
+		stale++;
+	}
+	return stale;
+}
+
 /* Whether an expectation is met by success, or by failure alone. */
 static bool wants_success(const struct expectation *expectation)
 {
@@ -249,6 +279,14 @@ static void print_row(const struct requirement *row)
 	putchar('\n');
 }
 
+static void print_corrections(const struct index *index)
+{
+	if (index->correction_count)
+		puts("\nWhere a running kernel contradicts the specification:");
+	for (size_t i = 0; i < index->correction_count; i++)
+		printf("%-16s %s\n", index->corrections[i].id, index->corrections[i].text);
+}
+
 static int summarise(const struct index *index, uint32_t unknown, uint32_t twins, size_t broken)
 {
 	size_t programs = 0, other[4] = {0}, missing = 0;
@@ -318,16 +356,19 @@ int check_requirements(const struct check *check)
 	if (source) {
 		read_index(&index, path, source);
 		size_t broken = report_broken(&check->suite);
-		uint32_t unknown =
-			match_programs(&index, &check->suite) + match_rows(&index, &check->suite);
+		uint32_t unknown = match_programs(&index, &check->suite) +
+				   match_rows(&index, &check->suite) +
+				   match_corrections(&index, &check->suite);
 		qsort(index.rows, index.count, sizeof(*index.rows), by_line);
 		for (size_t i = 0; i < index.count; i++)
 			print_row(&index.rows[i]);
+		print_corrections(&index);
 		code = summarise(&index, unknown, match_twins(&check->suite), broken);
 	}
 	for (size_t i = 0; i < index.count; i++)
 		free(index.rows[i].names);
 	free(index.rows);
+	free(index.corrections);
 	free(source);
 	free(path);
 	return code;

@@ -3,7 +3,7 @@
 # Every requirement in scope is shown by a program, every program names requirements that exist, one that expects a
 # failure has a passing twin; what is left for later names the area of work that it belongs to.
 cd "$(dirname "$0")/../.." || exit 2
-echo 1..3
+echo 1..4
 if output=$(build/release/iommuzz check --requirements); then
 	echo "ok 1 - requirements"
 else
@@ -34,4 +34,13 @@ if "$root/build/release/iommuzz" check --requirements >output; then
 else
 	grep -q '^alone .*NO TWIN' output && echo "ok 3 - a program without a twin is seen" ||
 		echo "not ok 3 - a program without a twin is seen"
+fi
+# Control: so is a correction that no program shows.
+rm conformance/map/alone.prog
+printf '4.6/2\tcorrection\tmap-order-nowhere: as Linux answers\n' >>conformance/requirements
+if "$root/build/release/iommuzz" check --requirements >output; then
+	echo "not ok 4 - a correction without a program is seen"
+else
+	grep -q '^4.6/2 .*STALE: no program map-order-nowhere' output && echo "ok 4 - a correction without a program is seen" ||
+		echo "not ok 4 - a correction without a program is seen"
 fi

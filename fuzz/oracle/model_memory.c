@@ -439,6 +439,8 @@ int model_fault(struct model *model, struct model_mm *mm, uint64_t address,
 	struct model_vma *vma = model_vma_find(mm, address);
 	struct model_page *file_page = NULL;
 
+	if (kind == MODEL_LOOK && address >= -MODEL_PAGE)
+		return -EOVERFLOW;
 	if (!vma || !kind_permitted(vma, kind))
 		return -EFAULT;
 	if (vma->backing) {

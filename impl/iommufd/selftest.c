@@ -133,10 +133,11 @@ static int check_map(struct task *task, struct iommu_domain *domain, uint64_t pa
 	uint64_t iova, uint64_t length, uint64_t uptr)
 {
 	for (; length; length -= page_size, iova += page_size, uptr += page_size) {
-		const struct page *page = mm_visible_page(task, uptr & ~(SIM_PAGE_SIZE - 1));
+		const struct page *page;
+		int rc = mm_look_up(task, uptr, &page);
 
-		if (!page)
-			return -EFAULT;
+		if (rc)
+			return rc;
 		if (iommu_translate(task, domain, iova) !=
 			page->phys + (uptr & (SIM_PAGE_SIZE - 1)))
 			return -EINVAL;
@@ -173,10 +174,11 @@ int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command)
 	if ((length | uptr) & (SIM_PAGE_SIZE - 1) || __builtin_add_overflow(uptr, length, &end))
 		return -EINVAL;
 	for (; length; length -= SIM_PAGE_SIZE, uptr += SIM_PAGE_SIZE) {
-		const struct page *page = mm_visible_page(command->task, uptr);
+		const struct page *page;
+		int rc = mm_look_up(command->task, uptr, &page);
 
-		if (!page)
-			return -EFAULT;
+		if (rc)
+			return rc;
 		if (page->pins != command->test.md_check_refs.refs)
 			return -EIO;
 	}

@@ -126,10 +126,11 @@ static uint64_t access_syz_iova(struct task *task, struct access *access, uint64
 static int check_pages(struct task *task, uint64_t uptr, struct page **pages, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		const struct page *page = mm_visible_page(task, uptr + i * SIM_PAGE_SIZE);
+		const struct page *page;
+		int rc = mm_look_up(task, uptr + i * SIM_PAGE_SIZE, &page);
 
-		if (!page)
-			return -EFAULT;
+		if (rc)
+			return rc;
 		if (page != pages[i] && !SIM_BUG(task, ACCESS_PAGES_UNCOMPARED))
 			return -EBADE;
 	}

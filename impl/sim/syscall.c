@@ -104,7 +104,8 @@ int64_t sim_ioctl(struct task *task, int fd, uint32_t command, uint64_t argument
 	return syscall_leave(task, result);
 }
 
-/* What no process can have is refused before the file is asked, also where nothing is to be moved. */
+/* What no process can have is refused before the file is asked, also where nothing is to be moved.
+ */
 static bool beyond_process(uint64_t at, uint64_t length)
 {
 	return length > TASK_SIZE || at > TASK_SIZE - length;
@@ -120,8 +121,7 @@ int64_t sim_read(struct task *task, int fd, uint64_t at, uint64_t length)
 	if (file->kind != FILE_MEMFD)
 		result = -EINVAL;
 	else
-		result = beyond_process(at, length) ? -EFAULT
-						    : memfd_read(task, file, at, length);
+		result = beyond_process(at, length) ? -EFAULT : memfd_read(task, file, at, length);
 	file_put(task, file);
 	return result;
 }
@@ -136,8 +136,7 @@ int64_t sim_write(struct task *task, int fd, uint64_t at, uint64_t length)
 	if (file->kind != FILE_MEMFD)
 		result = -EINVAL;
 	else
-		result = beyond_process(at, length) ? -EFAULT
-						    : memfd_write(task, file, at, length);
+		result = beyond_process(at, length) ? -EFAULT : memfd_write(task, file, at, length);
 	file_put(task, file);
 	return result;
 }
@@ -166,7 +165,8 @@ static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uin
 	case FILE_IOMMUFD:
 		length = (length + SIM_PAGE_SIZE - 1) & ~(SIM_PAGE_SIZE - 1);
 		return iommufd_file_mmap(task, file, length, prot, flags, offset);
-	default: return -ENODEV;
+	/* Files without a name lie on a mount from which nothing is run. */
+	default: return prot & CALL_PROT_EXEC ? -EPERM : -ENODEV;
 	}
 }
 

@@ -98,6 +98,11 @@ int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bo
  * reference. */
 struct page *mm_visible_page(struct task *task, uint64_t va);
 /*
+ * The same for a caller that may name any address (10.9, 10.10, 10.14): 0, -EFAULT, or -EOVERFLOW
+ * for the last page there can be, whose end is not a number.
+ */
+int mm_look_up(struct task *task, uint64_t va, const struct page **page);
+/*
  * Pins count pages of a memfd's file from page index on, all or none. -EINVAL when a page ends
  * beyond the file's size or for another kind of file, -ENOMEM (host memory). No fault point.
  */

@@ -203,6 +203,14 @@ struct page *mm_visible_page(struct task *task, uint64_t va)
 	return page;
 }
 
+int mm_look_up(struct task *task, uint64_t va, const struct page **page)
+{
+	if (va >> SIM_PAGE_SHIFT == UINT64_MAX >> SIM_PAGE_SHIFT)
+		return -EOVERFLOW;
+	*page = mm_visible_page(task, va);
+	return *page ? 0 : -EFAULT;
+}
+
 bool vma_shows(const struct vma *vma, const struct page *page, uint64_t *va)
 {
 	uint64_t at;
