@@ -190,8 +190,23 @@ static const char *look_at_node(void)
 	return reason;
 }
 
+/* Sanitizers have their own memory where programs have theirs, and do not know other processes'. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+	__has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 static const char *refuse(const struct target_config *config)
 {
+	if (SANITIZED)
+		return "live programs do not run in a sanitizer build";
 	if (config->caps_none && geteuid())
 		return "needs root: P1 is another user";
 	return NULL;
