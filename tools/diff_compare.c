@@ -129,6 +129,22 @@ static void name_machine(struct difference *d, const struct prog *prog,
 	set_key(d, there->head.outcome == AGENT_REPORT ? "kernel" : name, what, kernel);
 }
 
+static int64_t first_difference(
+	const struct prog *prog, const struct trace *here, const struct trace *there)
+{
+	int64_t entry = trace_compare(here, there, 0);
+
+	while (entry >= 0 && entry < here->entry_count && entry < there->entry_count) {
+		const struct trace_entry *x = &here->entries[entry], *y = &there->entries[entry];
+
+		if (x->call != y->call ||
+			!diff_coarser(prog_row(&prog->calls[x->call]), here, x, there, y))
+			break;
+		entry = trace_compare(here, there, (uint32_t)entry + 1);
+	}
+	return entry;
+}
+
 bool diff_compare(const struct prog *prog, const struct trace *here,
 	const struct diff_answer *there, uint16_t kernel, struct difference *difference)
 {
@@ -137,7 +153,7 @@ bool diff_compare(const struct prog *prog, const struct trace *here,
 		name_machine(difference, prog, there, kernel);
 		return there->head.outcome != AGENT_NOT_RUN;
 	}
-	difference->entry = trace_compare(here, &there->trace, 0);
+	difference->entry = first_difference(prog, here, &there->trace);
 	if (difference->entry < 0)
 		return false;
 	name_entry(difference, prog, here, &there->trace, kernel);

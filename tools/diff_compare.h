@@ -22,6 +22,13 @@ struct difference {
 };
 
 /*
+ * diff_dirty.c: whether two entries of a call that reads dirty bits are equal at the granularity
+ * that the machine's page table has.
+ */
+bool diff_coarser(const struct call_row *row, const struct trace *here, const struct trace_entry *x,
+	const struct trace *there, const struct trace_entry *y);
+
+/*
  * The first difference between the implementation's trace (common part, trace_stream.h) and the
  * machine's answer. The key holds nothing that depends on seed, address or id. False: they agree.
  */

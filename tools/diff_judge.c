@@ -218,13 +218,16 @@ bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin)
 	struct difference difference;
 	struct rule *rule = NULL;
 	struct trace here;
-	bool differs = false, alive = run_here(diff, prog, &here);
+	bool differs = false, by_rule = false, alive = run_here(diff, prog, &here);
 
 	for (int run = 0; alive && !differs && run < STEADY_RUNS; run++) {
 		alive = diff_ask(diff, prog, &there);
 		differs = alive && diff_compare(prog, &here, &there, diff->kernel, &difference);
+		by_rule = alive && !differs && trace_compare(&here, &there.trace, 0) >= 0;
+		if (by_rule)
+			break;
 	}
-	if (alive) {
+	if (alive && !by_rule) {
 		diff_errnos_count(&diff->errnos, prog, &here, -1);
 		rule = differs ? explanation(diff, prog, &here, &difference) : NULL;
 	}
@@ -234,7 +237,7 @@ bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin)
 		diff_tally_add(&diff->explanations, rule->name, 1);
 	} else if (differs) {
 		alive = record(diff, prog, difference.key, origin);
-	} else if (alive) {
+	} else if (alive && !by_rule) {
 		alive = record_unsteady(diff, prog, origin);
 	}
 	trace_free(&here);

@@ -13,6 +13,7 @@
 #include "fuzz/prog/builder.h"
 #include "fuzz/prog/live.h"
 #include "fuzz/prog/text.h"
+#include "impl/abi/iommufd_abi.h"
 #include "tests/tap.h"
 #include "tools/diff.h"
 
@@ -367,6 +368,52 @@ static void test_keys(void)
 	exec_close(exec);
 }
 
+/* -- dirty bits -- */
+
+#define BITMAP_AT UINT64_C(0x10000000000)
+
+/* What GET_DIRTY_BITMAP leaves for 4 MiB of pages: `byte` at `offset` of the bitmap. */
+static void dirty_trace(struct trace *trace, uint64_t offset, uint8_t byte)
+{
+	struct iommu_hwpt_get_dirty_bitmap image = {.size = sizeof(image),
+		.iova = 16 << 20,
+		.length = 4 << 20,
+		.page_size = 4096,
+		.data = BITMAP_AT};
+	struct trace_entry *entry;
+
+	trace_clear(trace);
+	entry = trace_add(trace, TRACE_CALL);
+	trace_set_image(trace, entry, &image, sizeof(image));
+	trace_add_change(trace, BITMAP_AT + offset, &byte, 1);
+	trace_finish_entry(trace);
+}
+
+static bool coarser(struct trace *here, struct trace *there)
+{
+	return diff_coarser(&call_rows[CALL_ID_IOMMU_HWPT_GET_DIRTY_BITMAP], here, here->entries,
+		there, there->entries);
+}
+
+static void test_dirty(void)
+{
+	struct trace here, there;
+
+	trace_init(&here);
+	trace_init(&there);
+	dirty_trace(&here, 1, 0x10);
+	dirty_trace(&there, 1, 0xff);
+	tap_ok(coarser(&here, &there), "bits of the same entry may be set too");
+	tap_ok(!coarser(&there, &here), "no bit of the implementation may be missing");
+	dirty_trace(&there, 65, 0x10);
+	tap_ok(!coarser(&here, &there), "bits of another entry may not be set");
+	dirty_trace(&there, 1, 0x10);
+	there.entries[0].result = -22;
+	tap_ok(!coarser(&here, &there), "results are compared as ever");
+	trace_free(&here);
+	trace_free(&there);
+}
+
 /* -- generation -- */
 
 static void test_live_programs(void)
@@ -433,6 +480,7 @@ int main(void)
 	test_batch();
 	test_program();
 	test_keys();
+	test_dirty();
 	test_live_programs();
 	test_scenes();
 	unlink(rules_path);
