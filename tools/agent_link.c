@@ -120,6 +120,38 @@ bool agent_greet(
 	return false;
 }
 
+/* -- deaths -- */
+
+static const char *last_of(const char *text, const char *sign)
+{
+	const char *found = NULL;
+
+	for (const char *at = text; (at = strstr(at, sign)); at++)
+		found = at;
+	return found;
+}
+
+const char *agent_cause(const char *text, int *length)
+{
+	static const char *const exceptions[] = {"kernel BUG at", "BUG: ", "general protection",
+		"divide error", "double fault", "soft lockup", "blocked for more than"};
+	const char *panic = last_of(text, "Kernel panic"), *found = NULL;
+
+	if (panic && !strstr(panic, "Fatal exception"))
+		found = panic;
+	for (size_t i = 0; !found && i < sizeof(exceptions) / sizeof(exceptions[0]); i++)
+		found = last_of(text, exceptions[i]);
+	if (!found)
+		found = panic;
+	while (found && found > text && found[-1] != '\n')
+		found--;
+	/* Time stamps differ from run to run. */
+	if (found && *found == '[' && strchr(found, ']'))
+		found = strchr(found, ']') + 1 + (strchr(found, ']')[1] == ' ');
+	*length = found ? (int)strcspn(found, "\n") : 0;
+	return found ? found : "";
+}
+
 /* -- agents that a command starts -- */
 
 static void become_command(const char *command, int channel)

@@ -14,6 +14,12 @@
 bool agent_greet(
 	int channel, unsigned seconds, struct agent_hello *hello, char *reason, size_t reason_size);
 
+/*
+ * The line on a console that tells of what a kernel died: its panic, or the exception that led to
+ * it; earlier reports are those of earlier tests. *length: its bytes, 0 where there is none.
+ */
+const char *agent_cause(const char *text, int *length);
+
 /* Starts agents, again and again, since machines under test die. */
 struct agent_source {
 	/* An open stream to a fresh agent that was greeted; -1 with one line in reason. */

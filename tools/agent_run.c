@@ -130,44 +130,11 @@ static void run_round(struct round *round)
 
 /* -- deaths -- */
 
-static const char *last_of(const char *text, const char *sign)
-{
-	const char *found = NULL;
-
-	for (const char *at = text; (at = strstr(at, sign)); at++)
-		found = at;
-	return found;
-}
-
-/*
- * The line on a console that tells of what a kernel died: its panic, or the exception that led to
- * it. Earlier reports are those of earlier tests. NULL: there is none.
- */
-static const char *telling_line(const char *text)
-{
-	static const char *const exceptions[] = {"kernel BUG at", "BUG: ", "general protection",
-		"divide error", "double fault", "soft lockup", "blocked for more than"};
-	const char *panic = last_of(text, "Kernel panic"), *found = NULL;
-
-	if (panic && !strstr(panic, "Fatal exception"))
-		found = panic;
-	for (size_t i = 0; !found && i < sizeof(exceptions) / sizeof(exceptions[0]); i++)
-		found = last_of(text, exceptions[i]);
-	if (!found)
-		found = panic;
-	while (found && found > text && found[-1] != '\n')
-		found--;
-	return found;
-}
-
 static void describe_death(const struct round *round, const char *text, struct test_result *result)
 {
-	const char *line = telling_line(text);
+	int length;
+	const char *line = agent_cause(text, &length);
 
-	/* Time stamps differ from run to run. */
-	if (line && *line == '[' && strchr(line, ']'))
-		line = strchr(line, ']') + 1 + (strchr(line, ']')[1] == ' ');
-	int length = line ? (int)strcspn(line, "\n") : 0;
 	memset(result, 0, sizeof(*result));
 	snprintf(result->rule, sizeof(result->rule), round->silent ? "guest-hung" : "guest-died");
 	if (round->silent)
