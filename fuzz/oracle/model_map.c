@@ -253,10 +253,13 @@ int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *com
 	ioas = model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
 	if (!ioas)
 		return -ENOENT;
+	rc = !argument->length || argument->length > UINT64_MAX - MODEL_PAGE ? -EINVAL : 0;
+	if (rc && model->config.kernel < LINUX(6, 14))
+		return rc;
 	if (argument->user_va + argument->length < argument->user_va)
 		return -EOVERFLOW;
-	if (!argument->length || argument->length > UINT64_MAX - MODEL_PAGE)
-		return -EINVAL;
+	if (rc)
+		return rc;
 	rc = place(ioas, argument->flags, argument->user_va, argument->length, &argument->iova);
 	if (rc)
 		return rc;

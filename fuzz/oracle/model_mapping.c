@@ -154,7 +154,8 @@ int64_t model_rule_mmap(struct model *model, struct model_command *command)
 	if (file && file->kind == MODEL_FILE_IOMMU)
 		return map_iommufd(model, &map);
 	if (file && file->kind != MODEL_FILE_MEMFD)
-		return map.prot & CALL_PROT_EXEC ? -EPERM : -ENODEV;
+		return map.prot & CALL_PROT_EXEC && model->config.kernel >= LINUX(6, 17) ? -EPERM
+											 : -ENODEV;
 	if (too_large(model, vma.start, vma.end))
 		return -ENOMEM;
 	if (file)

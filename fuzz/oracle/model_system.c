@@ -95,14 +95,16 @@ int64_t model_rule_memfd(struct model *model, struct model_command *command)
 
 	(void)command;
 	memcpy(&memfd, model->arguments, sizeof(memfd));
-	if (memfd.flags & ~MEMFD_FLAGS || memfd.size > FILE_MAX)
+	if (memfd.flags & ~MEMFD_FLAGS)
 		return -EINVAL;
 	file = model_file_new(model, MODEL_FILE_MEMFD);
-	file->memory = model_backing_new(model, memfd.size);
+	file->memory = model_backing_new(model, memfd.size > FILE_MAX ? 0 : memfd.size);
 	fd = model_file_install(model, model->process, file, memfd.flags & MEMFD_CLOEXEC);
 	if (fd < 0)
 		model_file_put(model, file);
-	return fd;
+	else if (memfd.size > FILE_MAX)
+		model_file_put(model, model_file_remove(model->process, (uint64_t)fd));
+	return fd >= 0 && memfd.size > FILE_MAX ? -EINVAL : fd;
 }
 
 int64_t model_rule_ftruncate(struct model *model, struct model_command *command)

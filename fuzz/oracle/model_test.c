@@ -26,10 +26,18 @@ int64_t model_rule_IOMMU_TEST_OP_MD_CHECK_MAP(struct model *model, struct model_
 	uint64_t iova = command->test.md_check_map.iova, length = command->test.md_check_map.length;
 	uint64_t uptr = command->test.md_check_map.uptr;
 	struct model_hwpt *hwpt = model_object_find(command->context, command->test.id, MODEL_HWPT);
+	uint64_t unit = hwpt ? hwpt->page_size : 1;
+	bool fixed_unit = model->config.kernel < LINUX(6, 19);
+	bool wrong;
 
+	if (fixed_unit)
+		unit = MOCK_PAGE_SIZE;
+	wrong = (iova | length | uptr) & (unit - 1) || uptr + length < uptr;
+	if (fixed_unit && wrong)
+		return -EINVAL;
 	if (!hwpt)
 		return -ENOENT;
-	if ((iova | length | uptr) & (hwpt->page_size - 1) || uptr + length < uptr)
+	if (wrong)
 		return -EINVAL;
 	for (; length; length -= hwpt->page_size) {
 		struct model_page *seen, *mapped;

@@ -129,20 +129,30 @@ int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *piec
 	return rc;
 }
 
+/* Steps 5 and 6; kernels without MAP_FILE look at the length first. */
+static int check_source(struct task *task, uint64_t user_va, uint64_t length)
+{
+	uint64_t end;
+	int bad_length = !length || length > UINT64_MAX - SIM_PAGE_SIZE ? -EINVAL : 0;
+
+	if (bad_length && !sim_since(task_sim(task), LINUX(6, 14)))
+		return bad_length;
+	if (__builtin_add_overflow(user_va, length, &end) && !SIM_BUG(task, MAP_VA_OVERFLOW))
+		return -EOVERFLOW;
+	return bad_length;
+}
+
 /* Steps 5 to 9. */
 static int ioas_map_user(struct command *command, struct ioas *ioas)
 {
 	struct task *task = command->task;
 	struct iommu_ioas_map *map = &command->map;
 	struct map_piece piece = {.length = map->length};
-	uint64_t end, iova = map->iova;
-	int rc;
+	uint64_t iova = map->iova;
+	int rc = check_source(task, map->user_va, map->length);
 
-	if (__builtin_add_overflow(map->user_va, map->length, &end) &&
-		!SIM_BUG(task, MAP_VA_OVERFLOW))
-		return -EOVERFLOW;
-	if (!map->length || map->length > UINT64_MAX - SIM_PAGE_SIZE)
-		return -EINVAL;
+	if (rc)
+		return rc;
 	piece.offset = map->user_va & (SIM_PAGE_SIZE - 1);
 	piece.pages = pages_create(task, command->context, map->user_va, map->length,
 		map->flags & IOMMU_IOAS_MAP_WRITEABLE);

@@ -145,22 +145,34 @@ static int check_map(struct task *task, struct iommu_domain *domain, uint64_t pa
 	return 0;
 }
 
+/* Step 2 of 10.9. */
+static bool can_check_map(uint64_t page_size, uint64_t iova, uint64_t length, uint64_t uptr)
+{
+	uint64_t end;
+
+	return !((iova | length | uptr) & (page_size - 1)) &&
+	       !__builtin_add_overflow(uptr, length, &end);
+}
+
 int64_t handle_IOMMU_TEST_OP_MD_CHECK_MAP(struct command *command)
 {
 	struct task *task = command->task;
 	uint64_t iova = command->test.md_check_map.iova, length = command->test.md_check_map.length;
-	uint64_t uptr = command->test.md_check_map.uptr, page_size, end;
+	uint64_t uptr = command->test.md_check_map.uptr, page_size;
 	struct hwpt *hwpt;
 	int rc = -EINVAL;
 
+	/* Before 6.19 the mock had one page size, and it came before the domain. */
+	if (!sim_since(task_sim(task), LINUX(6, 19)) &&
+		!can_check_map(MOCK_PAGE_SIZE, iova, length, uptr))
+		return -EINVAL;
 	hwpt = (struct hwpt *)object_get(
 		task, command->context, command->test.id, OBJECT_HWPT_PAGING);
 	if (!hwpt)
 		return -ENOENT;
 	page_size = iommu_domain_config(hwpt->domain)->page_sizes;
 	page_size &= -page_size;
-	if (!((iova | length | uptr) & (page_size - 1)) &&
-		!__builtin_add_overflow(uptr, length, &end))
+	if (can_check_map(page_size, iova, length, uptr))
 		rc = check_map(task, hwpt->domain, page_size, iova, length, uptr);
 	object_put(task, command->context, &hwpt->object);
 	return rc;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "impl/abi/catalogue.h"
 #include "impl/abi/kernel_calls.h"
 #include "impl/sim/mm/mm_private.h"
 #include "impl/sim/sim_private.h"
@@ -165,8 +166,10 @@ static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uin
 	case FILE_IOMMUFD:
 		length = (length + SIM_PAGE_SIZE - 1) & ~(SIM_PAGE_SIZE - 1);
 		return iommufd_file_mmap(task, file, length, prot, flags, offset);
-	/* Files without a name lie on a mount from which nothing is run. */
-	default: return prot & CALL_PROT_EXEC ? -EPERM : -ENODEV;
+	/* From 6.17 files without a name lie on a mount from which nothing is run. */
+	default:
+		return prot & CALL_PROT_EXEC && sim_since(task->sim, LINUX(6, 17)) ? -EPERM
+										   : -ENODEV;
 	}
 }
 
@@ -204,13 +207,19 @@ int64_t sim_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t
 
 int64_t sim_memfd(struct task *task, uint64_t size, uint32_t flags)
 {
+	/* The file is there, and has its descriptor, before it gets its size. */
+	bool bad_size = size > INT64_MAX;
 	struct file *file;
 	int64_t fd;
 	int error;
 
 	syscall_enter(task);
-	error = memfd_create_file(task, size, flags, &file);
+	error = memfd_create_file(task, bad_size ? 0 : size, flags, &file);
 	fd = error ? error : install_new(task, file);
+	if (fd >= 0 && bad_size) {
+		file_put(task, fd_remove(task->process, (int)fd));
+		fd = -EINVAL;
+	}
 	if (fd >= 0 && flags & MEMFD_CLOEXEC)
 		file_close_on_exec(task, (int)fd);
 	return syscall_leave(task, fd);
