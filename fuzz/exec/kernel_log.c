@@ -95,7 +95,8 @@ bool kernel_log_starts_report(const char *line)
 		if (!at || (report_words[i].at_start && at != line))
 			continue;
 		/* A stuck task is said to be "blocked for more than"; other tasks are none. */
-		if (!strcmp(report_words[i].word, "INFO: task ") && !strstr(line, "blocked for more than"))
+		if (!strcmp(report_words[i].word, "INFO: task ") &&
+			!strstr(line, "blocked for more than"))
 			continue;
 		return true;
 	}

@@ -53,7 +53,7 @@ struct change {
 };
 
 struct shared {
-	uint32_t turn; /* futex */
+	uint32_t turn;		  /* futex */
 	uint32_t request, number; /* enum request; of the process that START and FORK make */
 	bool only_check;	  /* SEND: nobody would receive */
 	/* the call of a REQUEST_CALL; its bytes lie in the area, image, bytes, literals */
@@ -64,7 +64,7 @@ struct shared {
 	uint8_t image[CALL_STRUCT_MAX];
 	int64_t result; /* of other requests */
 	int32_t pid;	/* of a new process */
-	bool more; /* changes of memory only; the call goes on when they are taken */
+	bool more;	/* changes of memory only; the call goes on when they are taken */
 	uint32_t change_bytes;
 	char excuse[80];
 	struct identity identities[PROG_PROCESS_MAX];
@@ -203,12 +203,13 @@ static void answer_call(struct actor *actor)
 	shared->outcome = outcome;
 }
 
-static _Noreturn void act(struct live_actors *actors, struct live_process *process, uint32_t number);
+static _Noreturn void act(
+	struct live_actors *actors, struct live_process *process, uint32_t number);
 
 static pid_t clone_process(bool sibling)
 {
-	return (pid_t)syscall(SYS_clone, SIGCHLD | (sibling ? CLONE_PARENT : 0), NULL, NULL, NULL,
-		NULL);
+	return (pid_t)syscall(
+		SYS_clone, SIGCHLD | (sibling ? CLONE_PARENT : 0), NULL, NULL, NULL, NULL);
 }
 
 /* The child goes its own way. The parent's result. */
@@ -271,8 +272,7 @@ static void exec_actor(struct actor *actor)
 	snprintf(binary, sizeof(binary), "%d", actors->binary);
 	for (unsigned i = 0; i < 2; i++)
 		snprintf(sockets[i], sizeof(sockets[i]), "%d", actors->sockets[i]);
-	actors->shared->identities[actor->number] =
-		identity_of(actor->process, actors->mem_pages);
+	actors->shared->identities[actor->number] = identity_of(actor->process, actors->mem_pages);
 	keep_capabilities();
 	syscall(SYS_execveat, actors->binary, "", arguments, environment, AT_EMPTY_PATH);
 	actors->shared->result = -errno;
@@ -357,8 +357,7 @@ static void answer(struct actor *actor, struct shared *shared)
 	switch ((enum request)shared->request) {
 	case REQUEST_CALL: answer_call(actor); break;
 	case REQUEST_FORK:
-		shared->result =
-			fork_actor(actor->actors, actor->process, shared->number, true);
+		shared->result = fork_actor(actor->actors, actor->process, shared->number, true);
 		break;
 	case REQUEST_EXEC: exec_actor(actor); break;
 	case REQUEST_EXIT: _exit(0);
@@ -737,8 +736,8 @@ struct live_actors *live_actors_open(void)
 		(actors->binary < 0 || move_high(&actors->binary, 0)) &&
 		socketpair(AF_UNIX, SOCK_SEQPACKET, 0, actors->sockets) == 0 &&
 		move_high(&actors->sockets[0], 0) && move_high(&actors->sockets[1], 0))
-		actors->shared = mmap(
-			NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, actors->area_fd, 0);
+		actors->shared =
+			mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, actors->area_fd, 0);
 	if (actors->shared != MAP_FAILED)
 		return actors;
 	live_actors_close(actors);

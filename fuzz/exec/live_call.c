@@ -29,7 +29,6 @@ static uint64_t first_number(const struct resolved_call *call)
 	return number;
 }
 
-
 /* -- descriptors -- */
 
 static void opened(struct live_process *process, int64_t fd)
@@ -241,8 +240,8 @@ static void watch_pointers(
 		const struct field *field = &row->fields[f];
 
 		if (field->kind == FIELD_USER_POINTER && field->direction & FIELD_OUT)
-			live_watch(memory, field_get(field, image),
-				pointee_bytes(row, field, image));
+			live_watch(
+				memory, field_get(field, image), pointee_bytes(row, field, image));
 	}
 }
 
@@ -304,15 +303,16 @@ static void note_copy(struct live_memory *memory, const struct iommu_ioas_copy *
 				copy->length < mapped->length - skip ? copy->length
 								     : mapped->length - skip,
 				mapped->address + skip);
-		else if (copy->src_iova < mapped->iova && mapped->iova - copy->src_iova < copy->length)
+		else if (copy->src_iova < mapped->iova &&
+			 mapped->iova - copy->src_iova < copy->length)
 			add_mapped(memory, copy->dst_iova + (mapped->iova - copy->src_iova),
 				mapped->length, mapped->address);
 	}
 }
 
 /* Keeps in mind what a successful call has made reachable; image is as it came back. */
-static void note_mapping(
-	struct live_process *process, const struct call_row *row, const uint8_t *image, int64_t result)
+static void note_mapping(struct live_process *process, const struct call_row *row,
+	const uint8_t *image, int64_t result)
 {
 	struct live_memory *memory = &process->memory;
 	struct iommu_ioas_copy copy;
@@ -366,8 +366,8 @@ static inline bool call_plain_ioctl(struct live_process *process, const struct r
 	if (memory->windows_used[0] < offset + CALL_STRUCT_MAX ||
 		memory->windows_used[0] < offset + call->image_size)
 		memory->windows_used[0] =
-			offset + (call->image_size > CALL_STRUCT_MAX ? call->image_size
-								     : CALL_STRUCT_MAX);
+			offset +
+			(call->image_size > CALL_STRUCT_MAX ? call->image_size : CALL_STRUCT_MAX);
 	memcpy((void *)(uintptr_t)call->at, call->image, call->image_size);
 	if (process->row_traits[call->row - call_rows])
 		prepare_ioctl(process, call->row, call->image);
@@ -466,7 +466,10 @@ static int64_t run_descriptor(struct live_process *process, const struct resolve
 	switch ((enum call_id)(call->row - call_rows)) {
 	case CALL_ID_open: result = call_open(process, call); break;
 	case CALL_ID_memfd: result = call_memfd(call); break;
-	default: result = live_descriptor(call) < 0 ? -EBADF : live_result(dup(live_descriptor(call))); break;
+	default:
+		result = live_descriptor(call) < 0 ? -EBADF
+						   : live_result(dup(live_descriptor(call)));
+		break;
 	}
 	opened(process, result);
 	return result;
@@ -498,7 +501,8 @@ static int64_t run_system(struct live_process *process, const struct resolved_ca
 	}
 }
 
-/* What maps and unmaps changes no memory, whatever is seen there; the raw ioctl watches by itself. */
+/* What maps and unmaps changes no memory, whatever is seen there; the raw ioctl watches by itself.
+ */
 static bool may_store(enum call_id row)
 {
 	return row != CALL_ID_mmap && row != CALL_ID_munmap && row != CALL_ID_mprotect &&

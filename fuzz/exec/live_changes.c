@@ -11,7 +11,7 @@
 #include "fuzz/exec/live_private.h"
 
 /* Longer ranges are looked through for pages that are there at all. */
-#define LONG_RANGE (64 * LIVE_PAGE)
+#define LONG_RANGE    (64 * LIVE_PAGE)
 #define MINCORE_PAGES 4096u
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -101,8 +101,8 @@ static bool same_thing(const struct live_vma *a, const struct live_vma *b)
 }
 
 /* A page's part at every place where the program sees the same file. */
-static void keep_shared(struct live_memory *memory, const struct live_vma *vma, uint64_t address,
-	uint64_t count)
+static void keep_shared(
+	struct live_memory *memory, const struct live_vma *vma, uint64_t address, uint64_t count)
 {
 	uint64_t offset = vma->offset + (address - vma->first);
 
@@ -116,8 +116,8 @@ static void keep_shared(struct live_memory *memory, const struct live_vma *vma, 
 	}
 }
 
-static void watch_pages(struct live_memory *memory, const struct live_vma *vma, uint64_t first,
-	uint64_t end)
+static void watch_pages(
+	struct live_memory *memory, const struct live_vma *vma, uint64_t first, uint64_t end)
 {
 	if (!memory->altered) {
 		keep(memory, first, end - first);
@@ -135,8 +135,8 @@ static void watch_pages(struct live_memory *memory, const struct live_vma *vma, 
 }
 
 /* Only pages that are there; the others are noted as runs of zeroes. */
-static void watch_resident(struct live_memory *memory, const struct live_vma *vma, uint64_t first,
-	uint64_t end)
+static void watch_resident(
+	struct live_memory *memory, const struct live_vma *vma, uint64_t first, uint64_t end)
 {
 	unsigned char present[MINCORE_PAGES];
 

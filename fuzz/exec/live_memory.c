@@ -262,7 +262,8 @@ static void fresh_books(struct live_memory *memory)
 static uint64_t high_begin(void)
 {
 	const size_t large = 1u << 30;
-	void *probe = mmap(NULL, large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *probe =
+		mmap(NULL, large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint64_t at = (uint64_t)(uintptr_t)probe;
 
 	if (probe == MAP_FAILED)
@@ -310,8 +311,7 @@ const char *live_memory_open(struct live_memory *memory, uint32_t pages)
 static void unmap_all(struct live_memory *memory)
 {
 	for (uint32_t i = 0; i < memory->vma_count; i++)
-		munmap(pointer(memory->vmas[i].first),
-			memory->vmas[i].end - memory->vmas[i].first);
+		munmap(pointer(memory->vmas[i].first), memory->vmas[i].end - memory->vmas[i].first);
 	memory->vma_count = 0;
 }
 
@@ -415,8 +415,8 @@ static uint64_t choose_place(
 	hint &= ~(LIVE_PAGE - 1);
 	if (hint && hint < LOWEST)
 		hint = LOWEST;
-	if (hint && hint % unit == 0 && length <= LIVE_TASK_SIZE && hint <= LIVE_TASK_SIZE - length &&
-		is_free(memory, hint, hint + length))
+	if (hint && hint % unit == 0 && length <= LIVE_TASK_SIZE &&
+		hint <= LIVE_TASK_SIZE - length && is_free(memory, hint, hint + length))
 		return hint;
 	return find_place(memory, length, unit);
 }
@@ -468,8 +468,8 @@ static int64_t try_mmap(const struct call_mmap *call, uint32_t flags, uint64_t l
 	return got >= 0 ? -ENOMEM : got;
 }
 
-static struct live_vma vma_of(struct live_memory *memory, const struct call_mmap *call, uint64_t at,
-	uint64_t length)
+static struct live_vma vma_of(
+	struct live_memory *memory, const struct call_mmap *call, uint64_t at, uint64_t length)
 {
 	struct live_vma vma = {.first = at,
 		.end = at + length,
@@ -500,8 +500,8 @@ int64_t live_mmap(struct live_process *process, const uint8_t *image)
 
 	memcpy(&call, image, sizeof(call));
 	/* Bits that the catalogue does not name would change what mappings are. */
-	uint32_t flags = call.flags & (MAP_TYPE_MASK | CALL_MAP_FIXED | CALL_MAP_ANONYMOUS |
-					      CALL_MAP_HUGETLB);
+	uint32_t flags = call.flags &
+			 (MAP_TYPE_MASK | CALL_MAP_FIXED | CALL_MAP_ANONYMOUS | CALL_MAP_HUGETLB);
 	uint64_t unit = flags & CALL_MAP_HUGETLB ? UINT64_C(2) << 20 : LIVE_PAGE;
 	call.flags = flags;
 	call.prot &= CALL_PROT_READ | CALL_PROT_WRITE | CALL_PROT_EXEC;
@@ -517,9 +517,9 @@ int64_t live_mmap(struct live_process *process, const uint8_t *image)
 	/* With capabilities the kernel would map there; in-process nobody does. */
 	if (place.fixed && place.addr < LOWEST && place.addr % unit == 0) {
 		got = try_mmap(&call, flags, place.length);
-		return got == -EBADF		   ? got
+		return got == -EBADF				    ? got
 		       : place.length > LIVE_TASK_SIZE - place.addr ? -ENOMEM
-							       : -EPERM;
+								    : -EPERM;
 	}
 	/* So that processors with larger address spaces make no difference. */
 	if (place.length > LIVE_TASK_SIZE ||

@@ -9,15 +9,15 @@
 #include "fuzz/exec/target_live.h"
 #include "fuzz/prog/prog.h"
 
-#define LIVE_PAGE	 UINT64_C(4096)
-#define LIVE_TASK_SIZE	 ((UINT64_C(1) << 47) - LIVE_PAGE) /* also where there is more */
-#define LIVE_FIRST_FD	 3    /* descriptors of programs, as in-process; below are closed ones */
-#define LIVE_FDS	 1024 /* and their limit; those of the harness lie above */
-#define LIVE_HARNESS_FD	 1500
-#define LIVE_WINDOWS	 ((uint64_t)EXEC_THREADS * EXEC_ARGUMENT_SIZE)
-#define LIVE_UNMAPPED	 UINT64_C(0x6f0000000000) /* nothing is ever there */
-#define LIVE_VMA_MAX	 4096
-#define LIVE_MAPPED_MAX	 256
+#define LIVE_PAGE	UINT64_C(4096)
+#define LIVE_TASK_SIZE	((UINT64_C(1) << 47) - LIVE_PAGE) /* also where there is more */
+#define LIVE_FIRST_FD	3    /* descriptors of programs, as in-process; below are closed ones */
+#define LIVE_FDS	1024 /* and their limit; those of the harness lie above */
+#define LIVE_HARNESS_FD 1500
+#define LIVE_WINDOWS	((uint64_t)EXEC_THREADS * EXEC_ARGUMENT_SIZE)
+#define LIVE_UNMAPPED	UINT64_C(0x6f0000000000) /* nothing is ever there */
+#define LIVE_VMA_MAX	4096
+#define LIVE_MAPPED_MAX 256
 
 /* A mapping of the program. */
 struct live_vma {
@@ -42,18 +42,18 @@ struct live_mapped {
 
 struct live_memory {
 	uint64_t mem_bytes;
-	bool altered; /* the mappings are not those of the start any more */
-	bool shares;  /* some mapping shares memory with another one */
-	bool check_all; /* debugging: each call may change everything */
+	bool altered;	       /* the mappings are not those of the start any more */
+	bool shares;	       /* some mapping shares memory with another one */
+	bool check_all;	       /* debugging: each call may change everything */
 	struct live_vma *vmas; /* by address; mem and the windows too */
 	uint32_t vma_count;
 	uint64_t shared_count; /* shared anonymous mappings made, for their names */
 	struct {
 		uint64_t first, end;
-	} harness[2]; /* where the harness itself lives */
+	} harness[2];			     /* where the harness itself lives */
 	uint64_t touched_first, touched_end; /* of mem: what may not be zero */
 	uint64_t windows_used[EXEC_THREADS]; /* bytes of them that may not be zero */
-	uint64_t populated;		     /* bytes of mem that calls have asked to pin, at most */
+	uint64_t populated; /* bytes of mem that calls have asked to pin, at most */
 
 	struct live_mapped mapped[LIVE_MAPPED_MAX];
 	uint32_t mapped_count;
@@ -69,11 +69,11 @@ struct live_memory {
 struct live_process {
 	struct live_memory memory;
 	struct target_events events;
-	bool stray_fds;		  /* descriptors that are not in open_fds */
-	bool temp_limit_set;	  /* SET_TEMP_MEMORY_LIMIT succeeded */
+	bool stray_fds;	     /* descriptors that are not in open_fds */
+	bool temp_limit_set; /* SET_TEMP_MEMORY_LIMIT succeeded */
 	bool limits_changed;
 	uint32_t uid, caps; /* the user, and which enum call_caps are in effect */
-	bool is_user; /* the user or the capabilities are not those of the harness */
+	bool is_user;	    /* the user or the capabilities are not those of the harness */
 	uint32_t open_count;
 	uint64_t open_fds[LIVE_FDS / 64];
 	uint8_t image[CALL_STRUCT_MAX];
@@ -111,7 +111,7 @@ int64_t live_store(struct live_process *process, uint64_t to, const void *from, 
 /* -- live_call.c -- */
 enum live_trait {
 	LIVE_MAKES_FD = 1 << 0,
-	LIVE_WRITES = 1 << 1, /* beside its own struct */
+	LIVE_WRITES = 1 << 1,	 /* beside its own struct */
 	LIVE_PROCESSES = 1 << 2, /* concerns other processes */
 };
 void live_call_init(struct live_process *process);
@@ -144,14 +144,13 @@ int live_actors_begin(struct live_actors *actors, struct live_process *direct,
 /* All processes exit, in order. */
 void live_actors_finish(struct live_actors *actors);
 /* Runs a call in its process. */
-void live_actors_call(struct live_actors *actors, const struct resolved_call *call,
-	struct call_outcome *outcome);
+void live_actors_call(
+	struct live_actors *actors, const struct resolved_call *call, struct call_outcome *outcome);
 
 /* Descriptors outside the program's range are none, whatever the harness has there. */
 static inline int live_descriptor(const struct resolved_call *call)
 {
-	return call->subject < LIVE_FIRST_FD || call->subject >= LIVE_FDS ? -1
-									  : (int)call->subject;
+	return call->subject < LIVE_FIRST_FD || call->subject >= LIVE_FDS ? -1 : (int)call->subject;
 }
 
 static inline int64_t live_result(int64_t result)

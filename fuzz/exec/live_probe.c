@@ -110,12 +110,12 @@ static void probe_numbers(struct live_probe *probe, int fd)
 static void probe_test(struct live_probe *probe, int fd)
 {
 	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
-	struct iommu_test_cmd test = {
-		.size = sizeof(test), .op = IOMMU_TEST_OP_MOCK_DOMAIN};
+	struct iommu_test_cmd test = {.size = sizeof(test), .op = IOMMU_TEST_OP_MOCK_DOMAIN};
 
 	if (!probe->answers[0xa0]) {
-		missing(probe, NEEDS_TEST, "needs test: the kernel has no IOMMU_TEST_CMD "
-					   "(CONFIG_IOMMUFD_TEST)");
+		missing(probe, NEEDS_TEST,
+			"needs test: the kernel has no IOMMU_TEST_CMD "
+			"(CONFIG_IOMMUFD_TEST)");
 		return;
 	}
 	if (ioctl(fd, IOMMU_IOAS_ALLOC, &alloc)) {
@@ -138,8 +138,7 @@ static void probe_iommu(struct live_probe *probe)
 	if (fd < 0) {
 		snprintf(probe->no_iommu, sizeof(probe->no_iommu),
 			"no /dev/iommu on this machine: %s",
-			errno == ENOENT
-				? "it does not exist (a kernel without CONFIG_IOMMUFD?)"
+			errno == ENOENT	  ? "it does not exist (a kernel without CONFIG_IOMMUFD?)"
 			: errno == EACCES ? "permission denied"
 					  : strerror(errno));
 		missing(probe, NEEDS_TEST, "needs test: no /dev/iommu");
@@ -175,7 +174,8 @@ static void probe_vfio(struct live_probe *probe)
 				? "mediated devices could be made here"
 				: "no device is bound to VFIO");
 	if (!any("/dev/vfio/[0-9]*", NULL) && !any("/dev/vfio/noiommu-[0-9]*", NULL))
-		missing(probe, NEEDS_GROUP, "needs group: no /dev/vfio/N (no device bound to VFIO)");
+		missing(probe, NEEDS_GROUP,
+			"needs group: no /dev/vfio/N (no device bound to VFIO)");
 	missing(probe, NEEDS_SPAPR, "needs spapr: not a POWER machine");
 	if (access("/dev/kvm", R_OK | W_OK))
 		missing(probe, NEEDS_KVM, "needs kvm: /dev/kvm: %s", strerror(errno));

@@ -70,8 +70,8 @@ int live_become(struct live_process *process, uint32_t uid, uint32_t caps, uint6
 	process->is_user = true;
 	process->limits_changed = true;
 	/* The saved user stays, so that there is a way back. */
-	if (uid != geteuid() && (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) ||
-					syscall(SYS_setresuid, uid, uid, -1)))
+	if (uid != geteuid() &&
+		(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || syscall(SYS_setresuid, uid, uid, -1)))
 		return -errno;
 	process->uid = uid;
 	return live_set_caps(process, caps);

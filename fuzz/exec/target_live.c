@@ -74,8 +74,7 @@ static void on_tick(int signal_number)
 static void set_timer(bool on)
 {
 	struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
-	struct itimerval every = {
-		.it_interval = {.tv_sec = on}, .it_value = {.tv_sec = on}};
+	struct itimerval every = {.it_interval = {.tv_sec = on}, .it_value = {.tv_sec = on}};
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &every, NULL);
@@ -133,7 +132,8 @@ static const char *park(struct target *target)
 		target->parked[target->parked_count++][1] = high;
 		close(fd);
 	}
-	/* The first three are taken by what answers EBADF to nearly everything, as no descriptor. */
+	/* The first three are taken by what answers EBADF to nearly everything, as no descriptor.
+	 */
 	for (int fd = 0; fd < LIVE_FIRST_FD; fd++)
 		if (open("/", O_PATH) != fd)
 			return "descriptors cannot be set up";
@@ -194,7 +194,7 @@ static const char *look_at_node(void)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
 	__has_feature(memory_sanitizer)
 #define SANITIZED 1
 #endif
@@ -240,12 +240,13 @@ static const char *begin_program(struct target *target)
 	return NULL;
 }
 
-/* Programs that were not announced to have processes: those of callers that run calls one by one. */
+/* Programs that were not announced to have processes: those of callers that run calls one by one.
+ */
 static bool act_now(struct target *target)
 {
 	target->config.uses_processes = true;
-	target->acting = have_actors(target) &&
-			 !live_actors_begin(target->actors, &target->process, &target->config, false);
+	target->acting = have_actors(target) && !live_actors_begin(target->actors, &target->process,
+							&target->config, false);
 	return target->acting;
 }
 
@@ -377,7 +378,7 @@ static void live_call(
 		progress->call = call->call + 1u;
 	}
 	if (target->acting || ((call->process || target->process.row_traits[call->row - call_rows] &
-						       LIVE_PROCESSES) &&
+							 LIVE_PROCESSES) &&
 				      act_now(target)))
 		live_actors_call(target->actors, call, outcome);
 	else

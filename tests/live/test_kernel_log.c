@@ -124,7 +124,8 @@ static void test_sanitizer(void)
 	kernel_log_reader_begin(&reader, title, sizeof(title), text, sizeof(text));
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		kernel_log_reader_line(&reader, lines[i]);
-	tap_ok(reader.found && strstr(text, "Allocated by"), "a sanitizer says more behind the trace");
+	tap_ok(reader.found && strstr(text, "Allocated by"),
+		"a sanitizer says more behind the trace");
 	tap_ok(!strstr(text, "behind"), "and ends at its line");
 }
 

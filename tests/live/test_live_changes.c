@@ -118,10 +118,11 @@ static unsigned last_call_changes(const char *source, bool check_all)
 
 static void test_by_hand(void)
 {
-	static const char other_place[] = "#: id a\nmfd = memfd size=2P\n"
-					  "mmap mem+0 length=2P prot=READ|WRITE flags=SHARED|FIXED fd=mfd\n"
-					  "mmap mem+4P length=1P prot=READ|WRITE flags=SHARED|FIXED fd=mfd offset=4K\n"
-					  "put mem+1P \"x\"\n";
+	static const char other_place[] =
+		"#: id a\nmfd = memfd size=2P\n"
+		"mmap mem+0 length=2P prot=READ|WRITE flags=SHARED|FIXED fd=mfd\n"
+		"mmap mem+4P length=1P prot=READ|WRITE flags=SHARED|FIXED fd=mfd offset=4K\n"
+		"put mem+1P \"x\"\n";
 	static const char nothing[] = "#: id a\nput mem+0 \"\\x00\\x00\"\n";
 
 	tap_ok(last_call_changes(other_place, false) == 2, "a store shows at each of its places");

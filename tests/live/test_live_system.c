@@ -124,9 +124,7 @@ static void content_call(struct maker *maker)
 	static const char text[] = "memory";
 	uint32_t call, kind = (uint32_t)below(maker, 3);
 
-	call = add(maker, kind == 0	? CALL_ID_put
-			  : kind == 1 ? CALL_ID_expect
-				      : CALL_ID_fill);
+	call = add(maker, kind == 0 ? CALL_ID_put : kind == 1 ? CALL_ID_expect : CALL_ID_fill);
 	set(maker, call, "addr", some_address(maker));
 	if (kind == 2) {
 		set(maker, call, "length", number(below(maker, 3 * PAGE)));
@@ -142,9 +140,9 @@ static void content_call(struct maker *maker)
 
 static void file_call(struct maker *maker)
 {
-	static const enum call_id rows[] = {CALL_ID_close, CALL_ID_dup, CALL_ID_read,
-		CALL_ID_write, CALL_ID_poll, CALL_ID_ftruncate, CALL_ID_ioctl, CALL_ID_memfd,
-		CALL_ID_memfd, CALL_ID_memfd};
+	static const enum call_id rows[] = {CALL_ID_close, CALL_ID_dup, CALL_ID_read, CALL_ID_write,
+		CALL_ID_poll, CALL_ID_ftruncate, CALL_ID_ioctl, CALL_ID_memfd, CALL_ID_memfd,
+		CALL_ID_memfd};
 	enum call_id row = rows[below(maker, sizeof(rows) / sizeof(rows[0]))];
 	uint32_t call = add(maker, row);
 
@@ -174,8 +172,8 @@ static void file_call(struct maker *maker)
 
 static void process_call(struct maker *maker)
 {
-	static const enum call_id rows[] = {
-		CALL_ID_fork, CALL_ID_process, CALL_ID_exec, CALL_ID_exit, CALL_ID_pass, CALL_ID_pass};
+	static const enum call_id rows[] = {CALL_ID_fork, CALL_ID_process, CALL_ID_exec,
+		CALL_ID_exit, CALL_ID_pass, CALL_ID_pass};
 	enum call_id row = rows[below(maker, sizeof(rows) / sizeof(rows[0]))];
 	uint32_t call = add(maker, row);
 

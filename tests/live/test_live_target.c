@@ -46,7 +46,8 @@ static void test_reset(void)
 	getrlimit(RLIMIT_MEMLOCK, &before);
 	good = run(exec,
 		"#: id a\nput mem+9P \"x\"\nmfd = memfd size=1P\nsetrlimit memlock=64K\n"
-		"mmap mem+3P length=1P prot=READ flags=PRIVATE|FIXED|ANONYMOUS\nmunmap mem+5P length=1P\n",
+		"mmap mem+3P length=1P prot=READ flags=PRIVATE|FIXED|ANONYMOUS\nmunmap mem+5P "
+		"length=1P\n",
 		&last);
 	good = good && run(exec, "#: id b\nexpect mem+9P \"\\x00\"\n", &memory) &&
 	       run(exec, "#: id c\nclose 3\n", &file) &&
