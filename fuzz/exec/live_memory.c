@@ -22,6 +22,7 @@
 #define HIGH_ROOM	   (UINT64_C(16) << 30) /* below the lowest of libraries and such */
 #define HIGH_HARNESS	   UINT64_C(0x700000000000)
 #define MAP_TYPE_MASK	   0xfu
+#define HUGE_PAGE	   (UINT64_C(2) << 20)
 /* Pages that stay from program to program save faults; more than this are given back. */
 #define POPULATED_MAX (UINT64_C(16) << 20)
 #define SMALL_TOUCH   (8 * LIVE_PAGE)
@@ -491,59 +492,68 @@ static struct live_vma vma_of(
 	return vma;
 }
 
-int64_t live_mmap(struct live_process *process, const uint8_t *image)
+/* The call as it is made here. Bits that the catalogue does not name would change what mappings
+ * are. */
+static struct call_mmap own_call(const uint8_t *image)
 {
-	struct live_memory *memory = &process->memory;
 	struct call_mmap call;
-	struct place place;
-	int64_t got;
 
 	memcpy(&call, image, sizeof(call));
-	/* Bits that the catalogue does not name would change what mappings are. */
-	uint32_t flags = call.flags &
-			 (MAP_TYPE_MASK | CALL_MAP_FIXED | CALL_MAP_ANONYMOUS | CALL_MAP_HUGETLB);
-	uint64_t unit = flags & CALL_MAP_HUGETLB ? UINT64_C(2) << 20 : LIVE_PAGE;
-	call.flags = flags;
+	call.flags &= MAP_TYPE_MASK | CALL_MAP_FIXED | CALL_MAP_ANONYMOUS | CALL_MAP_HUGETLB;
 	call.prot &= CALL_PROT_READ | CALL_PROT_WRITE | CALL_PROT_EXEC;
 	if (call.fd < LIVE_FIRST_FD || call.fd >= LIVE_FDS)
 		call.fd = -1;
+	return call;
+}
+
+/* Whether the kernel is asked to map there; otherwise *result is what the program gets. */
+static bool find_way(struct live_process *process, const struct call_mmap *call,
+	struct place *place, uint64_t unit, int64_t *result)
+{
+	const struct live_memory *memory = &process->memory;
+
+	/* With capabilities the kernel would map below, with five levels of page tables beyond. */
+	if (place->fixed && place->addr < LOWEST && place->addr % unit == 0) {
+		*result = try_mmap(call, call->flags, place->length);
+		if (*result != -EBADF)
+			*result = place->length > LIVE_TASK_SIZE - place->addr ? -ENOMEM : -EPERM;
+		return false;
+	}
+	if (place->length > LIVE_TASK_SIZE ||
+		(place->fixed && place->addr > LIVE_TASK_SIZE - place->length)) {
+		*result = try_mmap(call, call->flags, place->length);
+		if (*result != -EBADF)
+			*result = -ENOMEM;
+		return false;
+	}
+	if (!place->fixed)
+		place->addr = choose_place(memory, call->addr, place->length, unit);
+	if (place->addr && in_harness(memory, place->addr, place->addr + place->length)) {
+		process->excuse = "a mapping where the harness itself lives";
+		place->addr = 0;
+	}
+	if (place->addr && may_expand(memory, place) && memory->vma_count + 4 <= LIVE_VMA_MAX)
+		return true;
+	*result = try_mmap(call, call->flags, place->length);
+	return false;
+}
+
+int64_t live_mmap(struct live_process *process, const uint8_t *image)
+{
+	struct live_memory *memory = &process->memory;
+	struct call_mmap call = own_call(image);
+	uint64_t unit = call.flags & CALL_MAP_HUGETLB ? HUGE_PAGE : LIVE_PAGE;
+	struct place place = {.addr = call.addr, .fixed = call.flags & CALL_MAP_FIXED};
+	int64_t got;
+
 	if (call.length > UINT64_MAX - unit)
-		return real_mmap(call.addr, &call, flags);
-	place = (struct place){.addr = call.addr,
-		.length = (call.length + unit - 1) & ~(unit - 1),
-		.fixed = flags & CALL_MAP_FIXED};
+		return real_mmap(call.addr, &call, call.flags);
+	place.length = (call.length + unit - 1) & ~(unit - 1);
 	if (!place.length || call.offset % LIVE_PAGE)
-		return real_mmap(call.addr, &call, flags & ~(uint32_t)MAP_FIXED);
-	/* With capabilities the kernel would map there; in-process nobody does. */
-	if (place.fixed && place.addr < LOWEST && place.addr % unit == 0) {
-		got = try_mmap(&call, flags, place.length);
-		return got == -EBADF				    ? got
-		       : place.length > LIVE_TASK_SIZE - place.addr ? -ENOMEM
-								    : -EPERM;
-	}
-	/* So that processors with larger address spaces make no difference. */
-	if (place.length > LIVE_TASK_SIZE ||
-		(place.fixed && place.addr > LIVE_TASK_SIZE - place.length)) {
-		got = try_mmap(&call, flags, place.length);
-		return got == -EBADF ? got : -ENOMEM;
-	}
-	if (place.fixed && in_harness(memory, place.addr, place.addr + place.length)) {
-		process->excuse = "a fixed mapping where the harness itself lives";
-		return try_mmap(&call, flags, place.length);
-	}
-	if (!may_expand(memory, &place) || memory->vma_count + 4 > LIVE_VMA_MAX)
-		return try_mmap(&call, flags, place.length);
-	if (!place.fixed) {
-		place.addr = choose_place(memory, call.addr, place.length, unit);
-		if (!place.addr)
-			return try_mmap(&call, flags, place.length);
-		if (in_harness(memory, place.addr, place.addr + place.length)) {
-			process->excuse = "a mapping asked for where the harness itself lives";
-			return try_mmap(&call, flags, place.length);
-		}
-		flags |= MAP_FIXED;
-	}
-	got = real_mmap(place.addr, &call, flags);
+		return real_mmap(call.addr, &call, call.flags & ~(uint32_t)MAP_FIXED);
+	if (!find_way(process, &call, &place, unit, &got))
+		return got;
+	got = real_mmap(place.addr, &call, call.flags | MAP_FIXED);
 	if (got < 0)
 		return got;
 	if (with_keys)
