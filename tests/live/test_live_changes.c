@@ -148,6 +148,6 @@ int main(void)
 	}
 	exec_close(exec);
 	test_by_hand();
-	test_generated(setting("IOMMUZZ_PROGRAMS", 1000), setting("IOMMUZZ_SEED", 1));
+	test_generated(setting("IOMMUZZ_PROGRAMS", 500), setting("IOMMUZZ_SEED", 1));
 	return tap_end();
 }
