@@ -289,6 +289,9 @@ static int start_machine(struct request *request)
 	/* Only mock devices are compared, and older kernels attach none beside a real IOMMU. */
 	machine->vm_config.kernel = request->image;
 	machine->vm_config.no_iommu = true;
+	/* Programs run one after another; a second processor costs an emulator more than it gives.
+	 */
+	machine->vm_config.cpus = 1;
 	if (!diff_machine_start(machine, reason, sizeof(reason))) {
 		tool_error("diff: no machine: %s", reason);
 		return TOOL_BROKEN;

@@ -23,6 +23,7 @@
 #define BOOT_SECONDS	     60
 #define KVM_TRIAL_SECONDS    8
 #define MEMORY_MIB	     4096
+#define CPUS		     2
 #define CHANNEL_FD	     3
 #define GOODBYE_MILLISECONDS 400
 #define ARGUMENTS_MAX	     48
@@ -31,7 +32,8 @@
 struct command_line {
 	const char *words[ARGUMENTS_MAX];
 	size_t count;
-	char kernel[400], initramfs[96], console[96], memory[16], arguments[160], serial[120];
+	char kernel[400], initramfs[96], console[96], memory[16], cpus[12], arguments[160],
+		serial[120];
 };
 
 /* -- command line -- */
@@ -52,7 +54,8 @@ static void add_machine(struct command_line *line, const struct vm_config *confi
 	add(line, "-no-user-config", NULL);
 	add(line, "-accel", kvm ? "kvm" : "tcg,thread=multi");
 	add(line, "-cpu", "max");
-	add(line, "-smp", "2");
+	snprintf(line->cpus, sizeof(line->cpus), "%u", config->cpus ? config->cpus : CPUS);
+	add(line, "-smp", line->cpus);
 	add(line, "-m", line->memory);
 	add(line, "-machine", "q35,kernel-irqchip=split");
 	if (!config->no_iommu)

@@ -14,6 +14,8 @@ struct vm_config {
 	bool no_iommu;	    /* boots without the virtual IOMMU (mock tests of 6.12) */
 	unsigned boot_seconds; /* 0: 60 */
 	unsigned memory_mib;   /* 0: 4096 */
+	unsigned cpus;	       /* 0: 2. One is faster where programs run one after another */
+	unsigned cpus;	       /* 0: 2 */
 };
 
 struct vm {
