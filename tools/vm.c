@@ -32,7 +32,7 @@
 struct command_line {
 	const char *words[ARGUMENTS_MAX];
 	size_t count;
-	char kernel[400], initramfs[96], console[96], memory[16], cpus[12], arguments[160],
+	char kernel[400], initramfs[96], console[96], memory[16], cpus[12], arguments[200],
 		serial[120];
 };
 
@@ -75,10 +75,12 @@ static void make_line(struct command_line *line, const struct vm_config *config,
 	/*
 	 * Warnings belong on the console: they tell of what a guest died. An oops leaves locks
 	 * behind that would hang later tests, so the machine starts anew after one. Whether timers
-	 * tick cannot be checked on a busy host: a late tick would be a panic at boot.
+	 * tick cannot be checked on a busy host: a late tick would be a panic at boot. Mock devices
+	 * end with a grace period each, which would be most of a program's time.
 	 */
 	snprintf(line->arguments, sizeof(line->arguments),
-		"console=ttyS0 quiet loglevel=5 panic=-1 oops=panic no_timer_check %s",
+		"console=ttyS0 quiet loglevel=5 panic=-1 oops=panic no_timer_check "
+		"rcupdate.rcu_expedited=1 %s",
 		config->no_iommu ? "intel_iommu=off" : "intel_iommu=on iommu=pt");
 	add(line, "-serial", line->serial);
 	add(line, "-kernel", line->kernel);

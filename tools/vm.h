@@ -15,7 +15,6 @@ struct vm_config {
 	unsigned boot_seconds; /* 0: 60 */
 	unsigned memory_mib;   /* 0: 4096 */
 	unsigned cpus;	       /* 0: 2. One is faster where programs run one after another */
-	unsigned cpus;	       /* 0: 2 */
 };
 
 struct vm {
