@@ -105,13 +105,37 @@ bool diff_next(struct diff *diff, struct prog *prog, char *origin, size_t size);
 /* Program `number` of the seed, as diff_next gives it. */
 void diff_generate(const struct diff *diff, uint64_t number, struct prog *prog);
 
-/* diff_judge.c. Runs a suspect on both sides again and records what differs. False: the machine was
- * lost or the run is to end. */
-bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin);
+/* Programs as they travel: the length (uint32_t) of each, and its binary form. */
+struct diff_encoded {
+	const uint8_t *bytes;
+	size_t size;
+	uint32_t count;
+};
+
+/*
+ * diff_judge.c. Runs a suspect on both sides again and records what differs. before: what ran
+ * before it in the same process. False: the machine was lost or the run is to end.
+ */
+bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
+	const struct diff_encoded *before);
+/* The implementation's trace, common part; the caller frees it. */
+bool diff_run_here(struct diff *diff, const struct prog *prog, struct trace *here);
+/* Counts a difference under its key; true when it is the first. *found is valid until the next. */
+bool diff_record(struct diff *diff, const char *key, const char *origin, struct diff_found **found);
+/* Writes the text of a found program to the folder, as KEY.prog or KEY-SUFFIX.prog. */
+void diff_write(struct diff *diff, struct diff_found *found, const char *suffix, const char *text);
+
+/*
+ * diff_unsteady.c. A difference that one program alone does not show: looks for the fewest programs
+ * that must run before it, and records all of them. False: the machine was lost.
+ */
+bool diff_unsteady(struct diff *diff, const struct prog *prog, const char *origin,
+	const struct diff_encoded *before);
 /* Records that this program took the whole machine down. */
 void diff_machine_died(struct diff *diff, const struct prog *prog, const char *origin);
-/* Asks the machine for one program. False: it was lost. */
-bool diff_ask(struct diff *diff, const struct prog *prog, struct diff_answer *answer);
+/* Asks the machine for one program, run behind others (NULL: alone). False: it was lost. */
+bool diff_ask(struct diff *diff, const struct prog *prog, const struct diff_encoded *before,
+	struct diff_answer *answer);
 /* Sends programs [0, count), encoded one behind the other with their lengths before them. */
 bool diff_send(struct diff *diff, uint32_t type, uint32_t count, const void *bytes, size_t size);
 /* The answer, or NULL when the machine was lost. *size: bytes of it. */

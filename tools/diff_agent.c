@@ -74,7 +74,7 @@ static void keep_trace(const struct work *work, const struct trace *trace)
 {
 	size_t size = trace_stream_size(trace);
 
-	if (!work->trace || size > work->trace_room)
+	if (!work->trace || size > work->trace_room || work->board->at + 1 != work->count)
 		return;
 	trace_stream_write(trace, work->trace);
 	work->board->trace_size = size;
@@ -326,8 +326,8 @@ static bool run_all(struct work *work)
 	has_report(work); /* what came before is not ours */
 	done = run_range(work, 0, work->count);
 	if (done && has_report(work)) {
-		if (work->count == 1)
-			mark_report(work, 0);
+		if (work->count == 1 || work->trace)
+			mark_report(work, work->count - 1);
 		else
 			done = find_reports(work);
 	}
@@ -364,13 +364,13 @@ bool agent_answer_program(
 	int out, const struct target_class *target, uint16_t bug, const void *body, size_t length)
 {
 	struct work work = {.target = target, .bug = bug, .log = log_of(target)};
-	bool done = open_work(&work, body, length) && work.count == 1;
+	bool done = open_work(&work, body, length) && work.count;
 
 	work.trace_room = AGENT_MESSAGE_MAX - sizeof(struct agent_trace);
 	work.trace = done ? shared(work.trace_room) : NULL;
 	done = work.trace && run_all(&work);
 	if (done) {
-		const struct agent_digest *digest = &work.board->digests[0];
+		const struct agent_digest *digest = &work.board->digests[work.count - 1];
 		struct agent_trace trace = {
 			.outcome = digest->outcome, .signal = digest->signal, .call = digest->call};
 

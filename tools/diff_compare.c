@@ -219,7 +219,8 @@ static char *call_comment(const struct prog *prog, uint32_t call, const struct t
 
 	if (!out)
 		return NULL;
-	if (call == difference->call)
+	if (call == difference->call &&
+		(difference->entry >= 0 || difference->what == DIFF_MACHINE))
 		print_difference(prog, here, there, difference, out);
 	fputs("# in-process ", out);
 	print_entry(here, last_entry(here, call), row, out);

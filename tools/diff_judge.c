@@ -24,15 +24,19 @@ struct shortening {
 
 /* -- both sides -- */
 
-bool diff_ask(struct diff *diff, const struct prog *prog, struct diff_answer *answer)
+bool diff_ask(struct diff *diff, const struct prog *prog, const struct diff_encoded *before,
+	struct diff_answer *answer)
 {
-	size_t size = prog_encode(prog, NULL, 0), length = 0;
-	uint8_t *message = tool_grow(NULL, size + 4, 1), *body;
+	size_t first = before ? before->size : 0, size = prog_encode(prog, NULL, 0), length = 0;
+	uint8_t *message = tool_grow(NULL, first + size + 4, 1), *body;
 	uint32_t number = (uint32_t)size;
 
-	memcpy(message, &number, sizeof(number));
-	prog_encode(prog, message + sizeof(number), size);
-	body = diff_send(diff, AGENT_PROGRAM, 1, message, size + sizeof(number))
+	if (first)
+		memcpy(message, before->bytes, first);
+	memcpy(message + first, &number, sizeof(number));
+	prog_encode(prog, message + first + sizeof(number), size);
+	body = diff_send(diff, AGENT_PROGRAM, 1 + (before ? before->count : 0), message,
+		       first + size + sizeof(number))
 		       ? diff_receive(diff, AGENT_TRACE, &length)
 		       : NULL;
 	free(message);
@@ -51,8 +55,7 @@ bool diff_ask(struct diff *diff, const struct prog *prog, struct diff_answer *an
 	return answered;
 }
 
-/* The implementation's trace, common part; the caller frees it. */
-static bool run_here(struct diff *diff, const struct prog *prog, struct trace *here)
+bool diff_run_here(struct diff *diff, const struct prog *prog, struct trace *here)
 {
 	const char *reason;
 	size_t size;
@@ -83,8 +86,8 @@ static bool same_difference(void *context, const struct prog *candidate)
 
 	if (shortening->lost || agent_interrupted() || tool_clock() > shortening->end)
 		return false;
-	if (run_here(shortening->diff, candidate, &here)) {
-		shortening->lost = !diff_ask(shortening->diff, candidate, &there);
+	if (diff_run_here(shortening->diff, candidate, &here)) {
+		shortening->lost = !diff_ask(shortening->diff, candidate, NULL, &there);
 		same = !shortening->lost &&
 		       diff_compare(
 			       candidate, &here, &there, shortening->diff->kernel, &difference) &&
@@ -116,10 +119,24 @@ static struct diff_found *add(struct diff *diff, const char *key, const char *or
 	return found;
 }
 
+bool diff_record(struct diff *diff, const char *key, const char *origin, struct diff_found **found)
+{
+	bool first = false;
+
+	*found = find(diff, key);
+	if (!*found) {
+		*found = add(diff, key, origin);
+		first = true;
+	}
+	(*found)->count++;
+	return first;
+}
+
 /* Keys are names of programs too: letters, digits, '-', '.' and '_'. */
-static void write_found(struct diff *diff, struct diff_found *found, const char *text)
+void diff_write(struct diff *diff, struct diff_found *found, const char *suffix, const char *text)
 {
 	size_t room;
+	char *path;
 
 	if (!diff->folder || !text)
 		return;
@@ -127,13 +144,15 @@ static void write_found(struct diff *diff, struct diff_found *found, const char 
 		tool_error("%s: %s", diff->folder, strerror(errno));
 		return;
 	}
-	room = strlen(diff->folder) + strlen(found->key) + 8;
-	found->path = tool_grow(NULL, room, 1);
-	snprintf(found->path, room, "%s/%s.prog", diff->folder, found->key);
-	if (!files_write(found->path, text, strlen(text))) {
+	room = strlen(diff->folder) + strlen(found->key) + strlen(suffix) + 8;
+	path = tool_grow(NULL, room, 1);
+	snprintf(path, room, "%s/%s%s.prog", diff->folder, found->key, suffix);
+	if (files_write(path, text, strlen(text)) && !*suffix) {
 		free(found->path);
-		found->path = NULL;
+		found->path = path;
+		return;
 	}
+	free(path);
 }
 
 static void write_program(struct diff *diff, struct diff_found *found, const struct prog *prog)
@@ -143,12 +162,12 @@ static void write_program(struct diff *diff, struct diff_found *found, const str
 	struct trace here;
 	char *text = NULL;
 
-	if (run_here(diff, prog, &here) && diff_ask(diff, prog, &there)) {
+	if (diff_run_here(diff, prog, &here) && diff_ask(diff, prog, NULL, &there)) {
 		diff_compare(prog, &here, &there, diff->kernel, &difference);
 		snprintf(difference.key, sizeof(difference.key), "%s", found->key);
 		text = diff_print(prog, &here, &there, &difference, found->key, found->origin);
 	}
-	write_found(diff, found, text);
+	diff_write(diff, found, "", text);
 	found->calls = prog->call_count;
 	free(text);
 	trace_free(&here);
@@ -158,18 +177,14 @@ static void write_program(struct diff *diff, struct diff_found *found, const str
 /* False when the machine was lost on the way. */
 static bool record(struct diff *diff, const struct prog *prog, const char *key, const char *origin)
 {
-	struct diff_found *found = find(diff, key);
+	struct diff_found *found;
 	struct shortening shortening = {.diff = diff,
 		.key = key,
 		.end = tool_clock() + MINIMISE_SECONDS * UINT64_C(1000000)};
 	struct prog shorter;
 
-	if (found) {
-		found->count++;
+	if (!diff_record(diff, key, origin, &found))
 		return true;
-	}
-	found = add(diff, key, origin);
-	found->count = 1;
 	prog_init(&shorter);
 	if (prog_copy(&shorter, prog)) {
 		if (diff->minimise)
@@ -199,29 +214,17 @@ static struct rule *explanation(struct diff *diff, const struct prog *prog,
 						: rules_explain(&diff->differences, &subject);
 }
 
-/* What was seen once and not again: something is left over from programs before. */
-static bool record_unsteady(struct diff *diff, const struct prog *prog, const char *origin)
-{
-	char key[80];
-	bool minimise = diff->minimise;
-
-	snprintf(key, sizeof(key), "program.unsteady.%u.%u", diff->kernel >> 8, diff->kernel & 255);
-	diff->minimise = false;
-	bool alive = record(diff, prog, key, origin);
-	diff->minimise = minimise;
-	return alive;
-}
-
-bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin)
+bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
+	const struct diff_encoded *before)
 {
 	struct diff_answer there = {0};
 	struct difference difference;
 	struct rule *rule = NULL;
 	struct trace here;
-	bool differs = false, by_rule = false, alive = run_here(diff, prog, &here);
+	bool differs = false, by_rule = false, alive = diff_run_here(diff, prog, &here);
 
 	for (int run = 0; alive && !differs && run < STEADY_RUNS; run++) {
-		alive = diff_ask(diff, prog, &there);
+		alive = diff_ask(diff, prog, NULL, &there);
 		differs = alive && diff_compare(prog, &here, &there, diff->kernel, &difference);
 		by_rule = alive && !differs && trace_compare(&here, &there.trace, 0) >= 0;
 		if (by_rule)
@@ -238,7 +241,7 @@ bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin)
 	} else if (differs) {
 		alive = record(diff, prog, difference.key, origin);
 	} else if (alive && !by_rule) {
-		alive = record_unsteady(diff, prog, origin);
+		alive = diff_unsteady(diff, prog, origin, before);
 	}
 	trace_free(&here);
 	trace_free(&there.trace);
@@ -252,10 +255,7 @@ void diff_machine_died(struct diff *diff, const struct prog *prog, const char *o
 
 	snprintf(key, sizeof(key), "program.machine-died.%u.%u", diff->kernel >> 8,
 		diff->kernel & 255);
-	found = find(diff, key);
-	if (!found)
-		found = add(diff, key, origin);
-	found->count++;
+	diff_record(diff, key, origin, &found);
 	if (!found->path && prog) {
 		struct diff_answer there = {.head = {.outcome = AGENT_DIED}};
 		struct difference difference = {.entry = -1, .what = DIFF_MACHINE};
@@ -264,9 +264,9 @@ void diff_machine_died(struct diff *diff, const struct prog *prog, const char *o
 
 		snprintf(there.head.reason, sizeof(there.head.reason), "the whole machine");
 		snprintf(difference.key, sizeof(difference.key), "%s", key);
-		if (run_here(diff, prog, &here)) {
+		if (diff_run_here(diff, prog, &here)) {
 			text = diff_print(prog, &here, &there, &difference, key, origin);
-			write_found(diff, found, text);
+			diff_write(diff, found, "", text);
 			found->calls = prog->call_count;
 			free(text);
 		}

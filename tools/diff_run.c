@@ -39,8 +39,8 @@ struct pipeline {
 	struct prog prog;
 	struct suspect {
 		char *origin;
-		uint8_t *bytes;
-		uint32_t size;
+		uint8_t *bytes; /* the batch up to it */
+		uint32_t before, at, size;
 	} *suspects;
 	size_t suspect_count;
 };
@@ -160,9 +160,11 @@ static void add_suspect(
 		pipeline->suspects, pipeline->suspect_count + 1, sizeof(*pipeline->suspects));
 	suspect = &pipeline->suspects[pipeline->suspect_count++];
 	suspect->origin = tool_copy(item->origin);
-	suspect->bytes = tool_grow(NULL, item->size, 1);
+	suspect->bytes = tool_grow(NULL, item->at + item->size, 1);
+	suspect->before = (uint32_t)(item - batch->items);
+	suspect->at = item->at;
 	suspect->size = item->size;
-	memcpy(suspect->bytes, batch->bytes + item->at, item->size);
+	memcpy(suspect->bytes, batch->bytes, item->at + item->size);
 }
 
 static void take_digest(struct pipeline *pipeline, const struct batch *batch,
@@ -308,8 +310,12 @@ static bool judge_suspects(struct pipeline *pipeline)
 	for (size_t i = 0; i < pipeline->suspect_count; i++) {
 		struct suspect *suspect = &pipeline->suspects[i];
 
-		prog_decode(&pipeline->prog, suspect->bytes, suspect->size);
-		while (alive && !diff_judge(pipeline->diff, &pipeline->prog, suspect->origin)) {
+		struct diff_encoded before = {
+			suspect->bytes, suspect->at - sizeof(uint32_t), suspect->before};
+
+		prog_decode(&pipeline->prog, suspect->bytes + suspect->at, suspect->size);
+		while (alive &&
+			!diff_judge(pipeline->diff, &pipeline->prog, suspect->origin, &before)) {
 			alive = recover(pipeline);
 			if (alive) { /* what killed the machine is no suspect any more */
 				diff_machine_died(pipeline->diff, &pipeline->prog, suspect->origin);

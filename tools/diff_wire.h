@@ -13,7 +13,7 @@
 
 /*
  * AGENT_BATCH: this, then for each program its length (uint32_t) and its binary form. AGENT_PROGRAM
- * is the same with one program.
+ * is the same, and asks for the trace of the last one.
  */
 struct agent_batch {
 	uint32_t count;
