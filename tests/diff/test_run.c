@@ -16,12 +16,12 @@ static char folder[] = "/tmp/iommuzz-diff-run-XXXXXX";
 static struct target_class forgetful;
 static bool leaked;
 
-/* Setting an option outlives the program: maps of later ones fail. */
+/* A file that was made outlives the program: maps of later ones fail. */
 static void forgetful_call(
 	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
 {
 	target_inproc.call(target, call, outcome);
-	if (call->row == &call_rows[CALL_ID_IOMMU_OPTION_RLIMIT_MODE])
+	if (call->row == &call_rows[CALL_ID_memfd])
 		leaked = true;
 	if (call->row == &call_rows[CALL_ID_IOMMU_IOAS_MAP] && leaked)
 		outcome->result = -5;
@@ -75,7 +75,7 @@ static void test_unsteady(void)
 	forgetful.call = forgetful_call;
 	snprintf(found, sizeof(found), "%s-found", folder);
 	write_program("1-harmless", CONTEXT);
-	write_program("2-culprit", "fd = open /dev/iommu\nIOMMU_OPTION_RLIMIT_MODE fd op=GET\n");
+	write_program("2-culprit", "fd = open /dev/iommu\nmemfd size=1P\n");
 	write_program("3-harmless", CONTEXT "IOMMU_DESTROY fd id=as\n");
 	write_program("4-victim", VICTIM);
 	bool whole = files_collect(folder, &diff.files) && run_programs(&diff);
@@ -88,7 +88,7 @@ static void test_unsteady(void)
 		diff.found_count ? diff.found[0].key : "");
 	size_t size = 0;
 	char *text = access(culprit, R_OK) == 0 ? (char *)files_read(culprit, &size) : NULL;
-	tap_ok(text && strstr(text, "IOMMU_OPTION_RLIMIT_MODE"), "its cause is written beside it");
+	tap_ok(text && strstr(text, "memfd size=1P"), "its cause is written beside it");
 	free(text);
 	snprintf(culprit, sizeof(culprit), "%s/%s-before-2.prog", found,
 		diff.found_count ? diff.found[0].key : "");
