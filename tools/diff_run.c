@@ -13,6 +13,7 @@
 
 #define IN_FLIGHT	3u
 #define BATCH_PROGRAMS	1024u
+#define BATCH_MIXED	256u /* of programs that take an emulated machine milliseconds each */
 #define BATCH_BYTES	(128u << 10)
 #define MACHINE_SECONDS 120u /* of silence */
 #define STARTS_MAX	20u
@@ -106,7 +107,8 @@ static void fill(struct pipeline *pipeline, struct batch *batch)
 	char origin[4200];
 
 	clear_batch(batch);
-	while (batch->count < BATCH_PROGRAMS && batch->used < BATCH_BYTES) {
+	while (batch->count < (diff->standard ? BATCH_PROGRAMS : BATCH_MIXED) &&
+		batch->used < BATCH_BYTES) {
 		if (!diff_next(diff, &pipeline->prog, origin, sizeof(origin))) {
 			pipeline->ended = true;
 			break;
