@@ -6,6 +6,7 @@
 
 #include "fuzz/prog/names.h"
 #include "tools/diff.h"
+#include "tools/embedded.h"
 #include "tools/tool.h"
 
 static bool wrong(const char *path, uint32_t line, const char *expected, const char *found)
@@ -58,7 +59,7 @@ static bool read_line(struct diff_errnos *errnos, const char *path, uint32_t lin
 bool diff_errnos_read(struct diff_errnos *errnos, const char *path)
 {
 	size_t size;
-	char *text = (char *)files_read(path, &size);
+	char *text = (char *)embedded_or_file(path, &size);
 	uint32_t number = 0;
 	bool sound = true;
 

@@ -11,6 +11,7 @@
 #define TERMINAL_PERIOD 500000u /* microseconds between two lines of progress */
 #define LOG_PERIOD	10000000u
 #define EXPLAINED_LIMIT 1000u	/* explained differences: fewer than one program in that many */
+#define ERRNOS_FROM	1000u	/* programs from which the table of errnos says something */
 #define EXPLAINED_FROM	10000u	/* programs from which that is judged */
 #define STALE_FROM	100000u /* programs after which an explanation should have come up */
 
@@ -187,7 +188,7 @@ int diff_summary(struct diff *diff, bool interrupted)
 			diff->explained, diff->compared);
 		covered = true;
 	}
-	if (diff->errnos.count && !diff->standard)
+	if (diff->errnos.count && !diff->standard && (diff->least || diff->compared >= ERRNOS_FROM))
 		few = diff_errnos_print(&diff->errnos, diff->least, stdout);
 	if (few)
 		printf("%u errnos were reached less than %" PRIu64 " times\n", few, diff->least);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fuzz/prog/names.h"
+#include "tools/embedded.h"
 #include "tools/files.h"
 #include "tools/tool.h"
 
@@ -238,7 +239,7 @@ bool rules_read(struct rules *rules, enum rule_kind kind, const char *path)
 {
 	struct reader reader = {.rules = rules, .path = path};
 	size_t size;
-	char *text = (char *)files_read(path, &size);
+	char *text = (char *)embedded_or_file(path, &size);
 
 	*rules = (struct rules){.kind = kind};
 	if (!text)

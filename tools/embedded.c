@@ -4,11 +4,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "impl/abi/catalogue.h"
+#include "tools/files.h"
+#include "tools/tool.h"
 
 static int by_path(const void *a, const void *b)
 {
@@ -22,6 +25,19 @@ const struct embedded_file *embedded_find(const char *path)
 	struct embedded_file wanted = {.path = path};
 
 	return bsearch(&wanted, embedded_files, embedded_count, sizeof(wanted), by_path);
+}
+
+uint8_t *embedded_or_file(const char *path, size_t *size)
+{
+	const struct embedded_file *file = access(path, F_OK) ? embedded_find(path) : NULL;
+
+	if (!file)
+		return files_read(path, size);
+	*size = (size_t)(file->end - file->bytes);
+	uint8_t *bytes = tool_grow(NULL, *size + 1, 1);
+	memcpy(bytes, file->bytes, *size);
+	bytes[*size] = 0;
+	return bytes;
 }
 
 /* With its end, so that texts in a row are told apart. */

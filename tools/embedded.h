@@ -20,6 +20,8 @@ extern const size_t embedded_count;
 
 /* The file of that path, or NULL. */
 const struct embedded_file *embedded_find(const char *path);
+/* A compiled-in file where nothing lies at that path, else files_read; to be freed. */
+uint8_t *embedded_or_file(const char *path, size_t *size);
 /* XXH64 over paths and bytes of all of them and over the catalogue: the same in every build of the
  * same sources. */
 uint64_t embedded_digest(void);

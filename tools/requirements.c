@@ -331,20 +331,8 @@ static char *read_source(const struct check *check, char **path)
 
 	*path = tool_grow(NULL, (folder ? strlen(folder) : strlen("conformance")) + 16, 1);
 	sprintf(*path, "%s/requirements", folder ? folder : "conformance");
-	bool tree = folder != NULL;
 	free(folder);
-	if (tree)
-		return (char *)files_read(*path, &size);
-	const struct embedded_file *file = embedded_find(*path);
-	if (!file) {
-		tool_error("check: no index of requirements is compiled in");
-		return NULL;
-	}
-	size = (size_t)(file->end - file->bytes);
-	char *source = tool_grow(NULL, size + 1, 1);
-	memcpy(source, file->bytes, size);
-	source[size] = '\0';
-	return source;
+	return (char *)embedded_or_file(*path, &size);
 }
 
 int check_requirements(const struct check *check)

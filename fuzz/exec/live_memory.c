@@ -538,6 +538,24 @@ static bool find_way(struct live_process *process, const struct call_mmap *call,
 	return false;
 }
 
+/* A file may refuse when what it was to replace is gone already. */
+static void note_cleared(struct live_memory *memory, const struct place *place)
+{
+	uint64_t end = place->addr + place->length;
+
+	for (uint32_t i = vma_index(memory, place->addr);
+		i < memory->vma_count && memory->vmas[i].first < end; i++) {
+		uint64_t from =
+			memory->vmas[i].first > place->addr ? memory->vmas[i].first : place->addr;
+		uint64_t to = memory->vmas[i].end < end ? memory->vmas[i].end : end;
+
+		if (msync(pointer(from), to - from, MS_ASYNC) == 0 || errno != ENOMEM)
+			continue;
+		vma_remove(memory, place->addr, end);
+		return;
+	}
+}
+
 int64_t live_mmap(struct live_process *process, const uint8_t *image)
 {
 	struct live_memory *memory = &process->memory;
@@ -554,8 +572,10 @@ int64_t live_mmap(struct live_process *process, const uint8_t *image)
 	if (!find_way(process, &call, &place, unit, &got))
 		return got;
 	got = real_mmap(place.addr, &call, call.flags | MAP_FIXED);
-	if (got < 0)
+	if (got < 0) {
+		note_cleared(memory, &place);
 		return got;
+	}
 	if (with_keys)
 		allow_all_keys();
 	/* Elsewhere large pages would differ from mem's. */

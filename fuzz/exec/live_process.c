@@ -102,11 +102,28 @@ static uint64_t status_field(const char *status, const char *name)
 	return at ? strtoull(at + strlen(name), NULL, 10) * 1024 : 0;
 }
 
+/* A program may have used up its descriptors; this one is not among them. */
+static int open_status(void)
+{
+	struct rlimit limit, wider;
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 || errno != EMFILE || getrlimit(RLIMIT_NOFILE, &limit))
+		return fd;
+	wider = limit;
+	wider.rlim_cur++;
+	if (setrlimit(RLIMIT_NOFILE, &wider))
+		return -1;
+	fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return fd;
+}
+
 int64_t live_memory_usage(uint8_t *image)
 {
 	struct call_memory_usage usage;
 	char status[8192];
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	int fd = open_status();
 	ssize_t got;
 
 	if (fd < 0)

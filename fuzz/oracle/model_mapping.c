@@ -43,16 +43,6 @@ static uint64_t choose_address(const struct model_mm *mm, uint64_t hint, uint64_
 	return address <= MODEL_TASK_SIZE - length ? address : 0;
 }
 
-/* 5.4: the iommufd has no region that could be mapped yet. */
-static int64_t map_iommufd(const struct model *model, const struct call_mmap *map)
-{
-	if (model->config.kernel < LINUX(6, 17))
-		return -ENODEV;
-	if (!(map->flags & CALL_MAP_SHARED))
-		return -EINVAL;
-	return map->prot & CALL_PROT_EXEC ? -EPERM : -ENXIO;
-}
-
 static int check_place(
 	const struct model *model, const struct call_mmap *map, uint64_t length, uint64_t *address)
 {
@@ -70,10 +60,10 @@ static int check_place(
 	return *address ? 0 : -ENOMEM;
 }
 
-/* Files of memory end at the largest offset there is; a device has none. */
+/* Only memory has a largest offset. */
 static bool beyond_file(const struct model_file *file, uint64_t offset, uint64_t length)
 {
-	uint64_t last = file->kind == MODEL_FILE_IOMMU ? UINT64_MAX : INT64_MAX;
+	uint64_t last = file->kind == MODEL_FILE_MEMFD ? INT64_MAX : UINT64_MAX;
 
 	return offset / MODEL_PAGE > (last - length) / MODEL_PAGE;
 }
@@ -138,6 +128,22 @@ static bool too_large(const struct model *model, uint64_t start, uint64_t end)
 	return total > limit;
 }
 
+/*
+ * 5.4: the iommufd has no region that could be mapped yet. What FIXED replaces is gone when the
+ * iommufd is asked.
+ */
+static int64_t map_iommufd(
+	struct model *model, const struct call_mmap *map, const struct model_vma *vma)
+{
+	if (model->config.kernel < LINUX(6, 17))
+		return -ENODEV;
+	if (map->flags & CALL_MAP_FIXED && !too_large(model, vma->start, vma->end))
+		model_vma_remove(model, model->process->mm, vma->start, vma->end);
+	if (!(map->flags & CALL_MAP_SHARED))
+		return -EINVAL;
+	return map->prot & CALL_PROT_EXEC ? -EPERM : -ENXIO;
+}
+
 int64_t model_rule_mmap(struct model *model, struct model_command *command)
 {
 	struct model_mm *mm = model->process->mm;
@@ -152,7 +158,7 @@ int64_t model_rule_mmap(struct model *model, struct model_command *command)
 	if (rc)
 		return rc;
 	if (file && file->kind == MODEL_FILE_IOMMU)
-		return map_iommufd(model, &map);
+		return map_iommufd(model, &map, &vma);
 	if (file && file->kind != MODEL_FILE_MEMFD)
 		return map.prot & CALL_PROT_EXEC && model->config.kernel >= LINUX(6, 17) ? -EPERM
 											 : -ENODEV;

@@ -396,6 +396,7 @@ static bool kind_permitted(const struct model_vma *vma, enum model_fault_kind ki
 	case MODEL_COPY_OUT:
 	case MODEL_PIN_WRITE:
 	case MODEL_REMOTE_WRITE: return vma->prot & CALL_PROT_WRITE;
+	case MODEL_LOOK:
 	case MODEL_PIN_READ:
 	case MODEL_REMOTE_READ: return vma->prot & CALL_PROT_READ;
 	default: return vma->prot != 0;

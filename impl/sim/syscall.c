@@ -155,8 +155,8 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length,
 	uint32_t prot, uint32_t flags, uint64_t offset)
 {
-	/* A device has no size. */
-	uint64_t end = file->kind == FILE_IOMMUFD ? UINT64_MAX : INT64_MAX;
+	/* Only memory has a largest offset. */
+	uint64_t end = file->kind == FILE_MEMFD ? INT64_MAX : UINT64_MAX;
 	int error = mm_check_file_map(addr, length, flags, end, offset);
 
 	if (error)
@@ -165,6 +165,11 @@ static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uin
 	case FILE_MEMFD: return mm_mmap(task, addr, length, prot, flags, file, offset);
 	case FILE_IOMMUFD:
 		length = (length + SIM_PAGE_SIZE - 1) & ~(SIM_PAGE_SIZE - 1);
+		/* A file that cannot be mapped is known before there is a place for it. */
+		error = sim_since(task->sim, LINUX(6, 17)) ? mm_make_room(task, addr, length, flags)
+							   : 0;
+		if (error)
+			return error;
 		return iommufd_file_mmap(task, file, length, prot, flags, offset);
 	/* From 6.17 files without a name lie on a mount from which nothing is run. */
 	default:

@@ -385,6 +385,25 @@ int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot
 	return result;
 }
 
+int mm_make_room(struct task *task, uint64_t addr, uint64_t length, uint32_t flags)
+{
+	struct map_request request = {.addr = addr, .length = length, .flags = flags};
+	struct mm *mm = task_mm(task);
+	int error = 0;
+
+	if (!mm || mm->provider == MM_REAL)
+		return -ENODEV;
+	if (!(flags & CALL_MAP_FIXED))
+		return 0;
+	down_write(task, &mm->lock);
+	sim_enter(task->sim, &task->sim->memory_lock);
+	if (may_expand(mm, &request))
+		error = unmap_range(mm, addr, addr + length - 1);
+	sim_leave(task->sim, &task->sim->memory_lock);
+	up_write(task, &mm->lock);
+	return error;
+}
+
 int mm_munmap(struct task *task, uint64_t addr, uint64_t length)
 {
 	struct mm *mm = task_mm(task);

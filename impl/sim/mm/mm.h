@@ -51,6 +51,12 @@ int64_t mm_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t prot
  * negative errno. */
 int mm_check_file_map(
 	uint64_t addr, uint64_t length, uint32_t flags, uint64_t end, uint64_t offset);
+/*
+ * Makes the place that mmap has before the file's own code runs: what FIXED replaces goes, and
+ * stays away when the file refuses; beyond the limit of the address space, which is ours, it stays.
+ * length: whole pages, checked by mm_check_file_map. 0 or -ENOMEM.
+ */
+int mm_make_room(struct task *task, uint64_t addr, uint64_t length, uint32_t flags);
 int mm_munmap(struct task *task, uint64_t addr, uint64_t length);
 int mm_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot);
 /* References on an mm that keep the structure, not the address space (mmgrab), and that keep the

@@ -83,6 +83,7 @@ static inline struct translation *mm_translation(struct mm *mm, uint64_t va)
 
 enum fault_intent {
 	INTENT_READ, /* by the processor: any protection but none */
+	INTENT_LOOK, /* which page it is: as a pin for reading, but the page stays shared */
 	INTENT_WRITE,
 	INTENT_PIN_READ,
 	INTENT_PIN_WRITE,

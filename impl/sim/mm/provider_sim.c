@@ -84,6 +84,7 @@ static bool permitted(const struct vma *vma, enum fault_intent intent)
 {
 	switch (intent) {
 	case INTENT_READ: return vma->protection != 0;
+	case INTENT_LOOK:
 	case INTENT_PIN_READ: return vma->protection & MM_READ;
 	default: return vma->protection & MM_WRITE;
 	}
@@ -95,8 +96,9 @@ bool sim_fault(struct mm *mm, uint64_t va, enum fault_intent intent, bool make, 
 
 	if (!vma || !permitted(vma, intent))
 		return false;
-	return vma_fault(mm->sim, vma, (va - vma->node.first) >> SIM_PAGE_SHIFT,
-		intent != INTENT_READ, make || intent != INTENT_READ, page);
+	bool shares = intent == INTENT_READ || intent == INTENT_LOOK;
+	return vma_fault(mm->sim, vma, (va - vma->node.first) >> SIM_PAGE_SHIFT, !shares,
+		make || !shares, page);
 }
 
 /* Long private anonymous runs: one look at the table for RADIX_FANOUT pages. */
@@ -196,7 +198,7 @@ struct page *mm_visible_page(struct task *task, uint64_t va)
 	sim_enter(sim, &sim->memory_lock);
 	if (mm->provider == MM_REAL)
 		page = real_visible(sim, mm, va);
-	else if (!sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_READ, true, &page))
+	else if (!sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_LOOK, true, &page))
 		page = NULL;
 	sim_leave(sim, &sim->memory_lock);
 	up_read(task, &mm->lock);
