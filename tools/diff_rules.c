@@ -17,7 +17,7 @@ struct reader {
 	struct rule *rule; /* the record that is being read, NULL: none yet */
 	const char *path;
 	uint32_t line, wrong;
-	bool has_call, has_what, has_kernels, broken;
+	bool has_call, has_what, has_kernels, has_harm, broken;
 };
 
 static const char *const opening[] = {"difference", "hazard"};
@@ -148,16 +148,36 @@ static bool read_what(struct reader *reader, char *rest)
 
 static bool read_kernels(struct reader *reader, char *rest)
 {
+	char end, newest[80];
 	unsigned number[4];
-	char end;
 
 	if (sscanf(rest, " %3u.%3u..%3u.%3u%c", &number[0], &number[1], &number[2], &number[3],
 		    &end) != 4)
 		return wrong(reader, reader->line, "kernels FIRST..LAST, as 6.12..7.3", rest);
-	reader->rule->first = (uint16_t)LINUX(number[0], number[1]);
-	reader->rule->last = (uint16_t)LINUX(number[2], number[3]);
+	unsigned first = number[0] << 8 | number[1], last = number[2] << 8 | number[3];
+	if (number[1] > 255 || number[3] > 255 || first > last)
+		return wrong(reader, reader->line, "the first kernel before the last", rest);
+	/* What nobody has seen yet cannot be known to differ. */
+	snprintf(newest, sizeof(newest), "kernels from 6.2 to %u.%u, the newest profile",
+		LINUX_NEWEST >> 8, LINUX_NEWEST & 255);
+	if (first < LINUX(6, 2) || last > LINUX_NEWEST)
+		return wrong(reader, reader->line, newest, rest);
+	reader->rule->first = (uint16_t)first;
+	reader->rule->last = (uint16_t)last;
 	reader->has_kernels = true;
 	return true;
+}
+
+/* A hazard that does nothing to the kernel would be a hole in the comparison. */
+static bool read_harm(struct reader *reader, char *rest)
+{
+	char *word = next_word(&rest), *more = next_word(&rest);
+
+	reader->has_harm = word && !more &&
+			   (strcmp(word, "hang") == 0 || strcmp(word, "corrupt") == 0 ||
+				   strcmp(word, "crash") == 0);
+	return reader->has_harm ||
+	       wrong(reader, reader->line, "harm hang, corrupt or crash", more ? more : word);
 }
 
 static bool read_when(struct reader *reader, char *rest)
@@ -185,6 +205,8 @@ static bool read_line(struct reader *reader, const char *key, char *rest)
 		return read_when(reader, rest);
 	if (strcmp(key, "kernels") == 0)
 		return read_kernels(reader, rest);
+	if (strcmp(key, "harm") == 0 && !difference)
+		return read_harm(reader, rest);
 	if (strcmp(key, "after") == 0 && rule->after_count < RULE_AFTERS)
 		return read_call(reader, &rule->after[rule->after_count++], rest);
 	if (strcmp(key, "reason") == 0) {
@@ -194,8 +216,32 @@ static bool read_line(struct reader *reader, const char *key, char *rest)
 	}
 	return wrong(reader, reader->line,
 		difference ? "call, what, when, after, kernels or reason"
-			   : "call, when, after, kernels or reason",
+			   : "call, when, after, harm, kernels or reason",
 		key);
+}
+
+static bool names_value(const struct rule_call *call)
+{
+	for (unsigned i = 0; i < call->count; i++) {
+		const struct rule_condition *c = &call->conditions[i];
+
+		if (c->test == '=' ||
+			(c->test == '&' && c->number && !(c->number & (c->number - 1))))
+			return true;
+	}
+	return false;
+}
+
+/* Every program opens and makes an IOAS: having done so is no state of its own. */
+static bool names_state(const struct rule *rule)
+{
+	bool named = names_value(&rule->call);
+
+	for (unsigned i = 0; !named && i < rule->after_count; i++)
+		named = names_value(&rule->after[i]) ||
+			(rule->after[i].row != CALL_ID_open &&
+				rule->after[i].row != CALL_ID_IOMMU_IOAS_ALLOC);
+	return named;
 }
 
 /* A record is whole, and says no more than it may. */
@@ -215,9 +261,13 @@ static void finish(struct reader *reader)
 			rule->name);
 	else if (!rule->reason || !*rule->reason)
 		wrong(reader, rule->line, "a line `reason` in this record", rule->name);
-	else if (difference && !rule->call.count && !rule->after_count)
+	else if (!difference && !reader->has_harm)
 		wrong(reader, rule->line,
-			"a condition (`when` or `after`): no whole call or errno is explained",
+			"a line `harm hang|corrupt|crash`: what it does to the kernel", rule->name);
+	else if (difference && !names_state(rule))
+		wrong(reader, rule->line,
+			"a condition that names a state (FIELD=VALUE, FIELD&BIT or `after`): no "
+			"whole call or errno is explained",
 			rule->name);
 }
 
@@ -230,7 +280,8 @@ static void open_record(struct reader *reader, char *rest)
 	rules->list = tool_grow(rules->list, rules->count + 1, sizeof(*rules->list));
 	reader->rule = &rules->list[rules->count++];
 	*reader->rule = (struct rule){.name = tool_copy(name ? name : ""), .line = reader->line};
-	reader->has_call = reader->has_what = reader->has_kernels = reader->broken = false;
+	reader->has_call = reader->has_what = reader->has_kernels = false;
+	reader->has_harm = reader->broken = false;
 	if (!name)
 		wrong(reader, reader->line, "a name behind", opening[rules->kind]);
 }

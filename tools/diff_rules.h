@@ -6,7 +6,7 @@
  *
  *     difference NAME            hazard NAME
  *     call ROW                   call ROW
- *     what result A B            (hazards have none)
+ *     what result A B            harm hang|corrupt|crash
  *     when FIELD=N FIELD&N ...   conditions on the call's fields
  *     after ROW FIELD=N ...      an earlier call; several lines allowed
  *     kernels 6.12..7.3          first and last series
@@ -59,8 +59,10 @@ struct rules {
 
 /*
  * Reads a file of records of one kind. False after errors that name file and line: unknown words,
- * records without reason or kernel range, and differences without any condition, since those would
- * explain a whole call or errno.
+ * records without reason, or without a range of kernels that ends at the newest profile or before;
+ * hazards that do not say what they do to the kernel; and differences without a condition that
+ * names a state (a number, a bit, an earlier call), since those would explain a whole call or
+ * errno.
  */
 bool rules_read(struct rules *rules, enum rule_kind kind, const char *path);
 void rules_free(struct rules *rules);

@@ -143,7 +143,29 @@ static void test_refusals(void)
 		"what differs must be said");
 	tap_ok(refuses(RULE_DIFFERENCE, RECORD "when colour=1\n" KERNELS REASON),
 		"a field that the call does not have is refused");
-	tap_ok(refuses(RULE_HAZARD, "hazard a\n" KERNELS REASON), "a hazard names a call");
+	tap_ok(refuses(RULE_DIFFERENCE, RECORD "when length!0\n" KERNELS REASON) &&
+			refuses(RULE_DIFFERENCE, RECORD "when length>0 iova<9\n" KERNELS REASON) &&
+			refuses(RULE_DIFFERENCE, RECORD "when flags&-1\n" KERNELS REASON) &&
+			refuses(RULE_DIFFERENCE, RECORD "when user_va=mem\n" KERNELS REASON) &&
+			refuses(RULE_DIFFERENCE, RECORD "after open\n" KERNELS REASON),
+		"what holds for nearly every call is no state");
+	tap_ok(!refuses(RULE_DIFFERENCE, RECORD "when length=0\n" KERNELS REASON) &&
+			!refuses(RULE_DIFFERENCE, RECORD "when flags&READABLE\n" KERNELS REASON) &&
+			!refuses(RULE_DIFFERENCE, RECORD "after munmap\n" KERNELS REASON),
+		"a value, a bit or an earlier call is one");
+	tap_ok(refuses(RULE_DIFFERENCE, RECORD "when length=0\nkernels 7.3..6.12\n" REASON),
+		"a range of kernels that is reversed is refused");
+	tap_ok(refuses(RULE_DIFFERENCE, RECORD "when length=0\nkernels 6.12..7.4\n" REASON) &&
+			refuses(RULE_DIFFERENCE, RECORD "when length=0\nkernels 6.1..7.3\n" REASON),
+		"so is one with kernels that have no profile");
+	tap_ok(refuses(RULE_HAZARD, "hazard a\nharm hang\n" KERNELS REASON),
+		"a hazard names a call");
+	tap_ok(refuses(RULE_HAZARD, "hazard a\ncall IOMMU_DESTROY\n" KERNELS REASON) &&
+			refuses(RULE_HAZARD,
+				"hazard a\ncall IOMMU_DESTROY\nharm surprise\n" KERNELS REASON) &&
+			refuses(RULE_DIFFERENCE,
+				RECORD "when length=0\nharm hang\n" KERNELS REASON),
+		"and says what it does to the kernel, which no difference does");
 	tap_ok(refuses(RULE_HAZARD, "call IOMMU_DESTROY\n"), "records begin with a name");
 	tap_ok(!refuses(RULE_HAZARD, "# nothing\n\n"), "a file without records is none's fault");
 }
@@ -190,7 +212,7 @@ static void test_hazards(void)
 	parse(&prog, MAPPED "IOMMU_DESTROY fd id=as\n");
 	bool read = read_text(&rules, RULE_HAZARD,
 		"hazard made-up\ncall IOMMU_DESTROY id=handle\nafter IOMMU_IOAS_MAP "
-		"iova=0x1000000\nkernels 6.2..6.12\nreason made up\n");
+		"iova=0x1000000\nharm hang\nkernels 6.2..6.12\nreason made up\n");
 	tap_ok(read && rules_hazard(&rules, &prog, LINUX(6, 12)), "a hazardous sequence is seen");
 	tap_ok(!rules_hazard(&rules, &prog, LINUX(7, 3)), "other kernels may run it");
 	parse(&prog, CONTEXT "IOMMU_DESTROY fd id=as\n");
