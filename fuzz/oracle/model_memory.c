@@ -434,6 +434,21 @@ static struct model_page *fault_private(struct model *model, struct model_mm *mm
 	return slot->page;
 }
 
+/*
+ * The lookup of pages begins in the page table, without asking whether the mapping may be read: a
+ * page that this address space has of its own is found if it may be written.
+ */
+static bool found_unread(const struct model *model, const struct model_mm *mm,
+	const struct model_vma *vma, uint64_t address, enum model_fault_kind kind)
+{
+	const struct model_slot *slot = slot_find(&mm->slots, address / MODEL_PAGE);
+
+	if (!slot || vma->shared || !(vma->prot & CALL_PROT_WRITE))
+		return false;
+	return kind == MODEL_LOOK || (kind == MODEL_PIN_READ && mm == model->process->mm &&
+					     (!slot->copy_on_write || slot->page->refs == 1));
+}
+
 int model_fault(struct model *model, struct model_mm *mm, uint64_t address,
 	enum model_fault_kind kind, struct model_page **page)
 {
@@ -442,7 +457,7 @@ int model_fault(struct model *model, struct model_mm *mm, uint64_t address,
 
 	if (kind == MODEL_LOOK && address >= -MODEL_PAGE)
 		return -EOVERFLOW;
-	if (!vma || !kind_permitted(vma, kind))
+	if (!vma || (!kind_permitted(vma, kind) && !found_unread(model, mm, vma, address, kind)))
 		return -EFAULT;
 	if (vma->backing) {
 		uint64_t offset = vma->offset + (address - vma->start);

@@ -162,7 +162,7 @@ static int rw_remote_page(
 		mm_put(task, mm);
 		return -EINVAL;
 	}
-	count = mm_pin(task, mm, va & ~(SIM_PAGE_SIZE - 1), 1, write, &page);
+	count = mm_pin_remote(task, mm, va & ~(SIM_PAGE_SIZE - 1), 1, write, &page);
 	mm_put(task, mm);
 	if (count < 0)
 		return (int)count;

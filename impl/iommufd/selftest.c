@@ -138,8 +138,8 @@ static int check_map(struct task *task, struct iommu_domain *domain, uint64_t pa
 
 		if (rc)
 			return rc;
-		if (iommu_translate(task, domain, iova) !=
-			page->phys + (uptr & (SIM_PAGE_SIZE - 1)))
+		if (!page || iommu_translate(task, domain, iova) !=
+				     page->phys + (uptr & (SIM_PAGE_SIZE - 1)))
 			return -EINVAL;
 	}
 	return 0;
@@ -191,7 +191,7 @@ int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command)
 
 		if (rc)
 			return rc;
-		if (page->pins != command->test.md_check_refs.refs)
+		if ((page ? page->pins : 0) != command->test.md_check_refs.refs)
 			return -EIO;
 	}
 	return 0;

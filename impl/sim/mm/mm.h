@@ -100,12 +100,15 @@ size_t mm_peek(struct mm *mm, uint64_t from, void *to, size_t count);
  */
 int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write,
 	struct page **pages);
+/* The same as for the mm of another process, whichever it is: permissions are asked first. */
+int64_t mm_pin_remote(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write,
+	struct page **pages);
 /* The page now visible at va in the task's own mm (faulted in for read), NULL when none. Takes no
  * reference. */
 struct page *mm_visible_page(struct task *task, uint64_t va);
 /*
  * The same for a caller that may name any address (10.9, 10.10, 10.14): 0, -EFAULT, or -EOVERFLOW
- * for the last page there can be, whose end is not a number.
+ * for the last page there can be, whose end is not a number. *page is NULL for the page of zeroes.
  */
 int mm_look_up(struct task *task, uint64_t va, const struct page **page);
 /*

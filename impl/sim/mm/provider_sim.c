@@ -90,11 +90,29 @@ static bool permitted(const struct vma *vma, enum fault_intent intent)
 	}
 }
 
+/*
+ * A page in the page table is found without asking whether the mapping may be read. Which pages of
+ * files are there is not known here; what a mapping has of its own is.
+ */
+static bool found_unread(const struct vma *vma, uint64_t at, enum fault_intent intent)
+{
+	const struct page *page;
+
+	if (!(vma->protection & MM_WRITE) || !vma->private ||
+		(intent != INTENT_LOOK && intent != INTENT_PIN_READ))
+		return false;
+	page = radix_get(&vma->private->pages, vma->private_index + at);
+	return page && (intent == INTENT_LOOK || page->refs == 1);
+}
+
 bool sim_fault(struct mm *mm, uint64_t va, enum fault_intent intent, bool make, struct page **page)
 {
 	const struct vma *vma = mm_find_vma(mm, va);
 
-	if (!vma || !permitted(vma, intent))
+	if (!vma)
+		return false;
+	if (!permitted(vma, intent) &&
+		!found_unread(vma, (va - vma->node.first) >> SIM_PAGE_SHIFT, intent))
 		return false;
 	bool shares = intent == INTENT_READ || intent == INTENT_LOOK;
 	return vma_fault(mm->sim, vma, (va - vma->node.first) >> SIM_PAGE_SHIFT, !shares,
@@ -145,8 +163,9 @@ uint64_t sim_pin(
 	return n;
 }
 
+/* own: the mm is that of the caller, whose page table can be looked at. */
 static int64_t pin_range(struct sim *sim, const struct mm *mm, uint64_t va, uint64_t count,
-	bool write, struct page **pages)
+	bool write, bool own, struct page **pages)
 {
 	enum fault_intent intent = write ? INTENT_PIN_WRITE : INTENT_PIN_READ;
 	uint64_t done = 0;
@@ -155,11 +174,16 @@ static int64_t pin_range(struct sim *sim, const struct mm *mm, uint64_t va, uint
 		const struct vma *vma = mm_find_vma(mm, va);
 		uint64_t wanted = count - done, at, got;
 
-		if (!vma || !permitted(vma, intent))
+		if (!vma)
 			break;
 		at = (va - vma->node.first) >> SIM_PAGE_SHIFT;
 		if (wanted > vma_pages(vma) - at)
 			wanted = vma_pages(vma) - at;
+		if (!permitted(vma, intent)) {
+			if (!own || !found_unread(vma, at, intent))
+				break;
+			wanted = 1;
+		}
 		got = sim_pin(sim, vma, at, wanted, pages + done);
 		done += got;
 		va += got << SIM_PAGE_SHIFT;
@@ -169,8 +193,8 @@ static int64_t pin_range(struct sim *sim, const struct mm *mm, uint64_t va, uint
 	return (int64_t)done;
 }
 
-int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write,
-	struct page **pages)
+static int64_t pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write,
+	bool own, struct page **pages)
 {
 	struct sim *sim = task->sim;
 	int64_t done;
@@ -180,7 +204,7 @@ int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bo
 	if (mm->provider == MM_REAL)
 		done = real_pin(sim, mm, va, count, write, pages);
 	else
-		done = pin_range(sim, mm, va, count, write, pages);
+		done = pin_range(sim, mm, va, count, write, own, pages);
 	sim_leave(sim, &sim->memory_lock);
 	up_read(task, &mm->lock);
 	return done || !count ? done : -EFAULT;
@@ -205,12 +229,39 @@ struct page *mm_visible_page(struct task *task, uint64_t va)
 	return page;
 }
 
+int64_t mm_pin(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write,
+	struct page **pages)
+{
+	return pin(task, mm, va, count, write, mm == task_mm(task), pages);
+}
+
+int64_t mm_pin_remote(struct task *task, struct mm *mm, uint64_t va, uint64_t count, bool write,
+	struct page **pages)
+{
+	return pin(task, mm, va, count, write, false, pages);
+}
+
 int mm_look_up(struct task *task, uint64_t va, const struct page **page)
 {
+	struct sim *sim = task->sim;
+	struct mm *mm = task_mm(task);
+	struct page *found = NULL;
+	bool there;
+
 	if (va >> SIM_PAGE_SHIFT == UINT64_MAX >> SIM_PAGE_SHIFT)
 		return -EOVERFLOW;
-	*page = mm_visible_page(task, va);
-	return *page ? 0 : -EFAULT;
+	if (!mm)
+		return -EFAULT;
+	down_read(task, &mm->lock);
+	sim_enter(sim, &sim->memory_lock);
+	if (mm->provider == MM_REAL)
+		there = (found = real_visible(sim, mm, va)) != NULL;
+	else
+		there = sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_LOOK, false, &found);
+	sim_leave(sim, &sim->memory_lock);
+	up_read(task, &mm->lock);
+	*page = found;
+	return there ? 0 : -EFAULT;
 }
 
 bool vma_shows(const struct vma *vma, const struct page *page, uint64_t *va)
