@@ -62,9 +62,14 @@ static void print_machine(const struct probed *probed, FILE *out)
 	fprintf(out, "configuration  %s\n",
 		*probe->config_digest ? probe->config_digest : "not readable");
 	fprintf(out, "/dev/iommu     %s\n", probe->has_iommu ? "yes" : probe->no_iommu);
-	fprintf(out, "root           %s\n", probe->is_root ? "yes" : "no");
+	fprintf(out, "user           %s\n", probe->is_root ? "root" : "not root");
+	fprintf(out, "capabilities   %s\n",
+		probe->has_capabilities ? "all that programs need" : "not all that programs need");
+	fprintf(out, "fault points   %s\n",
+		probe->has_faults ? "can be made to fail" : probe->no_faults);
 	fprintf(out, "kernel log     %s\n", probed->no_log ? probed->no_log : "readable");
 	fprintf(out, "IOMMU groups   %u\n", probe->iommu_groups);
+	fprintf(out, "mdev types     %s\n", *probe->mdev_types ? probe->mdev_types : "none");
 	fprintf(out, "2M pages       %u\n", probe->hugepages_2m);
 }
 
@@ -126,6 +131,22 @@ static void json_text(const char *key, const char *text, FILE *out)
 		fputs("null", out);
 }
 
+/* Names with blanks between, as a list. */
+static void json_words(const char *words, FILE *out)
+{
+	char word[sizeof(((struct live_probe *)0)->mdev_types)];
+
+	for (const char *between = ""; *words; between = ", ") {
+		size_t length = strcspn(words, " ");
+
+		memcpy(word, words, length);
+		word[length] = '\0';
+		fputs(between, out);
+		tool_json_string(word, out);
+		words += length + strspn(words + length, " ");
+	}
+}
+
 static const char *yes_no(bool yes)
 {
 	return yes ? "true" : "false";
@@ -179,11 +200,15 @@ static void print_json(const struct probed *probed, FILE *out)
 	fprintf(out, ",\n  \"kernel\": \"%u.%u\", \"iommu\": %s, ", probe->kernel >> 8,
 		probe->kernel & 255, yes_no(probe->has_iommu));
 	json_text("no_iommu", probe->no_iommu, out);
-	fprintf(out, ", \"test\": %s, \"root\": %s,\n  ", yes_no(probe->has_test),
-		yes_no(probe->is_root));
+	fprintf(out, ", \"test\": %s, \"root\": %s, \"capabilities\": %s, \"faults\": %s, ",
+		yes_no(probe->has_test), yes_no(probe->is_root), yes_no(probe->has_capabilities),
+		yes_no(probe->has_faults));
+	json_text("no_faults", probe->no_faults, out);
+	fputs(",\n  ", out);
 	json_text("kernel_log", probed->no_log ? probed->no_log : "readable", out);
-	fprintf(out, ", \"iommu_groups\": %u, \"hugepages_2m\": %u,\n", probe->iommu_groups,
-		probe->hugepages_2m);
+	fprintf(out, ", \"iommu_groups\": %u, \"mdev_types\": [", probe->iommu_groups);
+	json_words(probe->mdev_types, out);
+	fprintf(out, "], \"hugepages_2m\": %u,\n", probe->hugepages_2m);
 	json_needs(probe, out);
 	json_ioctls(probe, out);
 }

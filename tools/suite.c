@@ -13,6 +13,7 @@
 #include "impl/sim/bugs.h"
 #include "tools/embedded.h"
 #include "tools/files.h"
+#include "tools/suite_sweep.h"
 #include "tools/tool.h"
 
 struct suite_runner {
@@ -299,11 +300,26 @@ static uint32_t needs_of(const struct test *test)
 	return needs;
 }
 
-static bool injects_failures(const struct prog *prog)
+static bool uses_failure(const struct prog *prog, enum fail_kind kind)
 {
 	for (uint32_t i = 0; i < prog->call_count; i++)
-		if (prog->calls[i].fail == FAIL_POINT || prog->calls[i].fail == FAIL_NTH)
+		if (prog->calls[i].fail == kind)
 			return true;
+	return false;
+}
+
+/* A kernel counts its own decisions: it knows no points by name. */
+static bool skip_by_failures(
+	const struct suite_config *config, const struct prog *prog, struct test_result *result)
+{
+	bool counted = uses_failure(prog, FAIL_NTH) || uses_failure(prog, FAIL_SWEEP);
+
+	if (uses_failure(prog, FAIL_POINT))
+		return skip(result, "fails named points: the in-process implementation only");
+	if (config->probe && counted && !config->probe->has_faults)
+		return skip(result, "%s", config->probe->no_faults);
+	if (!config->probe && uses_failure(prog, FAIL_NTH))
+		return skip(result, "injects failures: the model has none of its own");
 	return false;
 }
 
@@ -321,9 +337,8 @@ static bool skip_by_header(
 			header->until & 255, kernel >> 8, kernel & 255);
 	if (test->text.prog.options.bug && !sim_bugs_built())
 		return skip(result, "needs the bugs build");
-	if (config->target != &target_inproc && injects_failures(&test->text.prog))
-		return skip(result, "injects failures: the in-process implementation only");
-	return false;
+	return config->target != &target_inproc &&
+	       skip_by_failures(config, &test->text.prog, result);
 }
 
 /* Options that change the machine: a real one is what it is. */
@@ -601,6 +616,11 @@ static bool all_ran(const struct test *test, const struct trace *trace, struct t
 	return true;
 }
 
+static bool failed_in_sweep(const struct prog *prog, const struct trace_entry *entry)
+{
+	return entry->injected && prog->calls[entry->call].fail == FAIL_SWEEP;
+}
+
 /*
  * How many entries expectations speak of. A run that ended with an injected failure of a sweep has
  * that call last, behind the calls of its callbacks: oracles alone judge it.
@@ -610,7 +630,7 @@ static uint32_t judged_entries(const struct prog *prog, const struct trace *trac
 	uint32_t count = trace->entry_count;
 	const struct trace_entry *entry = count ? &trace->entries[count - 1] : NULL;
 
-	if (!entry || !entry->injected || prog->calls[entry->call].fail != FAIL_SWEEP)
+	if (!entry || !failed_in_sweep(prog, entry))
 		return count;
 	for (count--; count; count--) {
 		entry = &trace->entries[count - 1];
@@ -620,8 +640,7 @@ static uint32_t judged_entries(const struct prog *prog, const struct trace *trac
 	return count;
 }
 
-/* Whether the trace meets the program's expectations; complete: it ran to its end. */
-static bool judge(const struct test *test, struct exec *exec, uint16_t kernel, bool complete,
+bool suite_judge(const struct test *test, struct exec *exec, uint16_t kernel, bool complete,
 	struct test_result *result)
 {
 	const struct trace *trace = exec_trace(exec);
@@ -630,7 +649,7 @@ static bool judge(const struct test *test, struct exec *exec, uint16_t kernel, b
 	for (uint32_t e = 0; e < count; e++) {
 		const struct trace_entry *entry = &trace->entries[e];
 
-		if (entry->kind != TRACE_CALL ||
+		if (entry->kind != TRACE_CALL || failed_in_sweep(&test->text.prog, entry) ||
 			entry_met(test, exec, trace, entry, kernel, result))
 			continue;
 		suite_describe_call(test, entry->call, result);
@@ -664,6 +683,21 @@ static void note_finding(
 		suite_describe_call(test, finding->call, result);
 }
 
+/* What the target needs beyond one run: sweeps on a real kernel begin anew each time. */
+static bool run_sweeps(
+	struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	struct suite_sweep sweep = {
+		.exec = runner->exec,
+		.test = test,
+		.kernel = profile_of(runner->config, &test->text.prog),
+		.result = result,
+		.pinned = runner->config->target == &target_live ? target_live_pinned : NULL,
+	};
+
+	return suite_sweep_run(&sweep);
+}
+
 static bool run_program(
 	struct suite_runner *runner, const struct test *test, struct test_result *result)
 {
@@ -672,6 +706,8 @@ static bool run_program(
 	struct finding finding = {0};
 	bool clean = true;
 
+	if (runner->config->probe && uses_failure(&test->text.prog, FAIL_SWEEP))
+		return run_sweeps(runner, test, result);
 	if (runner->oracles) {
 		clean = oracle_run_program(runner->oracles, &test->text.prog, &finding);
 		reason = oracle_skipped(runner->oracles);
@@ -680,7 +716,7 @@ static bool run_program(
 	}
 	if (reason)
 		return skip(result, "%s", reason);
-	result->expectation = !judge(test, runner_exec(runner), kernel, clean, result);
+	result->expectation = !suite_judge(test, runner_exec(runner), kernel, clean, result);
 	if (!clean)
 		note_finding(test, &finding, result);
 	return clean && !result->expectation;

@@ -93,6 +93,13 @@ void suite_conclude(const struct suite_config *config, const struct test *test, 
 /* Writes the call, and where it stands, into the result. */
 void suite_describe_call(const struct test *test, uint32_t call, struct test_result *result);
 
+/*
+ * Whether the trace of exec meets the program's expectations, else the result says which one it
+ * does not. complete: the program ran to its end. Failures that a sweep injected are left out.
+ */
+bool suite_judge(const struct test *test, struct exec *exec, uint16_t kernel, bool complete,
+	struct test_result *result);
+
 /* The first call of the last run that did not do what the test expects, or NULL. Valid as the trace
  * is. */
 const struct trace_entry *suite_first_unmet(

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fuzz/exec/live_device.h"
+#include "fuzz/exec/live_fault.h"
 #include "fuzz/exec/live_private.h"
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/kernel_calls.h"
@@ -198,6 +199,52 @@ static int64_t call_setrlimit(struct live_process *process, const struct resolve
 	return live_result(setrlimit(RLIMIT_MEMLOCK, &limit));
 }
 
+/* -- injected failures -- */
+
+/* The armed knob, or -1: nothing is to be injected. Nothing else may be done until disarm. */
+static int arm(struct live_process *process, const struct resolved_call *call)
+{
+	int knob;
+
+	if (call->fail != FAIL_NTH)
+		return -1;
+	knob = live_fault_open();
+	if (knob >= 0)
+		live_fault_arm(knob, call->fail_nth);
+	else
+		process->excuse = "no failure could be injected";
+	return knob;
+}
+
+static void disarm(struct live_process *process, int knob)
+{
+	if (knob < 0)
+		return;
+	process->injected = live_fault_disarm(knob);
+	close(knob);
+}
+
+static int64_t plain_ioctl(const struct resolved_call *call, uint64_t at)
+{
+	return live_result(syscall(SYS_ioctl, live_descriptor(call), call->row->number, at));
+}
+
+static int64_t failing_ioctl(
+	struct live_process *process, const struct resolved_call *call, uint64_t at)
+{
+	int knob = arm(process, call);
+	int64_t result = plain_ioctl(call, at);
+
+	disarm(process, knob);
+	return result;
+}
+
+static inline int64_t do_ioctl(
+	struct live_process *process, const struct resolved_call *call, uint64_t at)
+{
+	return call->fail == FAIL_NONE ? plain_ioctl(call, at) : failing_ioctl(process, call, at);
+}
+
 /* -- ioctls -- */
 
 static int find_field(const struct call_row *row, const char *name)
@@ -371,8 +418,7 @@ static inline bool call_plain_ioctl(struct live_process *process, const struct r
 	memcpy((void *)(uintptr_t)call->at, call->image, call->image_size);
 	if (process->row_traits[call->row - call_rows])
 		prepare_ioctl(process, call->row, call->image);
-	outcome->result =
-		live_result(syscall(SYS_ioctl, live_descriptor(call), call->row->number, call->at));
+	outcome->result = do_ioctl(process, call, call->at);
 	memcpy(process->image, (const void *)(uintptr_t)call->at, CALL_STRUCT_MAX);
 	outcome->image_size = call->struct_size;
 	return true;
@@ -399,8 +445,7 @@ static void call_ioctl_row(struct live_process *process, const struct resolved_c
 	/* The response may be seen elsewhere too. */
 	if (memory->shares)
 		live_watch(memory, call->at, call->row->size);
-	outcome->result =
-		live_result(syscall(SYS_ioctl, live_descriptor(call), call->row->number, at));
+	outcome->result = do_ioctl(process, call, at);
 	outcome->image_size =
 		(uint32_t)live_peek(memory, call->at, process->image, call->struct_size);
 	if (outcome->result >= 0 && outcome->image_size == call->struct_size)
@@ -513,6 +558,7 @@ void live_run(struct live_process *process, const struct resolved_call *call,
 	struct call_outcome *outcome)
 {
 	*outcome = (struct call_outcome){0};
+	process->injected = false;
 	for (uint32_t i = 0; i < call->literal_count; i++)
 		live_poke(&process->memory, call->literals[i].address, call->literals[i].bytes,
 			call->literals[i].count);
@@ -522,10 +568,13 @@ void live_run(struct live_process *process, const struct resolved_call *call,
 		memcpy(process->image, call->image, call->struct_size);
 		if (process->memory.check_all && may_store((enum call_id)(call->row - call_rows)))
 			live_watch_all(&process->memory);
+		int knob = arm(process, call);
 		outcome->result = run_system(process, call);
+		disarm(process, knob);
 		outcome->image_size = call->struct_size;
 		outcome->image = process->image;
 	}
+	outcome->injected = process->injected;
 	if (process->memory.piece_count)
 		live_report(&process->memory, &process->events);
 }

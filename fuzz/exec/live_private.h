@@ -78,6 +78,7 @@ struct live_process {
 	uint64_t open_fds[LIVE_FDS / 64];
 	uint8_t image[CALL_STRUCT_MAX];
 	const char *excuse; /* why results of this program cannot be compared, or NULL */
+	bool injected;	    /* the failure that the call asked for was reached */
 	uint8_t row_traits[CALL_ID_COUNT];
 };
 

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "fuzz/exec/live_fault.h"
 #include "fuzz/exec/live_private.h"
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/test_abi.h"
@@ -88,11 +89,12 @@ static void probe_privileges(struct live_probe *probe)
 			  1u << CAP_SETUID | 1u << CAP_SETGID;
 
 	probe->is_root = geteuid() == 0;
-	if (syscall(SYS_capget, &header, data) == 0 && (data[0].effective & wanted) == wanted &&
-		probe->is_root)
+	probe->has_capabilities =
+		syscall(SYS_capget, &header, data) == 0 && (data[0].effective & wanted) == wanted;
+	if (probe->has_capabilities && probe->is_root)
 		return;
 	missing(probe, PROG_NEEDS_ROOT | PROG_NEEDS_USER, "needs root: %s",
-		probe->is_root ? "capabilities are missing" : "not run as root");
+		probe->is_root ? "user 0, but without all capabilities" : "not run as root");
 }
 
 /* Which numbers the kernel knows: what it does not know answers ENOTTY before it looks further. */
@@ -162,17 +164,36 @@ static bool any(const char *pattern, uint32_t *count)
 	return some;
 }
 
+/* Their names without folder, cut where there is no room for another one. */
+static void probe_mdev_types(struct live_probe *probe)
+{
+	size_t used = 0;
+	glob_t found;
+
+	if (glob("/sys/class/mdev_bus/*/mdev_supported_types/*", 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *name = strrchr(found.gl_pathv[i], '/') + 1;
+
+		if (used + strlen(name) + 2 > sizeof(probe->mdev_types))
+			break;
+		used += (size_t)snprintf(probe->mdev_types + used, sizeof(probe->mdev_types) - used,
+			"%s%s", used ? " " : "", name);
+	}
+	globfree(&found);
+}
+
 static void probe_vfio(struct live_probe *probe)
 {
+	probe_mdev_types(probe);
 	any("/sys/kernel/iommu_groups/*", &probe->iommu_groups);
 	if (access("/dev/vfio/vfio", R_OK | W_OK))
 		missing(probe, NEEDS_CONTAINER, "needs container: /dev/vfio/vfio: %s",
 			strerror(errno));
 	if (!any("/dev/vfio/devices/vfio*", NULL))
 		missing(probe, NEEDS_CDEV, "needs cdev: no /dev/vfio/devices/vfioN (%s)",
-			any("/sys/class/mdev_bus/*/mdev_supported_types/*", NULL)
-				? "mediated devices could be made here"
-				: "no device is bound to VFIO");
+			probe->mdev_types[0] ? "mediated devices could be made here"
+					     : "no device is bound to VFIO");
 	if (!any("/dev/vfio/[0-9]*", NULL) && !any("/dev/vfio/noiommu-[0-9]*", NULL))
 		missing(probe, NEEDS_GROUP,
 			"needs group: no /dev/vfio/N (no device bound to VFIO)");
@@ -222,4 +243,5 @@ void live_probe(struct live_probe *probe)
 	probe_iommu(probe);
 	probe_vfio(probe);
 	probe_memory(probe);
+	probe->has_faults = live_fault_available(probe->no_faults, sizeof(probe->no_faults));
 }

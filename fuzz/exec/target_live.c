@@ -16,12 +16,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "fuzz/exec/live_fault.h"
 #include "fuzz/exec/live_private.h"
 #include "impl/abi/test_abi.h"
 
-#define PARKED_MAX   64
-#define USER_UID     1000
-#define TEMP_DEFAULT 65536u /* bytes of scratch buffer (10.26) */
+#define PARKED_MAX    64
+#define USER_UID      1000
+#define TEMP_DEFAULT  65536u /* bytes of scratch buffer (10.26) */
+#define PINNED_LENGTH (UINT64_C(2) << 20)
 
 struct target {
 	struct live_process process;
@@ -283,6 +285,7 @@ static void live_close(struct target *target)
 	live_actors_close(target->actors);
 	live_become_harness(&target->process);
 	restore_temp_limit(&target->process);
+	live_fault_restore();
 	live_memory_close(&target->process.memory);
 	if (target->nofile.rlim_cur)
 		setrlimit(RLIMIT_NOFILE, &target->nofile);
@@ -377,6 +380,9 @@ static void live_call(
 		setting.started = setting.ticks;
 		progress->call = call->call + 1u;
 	}
+	/* Knobs of the whole kernel: not in processes of a program, which end without a word. */
+	if (call->fail == FAIL_NTH && !live_fault_prepare())
+		target->process.excuse = "no failure could be injected";
 	if (target->acting || ((call->process || target->process.row_traits[call->row - call_rows] &
 							 LIVE_PROCESSES) &&
 				      act_now(target)))
@@ -401,6 +407,21 @@ static bool live_has(struct target *target, uint32_t needs, const char **reason)
 		return true;
 	*reason = probe.missing[__builtin_ctz(unmet)];
 	return false;
+}
+
+bool target_live_pinned(const struct target *target)
+{
+	uint64_t bytes = target->process.memory.mem_bytes;
+	struct iommu_test_cmd test = {.size = sizeof(test), .op = IOMMU_TEST_OP_MD_CHECK_REFS};
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	test.md_check_refs.uptr = PROG_MEM_BASE;
+	test.md_check_refs.length = bytes < PINNED_LENGTH ? bytes : PINNED_LENGTH;
+	bool pinned = ioctl(fd, IOMMU_TEST_CMD, &test) && errno == EIO;
+	close(fd);
+	return pinned;
 }
 
 const char *target_live_excuse(const struct target *target)

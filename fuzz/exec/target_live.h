@@ -24,12 +24,17 @@ struct live_probe {
 	uint8_t has_iommu;	/* /dev/iommu opens */
 	uint8_t has_test;	/* IOMMU_TEST_CMD answers and its mock devices attach */
 	uint8_t is_root;
-	uint8_t reserved[3];
+	uint8_t has_faults;	  /* failures can be injected (specification 14) */
+	uint8_t has_capabilities; /* those that programs need, beside being root */
+	uint8_t reserved;
 	uint32_t needs;	      /* enum call_needs and prog_needs that are met */
 	char missing[20][80]; /* reason for bit n of needs that is not met, else empty */
 	uint8_t answers[256]; /* ioctl number of /dev/iommu, low byte: 1 the kernel knows it */
 	uint32_t iommu_groups, hugepages_2m;
-	char no_iommu[120]; /* has_iommu 0: why, one line */
+	char no_iommu[120];   /* has_iommu 0: why, one line */
+	char no_faults[80];   /* has_faults 0: why */
+	char mdev_types[200]; /* mediated devices that could be made: "mtty-1 mtty-2", cut to size
+				 at a blank; empty: none */
 };
 
 /* Probes once a call; opens and closes descriptors of its own and leaves nothing behind. */
@@ -72,6 +77,11 @@ void target_live_without_iommu(bool allowed);
  * compared, which shows whether the quick way misses a change.
  */
 void target_live_check_all(bool wanted);
+/*
+ * After finish: whether pages of the program's memory (its first 2 MiB) are still pinned, although
+ * every descriptor is closed. False also where the kernel cannot be asked (no IOMMU_TEST).
+ */
+bool target_live_pinned(const struct target *target);
 /* Why results of the last program say nothing about the kernel, or NULL. */
 const char *target_live_excuse(const struct target *target);
 
