@@ -208,15 +208,15 @@ bool agent_run(struct agent_run *run, char *reason, size_t size)
 		}
 		round.channel = run->source->start(run->source->context, &run->hello, reason, size);
 		run->start_microseconds += tool_clock() - start;
-		if (round.channel < 0 && !run->starts)
+		if (round.channel < 0 && !run->started)
 			return false;
 		if (round.channel < 0 && !agent_interrupted()) {
 			give_up(run, reason);
 			return true;
 		}
 		run->starts++;
-		run->started++;
 		if (round.channel >= 0) {
+			run->started++;
 			run_round(&round);
 			bury(&round);
 		}

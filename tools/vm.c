@@ -24,16 +24,19 @@
 #define KVM_TRIAL_SECONDS    8
 #define MEMORY_MIB	     4096
 #define CPUS		     2
-#define CHANNEL_FD	     3
+#define GIVEN_FD	     3 /* the first of those that QEMU gets: enum given */
 #define GOODBYE_MILLISECONDS 400
 #define ARGUMENTS_MAX	     48
+
+/* Descriptors that QEMU gets, from GIVEN_FD on. Files are named by them. */
+enum given { GIVEN_CHANNEL, GIVEN_INITRAMFS, GIVEN_CONSOLE, GIVEN_COUNT };
 
 /* What QEMU is started with: its words, and room for those that are made up. */
 struct command_line {
 	const char *words[ARGUMENTS_MAX];
 	size_t count;
-	char kernel[400], initramfs[96], console[96], memory[16], cpus[12], arguments[200],
-		serial[120];
+	char kernel[400], memory[16], cpus[12], arguments[200];
+	int initramfs;
 };
 
 /* -- command line -- */
@@ -71,7 +74,6 @@ static void add_machine(struct command_line *line, const struct vm_config *confi
 static void make_line(struct command_line *line, const struct vm_config *config, bool kvm)
 {
 	add_machine(line, config, kvm);
-	snprintf(line->serial, sizeof(line->serial), "file:%s", line->console);
 	/*
 	 * Warnings belong on the console: they tell of what a guest died. An oops leaves locks
 	 * behind that would hang later tests, so the machine starts anew after one. Whether timers
@@ -82,41 +84,44 @@ static void make_line(struct command_line *line, const struct vm_config *config,
 		"console=ttyS0 quiet loglevel=5 panic=-1 oops=panic no_timer_check "
 		"rcupdate.rcu_expedited=1 %s",
 		config->no_iommu ? "intel_iommu=off" : "intel_iommu=on iommu=pt");
-	add(line, "-serial", line->serial);
+	add(line, "-serial", "file:/proc/self/fd/5");
 	add(line, "-kernel", line->kernel);
-	add(line, "-initrd", line->initramfs);
+	add(line, "-initrd", "/proc/self/fd/4");
 	add(line, "-append", line->arguments);
 }
 
 /* -- one machine -- */
 
-static void become_qemu(const struct command_line *line, const char *folder, int channel)
+static void become_qemu(const struct vm *vm, const struct command_line *line, int channel)
 {
-	char log[96];
+	const int given[GIVEN_COUNT] = {
+		[GIVEN_CHANNEL] = channel,
+		[GIVEN_INITRAMFS] = line->initramfs,
+		[GIVEN_CONSOLE] = vm->console,
+	};
+	int high[GIVEN_COUNT];
 
-	/* Nothing survives its judge, and a terminal's Ctrl-C goes to the judge alone. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setpgid(0, 0);
-	snprintf(log, sizeof(log), "%s/qemu.log", folder);
-	int null = open("/dev/null", O_RDWR), file = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-	dup2(null, STDIN_FILENO);
-	dup2(file, STDOUT_FILENO);
-	dup2(file, STDERR_FILENO);
-	/* A copy of itself would stay close-on-exec. */
-	if (channel == CHANNEL_FD)
-		fcntl(channel, F_SETFD, 0);
-	else
-		dup2(channel, CHANNEL_FD);
-	closefrom(CHANNEL_FD + 1);
+	/* Two steps: the numbers may be each other's. */
+	for (int i = 0; i < GIVEN_COUNT; i++)
+		high[i] = fcntl(given[i], F_DUPFD_CLOEXEC, GIVEN_FD + GIVEN_COUNT);
+	int log = fcntl(vm->log, F_DUPFD_CLOEXEC, GIVEN_FD + GIVEN_COUNT);
+	dup2(open("/dev/null", O_RDWR), STDIN_FILENO);
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	for (int i = 0; i < GIVEN_COUNT; i++)
+		dup2(high[i], GIVEN_FD + i);
+	closefrom(GIVEN_FD + GIVEN_COUNT);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	execvp(QEMU, (char *const *)(uintptr_t)line->words);
-	dprintf(STDERR_FILENO, QEMU ": %s; run ci/setup\n", strerror(errno));
+	dprintf(STDERR_FILENO, QEMU ": %s\n", strerror(errno));
 	_exit(127);
 }
 
 static bool start_qemu(struct vm *vm, const struct command_line *line, char *reason, size_t size)
 {
+	pid_t parent = getpid();
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -126,8 +131,14 @@ static bool start_qemu(struct vm *vm, const struct command_line *line, char *rea
 	fflush(stdout);
 	vm->channel = ends[0];
 	vm->pid = fork();
-	if (vm->pid == 0)
-		become_qemu(line, vm->folder, ends[1]);
+	if (vm->pid == 0) {
+		/* Nothing survives its judge, and a terminal's Ctrl-C goes to the judge alone. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
+		if (getppid() != parent)
+			_exit(127);
+		become_qemu(vm, line, ends[1]);
+	}
 	close(ends[1]);
 	if (vm->pid > 0) {
 		/* Both sides do it: whoever comes first. */
@@ -168,21 +179,34 @@ static void end_qemu(struct vm *vm)
 	vm->pid = 0;
 }
 
-/* What QEMU itself or a panic says tells more than that there was no answer. */
+static const char *last_line(char *text)
+{
+	size_t length = strlen(text);
+
+	while (length && text[length - 1] == '\n')
+		text[--length] = '\0';
+	const char *before = strrchr(text, '\n');
+	return before ? before + 1 : text;
+}
+
+/* What a panic, QEMU itself or the end of the console says tells more than that there was no
+ * answer. */
 static void add_last_words(const struct vm *vm, char *reason, size_t size)
 {
-	char path[96], text[4000];
+	char text[4000];
 	size_t used = strlen(reason);
 	int length;
 
-	snprintf(path, sizeof(path), "%s/console.log", vm->folder);
-	vm_last_lines(path, text, sizeof(text));
+	vm_last_lines(vm->console, text, sizeof(text));
 	const char *line = agent_cause(text, &length);
 	if (!length) {
-		snprintf(path, sizeof(path), "%s/qemu.log", vm->folder);
-		vm_last_lines(path, text, sizeof(text));
-		line = text;
-		length = (int)strcspn(text, "\n");
+		vm_last_lines(vm->log, text, sizeof(text));
+		line = last_line(text);
+		if (!*line) {
+			vm_last_lines(vm->console, text, sizeof(text));
+			line = last_line(text);
+		}
+		length = (int)strlen(line);
 	}
 	if (length)
 		snprintf(reason + used, size - used, ": %.*s", length, line);
@@ -198,9 +222,16 @@ static bool boot(struct vm *vm, const struct vm_config *config, struct command_l
 	line->count = 0;
 	memset(line->words, 0, sizeof(line->words));
 	make_line(line, config, kvm);
+	/* What an earlier boot has said is not this one's. */
+	if (ftruncate(vm->console, 0) != 0 || ftruncate(vm->log, 0) != 0) {
+		snprintf(reason, size, "cannot empty the console: %s", strerror(errno));
+		return false;
+	}
 	if (!start_qemu(vm, line, reason, size))
 		return false;
-	if (agent_greet(vm->channel, limit, &vm->hello, reason, size))
+	snprintf(reason, size, "%s: ", line->kernel);
+	if (agent_greet(
+		    vm->channel, limit, &vm->hello, reason + strlen(reason), size - strlen(reason)))
 		return true;
 	end_qemu(vm);
 	add_last_words(vm, reason, size);
@@ -229,65 +260,53 @@ static bool boot_fastest(struct vm *vm, const struct vm_config *config, struct c
 
 /* -- all of it -- */
 
-static bool make_folder(struct vm *vm, char *reason, size_t size)
+static void close_files(struct vm *vm)
 {
-	const char *base = getenv("TMPDIR");
-
-	if (!base || strlen(base) > 40)
-		base = "/tmp";
-	snprintf(vm->folder, sizeof(vm->folder), "%s/iommuzz-vm-XXXXXX", base);
-	if (mkdtemp(vm->folder))
-		return true;
-	snprintf(reason, size, "%s: %s", vm->folder, strerror(errno));
-	return false;
+	if (vm->console >= 0)
+		close(vm->console);
+	if (vm->log >= 0)
+		close(vm->log);
+	vm->console = vm->log = -1;
 }
 
-static void remove_folder(struct vm *vm)
+/* Files in memory: no folder to be left behind, none that cannot be written. */
+static bool open_files(struct vm *vm, char *reason, size_t size)
 {
-	static const char *const names[] = {"console.log", "qemu.log", "initramfs"};
-	char path[96];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", vm->folder, names[i]);
-		unlink(path);
-	}
-	rmdir(vm->folder);
-	*vm->folder = '\0';
+	vm->console = vm_open_nameless("console", reason, size);
+	vm->log = vm->console < 0 ? -1 : vm_open_nameless("qemu", reason, size);
+	/* Each boot starts anew in an emptied file. */
+	return vm->log >= 0 && fcntl(vm->log, F_SETFL, O_APPEND) == 0;
 }
 
 bool vm_start(struct vm *vm, const struct vm_config *config, char *reason, size_t size)
 {
-	struct command_line line = {.count = 0};
+	struct command_line line = {.initramfs = -1};
 	char binary[420];
 
-	memset(vm, 0, sizeof(*vm));
-	vm->channel = -1;
+	*vm = (struct vm){.channel = -1, .console = -1, .log = -1};
 	if (agent_interrupted()) {
 		snprintf(reason, size, "interrupted");
 		return false;
 	}
 	if (!vm_find_kernel(config->kernel, line.kernel, sizeof(line.kernel), reason, size) ||
-		!vm_find_binary(config->binary, binary, sizeof(binary), reason, size) ||
-		!make_folder(vm, reason, size))
+		!vm_find_program(QEMU, reason, size) ||
+		!vm_find_binary(config->binary, binary, sizeof(binary), reason, size))
 		return false;
-	snprintf(line.initramfs, sizeof(line.initramfs), "%s/initramfs", vm->folder);
-	snprintf(line.console, sizeof(line.console), "%s/console.log", vm->folder);
-	if (vm_write_initramfs(line.initramfs, binary, reason, size) &&
-		boot_fastest(vm, config, &line, reason, size))
-		return true;
-	remove_folder(vm);
-	return false;
+	line.initramfs = vm_open_initramfs(binary, reason, size);
+	bool started = line.initramfs >= 0 && open_files(vm, reason, size) &&
+		       boot_fastest(vm, config, &line, reason, size);
+	if (line.initramfs >= 0)
+		close(line.initramfs);
+	if (!started)
+		close_files(vm);
+	return started;
 }
 
 void vm_stop(struct vm *vm, char *text, size_t size)
 {
-	char console[96];
-
 	if (vm->pid > 0)
 		end_qemu(vm);
-	snprintf(console, sizeof(console), "%s/console.log", vm->folder);
 	if (text)
-		vm_last_lines(console, text, size);
-	if (*vm->folder)
-		remove_folder(vm);
+		vm_last_lines(vm->console, text, size);
+	close_files(vm);
 }

@@ -19,14 +19,16 @@ struct vm_config {
 
 struct vm {
 	pid_t pid;
-	int channel;	 /* stream to the agent: programs and results, never the console */
-	char folder[64]; /* console.log and the initramfs, removed by vm_stop */
+	int channel;	  /* stream to the agent: programs and results, never the console */
+	int console, log; /* what the kernel and what QEMU print: files without a name */
 	struct agent_hello hello;
 };
 
-/* Boots and waits for the agent's hello. False with one line in reason. */
+/* Boots and waits for the agent's hello. False with one line in reason that names the kernel or the
+ * file at fault. Nothing is left on disk, whatever ends the caller, and QEMU dies with it. */
 bool vm_start(struct vm *vm, const struct vm_config *config, char *reason, size_t size);
-/* Ends it (AGENT_QUIT, then SIGKILL) and gives the last console lines when text is not NULL. */
+/* Ends one that has started (AGENT_QUIT, then SIGKILL) and gives the last console lines when text
+ * is not NULL. */
 void vm_stop(struct vm *vm, char *text, size_t size);
 
 #endif

@@ -126,7 +126,7 @@ static int start_machine(void *context, struct agent_hello *hello, char *reason,
 	*hello = machine->vm.hello;
 	if (hello->probe.has_iommu)
 		return machine->vm.channel;
-	snprintf(reason, size, "%s", hello->probe.no_iommu);
+	snprintf(reason, size, "%s: %s", machine->config.kernel, hello->probe.no_iommu);
 	vm_stop(&machine->vm, NULL, 0);
 	return -1;
 }
@@ -253,18 +253,21 @@ static int run_tests(struct check_run *all)
 	if (all->check->json)
 		all->report.json = open_memstream(&json, &json_bytes);
 	bool complete = run_forms(all, reason, sizeof(reason));
-	begin_report(all);
-	report_end(&all->report, !complete);
-	print_summary(all, tool_clock() - start);
 	int code = complete ? exit_code(&all->report) : TOOL_BROKEN;
+	/* Without a machine there are no results, and nothing to say what they would be of. */
+	if (all->run.started) {
+		begin_report(all);
+		report_end(&all->report, !complete);
+		print_summary(all, tool_clock() - start);
+	}
 	if (!complete && agent_interrupted())
 		code = TOOL_INTERRUPTED;
 	else if (*reason)
-		tool_error("%s: %s",
-			all->check->command ? all->check->command : all->check->vm.kernel, reason);
+		tool_error("%s%s%s", all->check->command ? all->check->command : "",
+			all->check->command ? ": " : "", reason);
 	if (all->report.json) {
 		fclose(all->report.json);
-		if (!files_write(all->check->json, json, json_bytes))
+		if (all->run.started && !files_write(all->check->json, json, json_bytes))
 			code = TOOL_BROKEN;
 		free(json);
 	}

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files around a VM: its initramfs (a cpio archive), its console, what is known of KVM. */
+#define _GNU_SOURCE
 #include "tools/vm_files.h"
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,31 +55,50 @@ static void cpio_add(struct cpio *cpio, const struct cpio_entry *entry)
 	pad(cpio->out, entry->size);
 }
 
-bool vm_write_initramfs(const char *path, const char *binary, char *reason, size_t size)
+int vm_open_nameless(const char *what, char *reason, size_t size)
 {
-	size_t count;
-	uint8_t *bytes = files_read(binary, &count);
-	struct cpio cpio = {.out = bytes ? fopen(path, "we") : NULL};
+	int fd = memfd_create(what, MFD_CLOEXEC);
 
-	if (!cpio.out) {
-		snprintf(reason, size, "%s: %s", bytes ? path : binary, strerror(errno));
-		free(bytes);
-		return false;
-	}
+	if (fd < 0)
+		snprintf(reason, size, "%s: cannot make a file in memory: %s", what,
+			strerror(errno));
+	return fd;
+}
+
+static bool write_initramfs(FILE *out, const void *bytes, size_t count)
+{
+	struct cpio cpio = {.out = out};
 	struct cpio_entry entries[] = {
 		{.name = "dev", .mode = S_IFDIR | 0755},
 		{.name = "dev/console", .mode = S_IFCHR | 0600, 5, 1},
 		{.name = "init", .mode = S_IFREG | 0755, .bytes = bytes, .size = count},
 		{.name = "TRAILER!!!"},
 	};
+
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
 		cpio_add(&cpio, &entries[i]);
-	bool written = !ferror(cpio.out);
-	written = fclose(cpio.out) == 0 && written;
-	if (!written)
-		snprintf(reason, size, "%s: cannot write: %s", path, strerror(errno));
+	bool written = !ferror(out);
+	return fclose(out) == 0 && written;
+}
+
+int vm_open_initramfs(const char *binary, char *reason, size_t size)
+{
+	size_t count;
+	uint8_t *bytes = files_read(binary, &count);
+
+	if (!bytes) {
+		snprintf(reason, size, "%s: %s", binary, strerror(errno));
+		return -1;
+	}
+	int fd = vm_open_nameless("initramfs", reason, size);
+	FILE *out = fd < 0 ? NULL : fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
+	if (fd >= 0 && (!out || !write_initramfs(out, bytes, count))) {
+		snprintf(reason, size, "initramfs: cannot write: %s", strerror(errno));
+		close(fd);
+		fd = -1;
+	}
 	free(bytes);
-	return written;
+	return fd;
 }
 
 /* -- binary and kernel -- */
@@ -122,6 +144,35 @@ bool vm_find_binary(const char *named, char *path, size_t path_size, char *reaso
 	return false;
 }
 
+/* The header that every loader of x86 kernels goes by. */
+#define HEADER_SIZE	 0x206
+#define HEADER_SECTORS	 0x1f1 /* of set-up code, of 512 bytes, without the first one */
+#define HEADER_UNITS	 0x1f4 /* of the rest, of 16 bytes */
+#define HEADER_SIGNATURE 0x202
+#define OLDEST_SECTORS	 4
+
+static bool is_whole_kernel(FILE *file, const char *path, char *reason, size_t size)
+{
+	uint8_t header[HEADER_SIZE];
+	struct stat stat_of;
+	uint32_t units;
+
+	if (fread(header, sizeof(header), 1, file) != 1 ||
+		memcmp(header + HEADER_SIGNATURE, "HdrS", 4) != 0 ||
+		fstat(fileno(file), &stat_of) != 0) {
+		snprintf(reason, size, "%s: no bzImage", path);
+		return false;
+	}
+	memcpy(&units, header + HEADER_UNITS, sizeof(units));
+	uint64_t sectors = header[HEADER_SECTORS] ? header[HEADER_SECTORS] : OLDEST_SECTORS;
+	uint64_t whole = (sectors + 1) * 512 + (uint64_t)units * 16;
+	if ((uint64_t)stat_of.st_size >= whole)
+		return true;
+	snprintf(reason, size, "%s: truncated: %" PRIu64 " of %" PRIu64 " bytes", path,
+		(uint64_t)stat_of.st_size, whole);
+	return false;
+}
+
 bool vm_find_kernel(const char *named, char *path, size_t path_size, char *reason, size_t size)
 {
 	struct stat stat_of;
@@ -129,35 +180,51 @@ bool vm_find_kernel(const char *named, char *path, size_t path_size, char *reaso
 	snprintf(path, path_size, "%s", named);
 	if (stat(named, &stat_of) == 0 && S_ISDIR(stat_of.st_mode))
 		snprintf(path, path_size, "%s/bzImage", named);
-	if (access(path, R_OK) == 0)
-		return true;
-	snprintf(reason, size, "%s: %s", path, strerror(errno));
+	FILE *file = fopen(path, "re");
+	if (!file) {
+		snprintf(reason, size, "%s: %s", path, strerror(errno));
+		return false;
+	}
+	bool whole = is_whole_kernel(file, path, reason, size);
+	fclose(file);
+	return whole;
+}
+
+bool vm_find_program(const char *name, char *reason, size_t size)
+{
+	const char *folder = getenv("PATH");
+	char path[4200];
+
+	while (folder && *folder) {
+		int length = (int)strcspn(folder, ":");
+
+		snprintf(path, sizeof(path), "%.*s/%s", length, folder, name);
+		if (access(path, X_OK) == 0)
+			return true;
+		folder += length + (folder[length] == ':');
+	}
+	snprintf(reason, size, "%s: not in PATH; run ci/setup", name);
 	return false;
 }
 
 /* -- console -- */
 
-void vm_last_lines(const char *path, char *text, size_t size)
+void vm_last_lines(int fd, char *text, size_t size)
 {
-	FILE *file = fopen(path, "re");
+	struct stat stat_of;
 	size_t count = 0;
 
 	if (!size)
 		return;
-	if (file && fseek(file, 0, SEEK_END) == 0) {
-		long end = ftell(file), from = end > (long)size - 1 ? end - (long)size + 1 : 0;
-
-		if (fseek(file, from, SEEK_SET) == 0)
-			count = fread(text, 1, size - 1, file);
-		text[count] = '\0';
-		char *line = from ? strchr(text, '\n') : NULL;
-		if (line)
-			memmove(text, line + 1, strlen(line));
-	} else {
-		*text = '\0';
-	}
-	if (file)
-		fclose(file);
+	off_t end = fstat(fd, &stat_of) == 0 ? stat_of.st_size : 0;
+	off_t from = end > (off_t)size - 1 ? end - (off_t)size + 1 : 0;
+	ssize_t got = pread(fd, text, size - 1, from);
+	if (got > 0)
+		count = (size_t)got;
+	text[count] = '\0';
+	char *line = from ? strchr(text, '\n') : NULL;
+	if (line)
+		memmove(text, line + 1, strlen(line));
 	/* A console speaks to a terminal: returns, colours, whatever a firmware prints. */
 	char *to = text;
 	for (const char *from = text; *from; from++)

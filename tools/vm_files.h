@@ -6,18 +6,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Writes an initramfs with this binary as /init and a console node. False with one line in reason.
+/* An empty file that has no name and is gone with its last descriptor; -1 with one line in reason.
  */
-bool vm_write_initramfs(const char *path, const char *binary, char *reason, size_t size);
+int vm_open_nameless(const char *what, char *reason, size_t size);
+/* The same, holding an initramfs with this binary as /init and a console node. */
+int vm_open_initramfs(const char *binary, char *reason, size_t size);
 
 /* The static binary that becomes init: the one named, else this one, else the iommuzz_static beside
  * it. False with one line in reason. */
 bool vm_find_binary(const char *named, char *path, size_t path_size, char *reason, size_t size);
-/* The bzImage that a folder holds or that is named itself. False with one line in reason. */
+/* The bzImage that a folder holds or that is named itself, whole as its header says: QEMU boots a
+ * truncated one without a word. False with one line in reason. */
 bool vm_find_kernel(const char *named, char *path, size_t path_size, char *reason, size_t size);
+/* Whether PATH has this program. False with one line in reason. */
+bool vm_find_program(const char *name, char *reason, size_t size);
 
 /* The last whole lines of a file that fit; empty if there are none. */
-void vm_last_lines(const char *path, char *text, size_t size);
+void vm_last_lines(int fd, char *text, size_t size);
 
 /* Whether a trial boot with KVM worked since this machine was started: kept in the cache folder. */
 enum vm_kvm { VM_KVM_UNKNOWN, VM_KVM_WORKS, VM_KVM_FAILS };

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# iommuzz vm and agent: the judge with an agent on this machine, messages, tables; with a kernel in the cache (never
-# built here) also a boot, a death of the guest, and that nothing is left behind.
+# iommuzz vm and agent: the judge with an agent on this machine, messages, tables; with kernels in the cache (never
+# built here) also boots, negative controls, machines that do not start, Ctrl-C, and that nothing is left behind.
 cd "$(dirname "$0")/../.." || exit 2
 iommuzz=$PWD/${IOMMUZZ:-build/release/iommuzz}
 work=$(mktemp -d) || exit 2
@@ -67,46 +67,110 @@ holds 'none.json: no results, expected what --json writes' 'is named'
 exits 2 'vm without a form' "$iommuzz" vm
 exits 2 'vm check without a kernel' "$iommuzz" vm check
 holds 'expected either --image or --agent' 'says what it lacks'
-exits 2 'a kernel that is not there' "$iommuzz" vm check --image "$work/nowhere"
-holds 'nowhere: No such file' 'is named'
 exits 2 'a filter that takes nothing' "$iommuzz" vm check --image "$work" --filter none-such
 exits 2 'a test to die at that does not run' "$iommuzz" vm check --image "$work" --die-at none-such
-exits 2 'ci/live: an unknown option' ci/live --none-such
-exits 0 'ci/live --help' ci/live --help
 
-# -- a kernel that is there --
+# -- machines that do not start: one line says why --
+silent() { # NAME LINE COMMAND...
+	name=$1 line=$2
+	shift 2
+	exits 2 "$name" "$@"
+	[ ! -s "$work/out" ] && [ "$(cat "$work/err")" = "iommuzz: $line" ]
+	ok $? 'is told in one line'
+}
+: >"$work/empty"
+printf 'no kernel' >"$work/text"
+# The header of a kernel of four sectors and 16 bytes.
+{ head -c 497 /dev/zero && printf '\003\0\0\001\0\0\0' && head -c 10 /dev/zero && printf HdrS; } >"$work/short"
+{ cat "$work/short" && head -c 1546 /dev/zero; } >"$work/hollow"
+silent 'a kernel that is not there' "$work/nowhere: No such file or directory" \
+	"$iommuzz" vm check --image "$work/nowhere"
+silent 'an empty kernel' "$work/empty: no bzImage" "$iommuzz" vm check --image "$work/empty"
+silent 'a text for a kernel' "$work/text: no bzImage" "$iommuzz" vm check --image "$work/text"
+silent 'a truncated kernel' "$work/short: truncated: 518 of 2064 bytes" "$iommuzz" vm check --image "$work/short"
+silent 'no QEMU' 'qemu-system-x86_64: not in PATH; run ci/setup' \
+	env PATH="$work" "$iommuzz" vm check --image "$work/hollow"
+mkdir "$work/bin"
+printf '#!/bin/sh\necho one line >&2\necho qemu: cannot set up guest memory >&2\nexit 1\n' >"$work/bin/qemu-system-x86_64"
+chmod +x "$work/bin/qemu-system-x86_64"
+
+# -- kernels that are there --
+static=${iommuzz}_static
 cache=${IOMMUZZ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iommuzz}/kernels
-image=''
-for found in "$cache"/7.3*; do
-	case $found in
-	*+debug*) ;;
-	*) [ ! -e "$found/bzImage" ] || image=$found ;;
-	esac
-done
-if [ -z "$image" ]; then
-	skip 'a VM' "no kernel in $cache; ci/live-kernel build 7.3 makes one"
-elif ! [ -x "${iommuzz}_static" ]; then
-	skip 'a VM' "no ${iommuzz}_static"
-elif ! command -v qemu-system-x86_64 >/dev/null; then
-	skip 'a VM' 'no qemu-system-x86_64'
-else
+find_image() { # SERIES: the newest one, without debugging
+	image=''
+	for file in "$cache/$1".*/bzImage; do
+		case $file in
+		*+debug*) ;;
+		*) [ ! -e "$file" ] || [ -n "$(find "$image" -newer "$file" 2>/dev/null)" ] || image=$file ;;
+		esac
+	done
+	[ -n "$image" ] || { skip "Linux $1" "no kernel in $cache; ci/live-kernel build $1 makes one" && return 1; }
+}
+able() {
+	[ -x "$static" ] || { skip 'VMs' "no $static" && return 1; }
+	command -v qemu-system-x86_64 >/dev/null || { skip 'VMs' 'no qemu-system-x86_64' && return 1; }
+}
+breaks() { # HOW RULE: the first of the tests costs its machine, nothing else
+	how=$1 rule=$2
+	exits 1 "a VM with --$how" "$static" vm check --image "$image" --filter 'ioas-alloc*' --timeout 1 \
+		"--$how" "$first"
+	[ "$(grep -c '^not ok' "$work/out")" = 1 ] && grep -q "rule: '$rule'" "$work/out" &&
+		[ "$(grep -c '^ok' "$work/out")" = 7 ]
+	ok $? 'costs one test'
+}
+# Ctrl-C, once or several times; a shell starts what is in the background without SIGINT.
+interrupt() { # TIMES
+	env --default-signal=INT "$static" vm check --image "$image" >"$work/out" 2>"$work/err" &
+	judge=$! qemu=''
+	for _ in $(seq 100); do
+		qemu=$(pgrep -P $judge) && break
+		sleep 0.1
+	done
+	sleep 0.5
+	for _ in $(seq "$1"); do kill -INT $judge; done
+	wait $judge
+	status=$?
+	[ -n "$qemu" ] && [ $status -eq 130 ]
+	ok $? "SIGINT ($1) ends it with 130"
+	for _ in $(seq 20); do
+		kill -0 "$qemu" 2>/dev/null || break
+		sleep 0.1
+	done
+	! kill -0 "$qemu" 2>/dev/null
+	ok $? 'and its machine'
+}
+
+if able; then
+	silent 'what QEMU says' "$work/hollow: ended before its agent said hello: qemu: cannot set up guest memory" \
+		env PATH="$work/bin:$PATH" "$static" vm check --image "$work/hollow"
+fi
+if able && find_image 7.3; then
+	exits 2 'a kernel that panics at boot' "$static" vm check --image "$image" --binary /sbin/ldconfig
+	[ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" = 1 ] &&
+		grep -q "^iommuzz: $image/bzImage: ended before its agent said hello: Kernel panic.*: Attempted to kill init" \
+			"$work/err"
+	ok $? 'is told in one line'
 	mkdir "$work/tmp"
 	export TMPDIR="$work/tmp"
-	exits 1 'a VM whose kernel panics' "${iommuzz}_static" vm check --image "$image" --filter 'ioas-alloc*' \
-		--die-at "$first"
-	[ "$(grep -c '^not ok' "$work/out")" = 1 ] && grep -q "rule: 'guest-died'" "$work/out"
-	ok $? 'costs one test'
+	breaks die-at guest-died
 	holds 'message: .*Kernel panic' 'and the panic is told'
-	printf 'no kernel' >"$work/bzImage"
-	exits 2 'what is no kernel' "${iommuzz}_static" vm check --image "$work/bzImage" --boot-timeout 2 \
-		--filter 'ioas-alloc*'
-	timeout --preserve-status -s INT 2 "${iommuzz}_static" vm check --image "$image" >"$work/out" 2>"$work/err"
-	[ $? -eq 130 ]
-	ok $? 'Ctrl-C ends it with 130'
+	breaks hang-at guest-hung
+	interrupt 1
+	interrupt 2
 	[ -z "$(ls "$TMPDIR")" ]
-	ok $? 'no folder is left behind'
-	! pgrep -f "$TMPDIR/iommuzz-vm" >/dev/null
-	ok $? 'nor a machine'
+	ok $? 'no file is left behind'
+	export TMPDIR="$work/nowhere"
+	exits 0 'a VM without a folder for temporary files' "$static" vm check --image "$image" --filter ioas-alloc-flags
+fi
+if able && find_image 6.12; then
+	exits 0 'Linux 6.12: mock devices and VFIO' "$static" vm check --image "$image" --filter 'framing-*_D[EO]*'
+	holds 'machines started: 2 ' 'two boots'
+	holds '^ok [0-9]* - framing-IOMMU_TEST_OP_MOCK_DOMAIN-tail-unmapped$' 'mock devices attach in the second one'
+	! grep -q 'SKIP.*mock devices' "$work/out"
+	ok $? 'and nothing is skipped for want of them'
+	holds '^ok [0-9]* - framing-VFIO_DEVICE_GET_INFO # SKIP VFIO device files are not implemented yet$' \
+		'nor VFIO for want of an IOMMU'
 fi
 
 echo "1..$number"
