@@ -30,6 +30,12 @@ const struct target_class *machine_target(const char *name)
 
 bool machine_name_device(struct machine *machine, const char *address)
 {
+	char full[16], reason[160];
+
+	if (!live_device_address_check(address, full, reason, sizeof(reason))) {
+		tool_error("--device: %s", reason);
+		return false;
+	}
 	if (machine->named_count == LIVE_DEVICE_MAX) {
 		tool_error("--device: %d devices at most", LIVE_DEVICE_MAX);
 		return false;
@@ -72,7 +78,7 @@ static bool start_keeper(struct machine *machine)
 	return machine->keeper_pid > 0;
 }
 
-static bool bind_devices(struct machine *machine)
+bool machine_bind_devices(struct machine *machine)
 {
 	char reason[300] = "", unused[300];
 	sigset_t all, old;
@@ -104,7 +110,7 @@ int machine_open(struct machine *machine, const char *command)
 		return TOOL_SKIPPED;
 	}
 	if (machine->named_count) {
-		if (!bind_devices(machine))
+		if (!machine_bind_devices(machine))
 			return TOOL_BROKEN;
 		live_probe(&machine->probe);
 	}

@@ -17,7 +17,7 @@ struct machine {
 	int keeper_pid;
 };
 
-/* An argument of --device. False after an error. */
+/* An argument of --device, which must look like a PCI address. False after an error. */
 bool machine_name_device(struct machine *machine, const char *address);
 /*
  * Binds the named devices, probes, opens the log. -1, or an exit code after one line on standard
@@ -25,6 +25,8 @@ bool machine_name_device(struct machine *machine, const char *address);
  * keeper process gives the devices back when this process ends, however it ends.
  */
 int machine_open(struct machine *machine, const char *command);
+/* The first part of it alone, with the keeper. False after an error. */
+bool machine_bind_devices(struct machine *machine);
 /* Gives the devices back. False after an error. */
 bool machine_close(struct machine *machine);
 /* As suite_pool.kernel_log wants it: log is a struct kernel_log. */

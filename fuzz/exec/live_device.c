@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PCI	"/sys/bus/pci"
+#define PATH	512 /* bytes of a path, the test's root included */
 #define VFIO	"vfio-pci"
 #define ADDRESS 13 /* bytes of "0000:00:02.0" and its end */
 #define NAME	64 /* bytes of the name of a driver or group */
@@ -26,6 +26,18 @@ struct device {
 /* Which devices programs may use: of the whole process, as its descriptors are. */
 static struct device devices[LIVE_DEVICE_MAX];
 static unsigned device_count;
+
+/* Where the machine is; a test sets another one and what then stands for the kernel. */
+static struct {
+	const char *folder;
+	void (*written)(const char *path, const char *text);
+} root = {.folder = "/sys/bus/pci"};
+
+void live_device_root(const char *folder, void (*written)(const char *path, const char *text))
+{
+	root.folder = folder;
+	root.written = written;
+}
 
 static bool well_formed(const char *address)
 {
@@ -49,24 +61,26 @@ static bool write_file(const char *path, const char *text)
 	bool done = write(fd, text, length) == (ssize_t)length;
 	int error = errno;
 	close(fd);
+	if (done && root.written)
+		root.written(path, text);
 	errno = error;
 	return done;
 }
 
 static bool device_file(const struct device *device, const char *name, const char *text)
 {
-	char path[128];
+	char path[PATH];
 
-	snprintf(path, sizeof(path), PCI "/devices/%s/%s", device->address, name);
+	snprintf(path, sizeof(path), "%s/devices/%s/%s", root.folder, device->address, name);
 	return write_file(path, text);
 }
 
 /* The last part of a link of the device; empty: there is none. */
 static void device_link(const struct device *device, const char *name, char text[NAME])
 {
-	char path[128], target[512];
+	char path[PATH], target[512];
 
-	snprintf(path, sizeof(path), PCI "/devices/%s/%s", device->address, name);
+	snprintf(path, sizeof(path), "%s/devices/%s/%s", root.folder, device->address, name);
 	ssize_t length = readlink(path, target, sizeof(target) - 1);
 	*text = '\0';
 	if (length <= 0)
@@ -78,9 +92,9 @@ static void device_link(const struct device *device, const char *name, char text
 
 static void read_override(struct device *device)
 {
-	char path[128];
+	char path[PATH];
 
-	snprintf(path, sizeof(path), PCI "/devices/%s/driver_override", device->address);
+	snprintf(path, sizeof(path), "%s/devices/%s/driver_override", root.folder, device->address);
 	FILE *in = fopen(path, "re");
 	if (in && fgets(device->override, sizeof(device->override), in))
 		device->override[strcspn(device->override, "\n")] = '\0';
@@ -93,9 +107,9 @@ static void read_override(struct device *device)
 static bool driver_file(const struct device *device, const char *driver, const char *name,
 	char *reason, size_t size)
 {
-	char path[192];
+	char path[PATH];
 
-	snprintf(path, sizeof(path), PCI "/drivers/%s/%s", driver, name);
+	snprintf(path, sizeof(path), "%s/drivers/%s/%s", root.folder, driver, name);
 	if (write_file(path, device->address))
 		return true;
 	snprintf(reason, size, "%s: cannot write its address to %s: %s", device->address, path,
@@ -106,10 +120,10 @@ static bool driver_file(const struct device *device, const char *driver, const c
 /* The number of vfioN in the device's folder vfio-dev; the node has the same name. */
 static void find_nodes(struct device *device)
 {
-	char path[128], group[NAME];
+	char path[PATH], group[NAME];
 	struct dirent *entry;
 
-	snprintf(path, sizeof(path), PCI "/devices/%s/vfio-dev", device->address);
+	snprintf(path, sizeof(path), "%s/devices/%s/vfio-dev", root.folder, device->address);
 	DIR *folder = opendir(path);
 	while (folder && (entry = readdir(folder)))
 		if (strncmp(entry->d_name, "vfio", 4) == 0)
@@ -148,12 +162,13 @@ static bool give_back(struct device *device, char *reason, size_t size)
 
 static bool take(struct device *device, char *reason, size_t size)
 {
-	char driver[NAME];
+	char driver[NAME], path[PATH];
 
 	device_link(device, "driver", device->driver);
 	if (strcmp(device->driver, VFIO) == 0)
 		return true;
-	if (access(PCI "/drivers/" VFIO, F_OK) != 0) {
+	snprintf(path, sizeof(path), "%s/drivers/" VFIO, root.folder);
+	if (access(path, F_OK) != 0) {
 		snprintf(reason, size, "%s: no driver vfio-pci here (module vfio-pci)",
 			device->address);
 		return false;
@@ -168,7 +183,8 @@ static bool take(struct device *device, char *reason, size_t size)
 	if (device->driver[0] && !driver_file(device, device->driver, "unbind", reason, size))
 		return false;
 	device->moved = true;
-	write_file(PCI "/drivers_probe", device->address);
+	snprintf(path, sizeof(path), "%s/drivers_probe", root.folder);
+	write_file(path, device->address);
 	device_link(device, "driver", driver);
 	if (strcmp(driver, VFIO) == 0)
 		return true;
@@ -176,18 +192,27 @@ static bool take(struct device *device, char *reason, size_t size)
 	return false;
 }
 
-bool live_device_bind(const char *address, char *reason, size_t size)
+bool live_device_address_check(const char *address, char full[16], char *reason, size_t size)
 {
-	char path[128], unused[200], full[64];
+	char text[64];
 
-	snprintf(full, sizeof(full), "%s%.40s", strlen(address) == 7 ? "0000:" : "", address);
-	if (!well_formed(full)) {
+	snprintf(text, sizeof(text), "%s%.40s", strlen(address) == 7 ? "0000:" : "", address);
+	if (!well_formed(text)) {
 		snprintf(reason, size, "'%.60s' is no PCI address, expected one as 0000:00:02.0",
 			address);
 		return false;
 	}
-	for (char *letter = full; *letter; letter++)
-		*letter = (char)tolower((unsigned char)*letter);
+	for (size_t i = 0; i < ADDRESS; i++)
+		full[i] = (char)tolower((unsigned char)text[i]);
+	return true;
+}
+
+bool live_device_bind(const char *address, char *reason, size_t size)
+{
+	char path[PATH], unused[200], full[16];
+
+	if (!live_device_address_check(address, full, reason, size))
+		return false;
 	for (unsigned n = 0; n < device_count; n++)
 		if (strcmp(devices[n].address, full) == 0) {
 			snprintf(reason, size, "%s is named twice", full);
@@ -197,7 +222,7 @@ bool live_device_bind(const char *address, char *reason, size_t size)
 		snprintf(reason, size, "%s: %d devices at most", full, LIVE_DEVICE_MAX);
 		return false;
 	}
-	snprintf(path, sizeof(path), PCI "/devices/%s", full);
+	snprintf(path, sizeof(path), "%s/devices/%s", root.folder, full);
 	if (access(path, F_OK) != 0) {
 		snprintf(reason, size, "%s: no such PCI device", full);
 		return false;

@@ -12,6 +12,11 @@
 #define LIVE_DEVICE_MAX 16 /* as many nodes as a program can name */
 
 /*
+ * Whether a text is a PCI address ("0000:00:02.0" or "00:02.0", digits in either case); full
+ * becomes it as sysfs writes it. Else one line in reason. The machine is not looked at.
+ */
+bool live_device_address_check(const char *address, char full[16], char *reason, size_t size);
+/*
  * Binds the device at a PCI address ("0000:00:02.0" or "00:02.0") to vfio-pci and makes it the next
  * one for programs: `open /dev/vfio/devices/vfioN` is the N-th named device, `open /dev/vfio/N` its
  * group. False with one line in reason; then the device is as it was.
@@ -29,5 +34,11 @@ const char *live_device_address(unsigned n);
  * none, and no program may open any. */
 const char *live_device_cdev(unsigned n);
 const char *live_device_group(unsigned n);
+
+/*
+ * Tests only: another folder stands for /sys/bus/pci (kept, not copied), and written is called
+ * behind each write to a file in it, to do what the kernel would.
+ */
+void live_device_root(const char *folder, void (*written)(const char *path, const char *text));
 
 #endif
