@@ -17,13 +17,14 @@
 #include "fuzz/exec/target_live.h"
 #include "tools/suite.h"
 
-#define AGENT_VERSION	  1
+#define AGENT_VERSION	  2
 #define AGENT_MESSAGE_MAX (64u << 20)
 
 enum agent_message {
 	/* agent to judge */
 	AGENT_HELLO = 1, /* struct agent_hello */
-	AGENT_BEGIN,	 /* uint32_t: index of the test that starts */
+	AGENT_BEGIN,	 /* uint32_t: index of the test that starts; of the program, now and then,
+			    in a batch that takes longer than a second */
 	AGENT_RESULT,	 /* struct test_result, log text behind it */
 	AGENT_TRACES,	 /* answer to AGENT_BATCH: see agent_traces in diff's part */
 	AGENT_TRACE,	 /* answer to AGENT_PROGRAM: one serialised trace */

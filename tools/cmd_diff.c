@@ -8,6 +8,7 @@
 
 #include "impl/sim/bugs.h"
 #include "tools/diff.h"
+#include "tools/embedded.h"
 #include "tools/tool.h"
 
 #define PROGRAMS_DEFAULT 10000
@@ -58,16 +59,20 @@ static const struct option_spec diff_options[] = {
 	[DIFF_BUG] = {"bug", 0, "NAME",
 		"Switches a defect on in the other process (--target inproc, bugs build)."},
 	[DIFF_PROGRAMS] = {"programs", 'n', "N",
-		"Generated programs (default 10000, none when others are named)."},
+		"Generated programs to compare (default 10000, none when others are named)."},
 	[DIFF_SEED] = {"seed", 's', "N", "The sequence of generated programs (default 1)."},
 	[DIFF_FIRST] = {"first", 0, "N", "Number of the first one in its sequence (default 0)."},
 	[DIFF_ONLY] = {"only", 0, "N", "Just program N of the seed."},
 	[DIFF_CALLS] = {"calls", 'c', "N", "Calls in a generated program at most (default 40)."},
-	[DIFF_SECONDS] = {"seconds", 0, "N", "Ends after that many seconds of comparing."},
+	[DIFF_SECONDS] = {"seconds", 0, "N",
+		"Ends after that many seconds of comparing; a machine that owes answers then gets\n"
+		"10 more at most."},
 	[DIFF_STANDARD] = {"standard", 0, NULL,
 		"Generates standard programs (open, IOAS_ALLOC, 4 maps, 4 unmaps, close)\n"
 		"instead of the honest mix."},
-	[DIFF_CORPUS] = {"corpus", 0, NULL, "Compares corpus/seeds and corpus/regress."},
+	[DIFF_CORPUS] = {"corpus", 0, NULL,
+		"Compares corpus/seeds and corpus/regress; without a source tree the latter,\n"
+		"which is compiled in."},
 	[DIFF_SUITE] = {"suite", 0, NULL, "Compares the programs of the conformance suite."},
 	[DIFF_ERRNOS] = {"errnos", 0, "FILE",
 		"The errnos that the specification lists (default conformance/errnos)."},
@@ -90,18 +95,40 @@ struct request {
 	const char *image, *differences, *hazards, *errnos;
 	char *built; /* folder of the kernel that ci/live-kernel gave */
 	uint16_t kernel;
-	bool counted, only, local;
+	bool counted, local;
 };
 
 /* -- options -- */
+
+/* Programs that are compiled in, below a folder of the tree. */
+static size_t add_embedded(struct request *request, const char *folder)
+{
+	struct file_list *files = &request->diff.files;
+	size_t length = strlen(folder), before = files->count;
+
+	for (size_t i = 0; i < embedded_count; i++) {
+		const char *path = embedded_files[i].path, *end = strrchr(path, '.');
+
+		if (strncmp(path, folder, length) != 0 || path[length] != '/' || !end ||
+			strcmp(end, ".prog") != 0)
+			continue;
+		files->paths = tool_grow(files->paths, files->count + 1, sizeof(*files->paths));
+		files->paths[files->count++] = tool_copy(path);
+	}
+	return files->count - before;
+}
 
 static bool add_files(struct request *request, const char *folder, const char *inner)
 {
 	char *tree = files_tree(folder), path[4200];
 
 	if (!tree) {
-		tool_error("diff: expected a folder %s here or above the binary", folder);
-		return false;
+		snprintf(path, sizeof(path), "%s%s", folder, inner);
+		if (!add_embedded(request, path))
+			tool_error("diff: no folder %s here or above the binary, and it is not "
+				   "compiled in: left out",
+				path);
+		return true;
 	}
 	snprintf(path, sizeof(path), "%s%s", tree, inner);
 	free(tree);
@@ -143,7 +170,7 @@ static bool read_number(struct request *request, int option, const char *value)
 	case DIFF_SEED: return tool_number("seed", value, 0, UINT64_MAX, &diff->gen.seed);
 	case DIFF_FIRST: return tool_number("first", value, 0, UINT64_C(1) << 60, &diff->gen.first);
 	case DIFF_ONLY:
-		request->counted = request->only = true;
+		request->counted = diff->only = true;
 		diff->programs = 1;
 		return tool_number("only", value, 0, UINT64_C(1) << 60, &diff->gen.first);
 	case DIFF_CALLS:
@@ -212,6 +239,10 @@ static bool is_consistent(struct request *request)
 			   "--agent or --target inproc");
 		return false;
 	}
+	if (diff->least && diff->standard) {
+		tool_error("diff: --require-errnos goes with the honest mix, not with --standard");
+		return false;
+	}
 	if (!request->counted && !diff->seconds)
 		diff->programs = diff->files.count ? 0 : PROGRAMS_DEFAULT;
 	if (!request->counted && diff->seconds)
@@ -220,6 +251,19 @@ static bool is_consistent(struct request *request)
 }
 
 /* -- set-up -- */
+
+/* A table that lists nothing would be a requirement that anything meets. */
+static bool can_require(const struct diff *diff)
+{
+	bool possible = !diff->least;
+
+	for (size_t i = 0; !possible && i < diff->errnos.count; i++)
+		possible = !diff->errnos.listed[i].absent;
+	if (!possible)
+		tool_error("diff: --require-errnos: expected a table that lists errnos "
+			   "(--errnos, default conformance/errnos)");
+	return possible;
+}
 
 static bool read_rules(struct request *request)
 {
@@ -246,7 +290,7 @@ static bool read_rules(struct request *request)
 			       read;
 	}
 	free(tree);
-	return read;
+	return read && can_require(diff);
 }
 
 /* The folder that `ci/live-kernel build SERIES` prints. */
@@ -333,7 +377,12 @@ static int compare(struct request *request)
 	if (code == TOOL_OK) {
 		bool whole = diff_run(diff);
 
-		code = diff_summary(diff, agent_interrupted());
+		/* The message that names the file is all there is to say. */
+		if (diff->unreadable && !diff->compared && !diff->found_count &&
+			!agent_interrupted())
+			code = TOOL_BROKEN;
+		else
+			code = diff_summary(diff, agent_interrupted());
 		if (!whole && !agent_interrupted())
 			code = TOOL_BROKEN;
 	}
@@ -378,7 +427,7 @@ static int run(const struct command *command, int argc, char **argv)
 	options_init(&options, command, argc, argv);
 	for (int option; (option = options_next(&options, &value)) != OPTIONS_END;) {
 		if (option == OPTIONS_HELP)
-			return tool_exit(TOOL_OK);
+			return TOOL_OK;
 		if (!read_option(&request, option, value))
 			return TOOL_BROKEN;
 	}
@@ -386,7 +435,7 @@ static int run(const struct command *command, int argc, char **argv)
 		read_rules(&request))
 		code = compare(&request);
 	clean_up(&request);
-	return tool_exit(code);
+	return code;
 }
 
 const struct command command_diff = {
@@ -418,7 +467,9 @@ const struct command command_diff = {
 		       "1   differences; or explained ones in 0.1 % of the programs or more (of "
 		       "10,000 at least); or\n"
 		       "    an errno that was reached too seldom\n"
-		       "2   wrong usage, broken input, a machine that cannot be started\n"
+		       "2   wrong usage, input that cannot be read, a machine that cannot be "
+		       "started, rules that leave\n"
+		       "    nothing to compare\n"
 		       "77  the machine has no /dev/iommu\n"
 		       "130 interrupted; what was found is kept",
 	.examples = "iommuzz diff --kernel 7.3 --programs 1000000 --seed 7\n"

@@ -64,7 +64,9 @@ struct diff_machine {
 	struct vm vm;
 	struct agent_command agent;
 	pid_t pid;
-	int channel; /* -1: not running */
+	int channel;	/* -1: not running */
+	bool silent;	/* it did not answer in time */
+	bool abandoned; /* nobody listens to it any more */
 	unsigned starts;
 	struct agent_hello hello;
 };
@@ -75,10 +77,11 @@ struct diff {
 	struct diff_machine machine;
 	uint16_t kernel; /* profile */
 	/* programs */
-	struct gen gen; /* seed and options of generated ones */
-	uint64_t programs;
-	uint64_t seconds; /* 0: no limit */
+	struct gen gen;	   /* seed and options of generated ones */
+	uint64_t programs; /* generated ones to compare */
+	uint64_t seconds;  /* 0: no limit */
 	bool standard, minimise;
+	bool only; /* program gen.first and no other */
 	struct file_list files;
 	/* rules */
 	struct rules differences, hazards;
@@ -90,18 +93,29 @@ struct diff {
 	size_t next_file;
 	uint64_t next_number, from_files;
 	uint64_t compared, explained, started, busy; /* busy: microseconds of comparing */
-	uint32_t machine_deaths;
+	uint64_t accepted;   /* generated programs that were, or may still be, compared */
+	uint64_t barren;     /* generated programs in a row that could not be */
+	uint64_t unanswered; /* programs on their way when the time was over */
+	uint32_t machine_deaths, unreadable, lost_folders;
+	bool recovering; /* --seconds do not end what names a program that killed a machine */
+	bool late;	 /* the machine was given up because the time was over */
 	struct diff_tally skipped, not_run, explanations;
 	struct diff_found *found;
 	size_t found_count;
 	struct exec *exec; /* the implementation */
 };
 
+/* Generated programs in a row that rules or targets refuse, before a run gives up. */
+#define DIFF_BARREN_MAX 100000u
+
 /*
- * diff_source.c. The next program into an initialised one; its origin as one line. False at the
- * end. Programs that cannot be compared, and hazards, are counted and left out.
+ * diff_source.c. The next program into an initialised one; its origin as one line; whether it was
+ * generated. False at the end: `programs` are accepted, the time is over, or too many in a row were
+ * refused. Programs that cannot be compared, and hazards, are counted and left out.
  */
-bool diff_next(struct diff *diff, struct prog *prog, char *origin, size_t size);
+bool diff_next(struct diff *diff, struct prog *prog, char *origin, size_t size, bool *generated);
+/* A generated program that was accepted could not be compared after all. */
+void diff_give_back(struct diff *diff);
 /* Program `number` of the seed, as diff_next gives it. */
 void diff_generate(const struct diff *diff, uint64_t number, struct prog *prog);
 
@@ -136,10 +150,34 @@ void diff_machine_died(struct diff *diff, const struct prog *prog, const char *o
 /* Asks the machine for one program, run behind others (NULL: alone). False: it was lost. */
 bool diff_ask(struct diff *diff, const struct prog *prog, const struct diff_encoded *before,
 	struct diff_answer *answer);
-/* Sends programs [0, count), encoded one behind the other with their lengths before them. */
+/*
+ * diff_talk.c. Sends programs [0, count), encoded one behind the other with their lengths before
+ * them. False when the machine was lost, or did not read (machine.silent).
+ */
 bool diff_send(struct diff *diff, uint32_t type, uint32_t count, const void *bytes, size_t size);
-/* The answer, or NULL when the machine was lost. *size: bytes of it. */
+/*
+ * The answer, or NULL when the machine was lost: gone, or 30 s without a sign of progress
+ * (machine.silent), or the time was over and it did not answer (late).
+ */
 void *diff_receive(struct diff *diff, uint32_t type, size_t *size);
+/* Whether --seconds are over. */
+bool diff_time_up(const struct diff *diff);
+
+/* diff_lost.c. A fresh machine in place of a dead one; false after a message. */
+bool diff_restart(struct diff *diff);
+/* A program that was sent; what it points to is the caller's. */
+struct diff_sent {
+	const uint8_t *bytes; /* binary form */
+	uint32_t size;
+	const char *origin;
+	bool left_out;
+};
+/*
+ * Records and writes programs that a machine did not live through together. look: tries them once
+ * more on the machine that runs, and looks for the fewest that kill it.
+ */
+void diff_lost(
+	struct diff *diff, struct diff_sent *list, uint32_t count, const char *why, bool look);
 
 /* diff_run.c. Compares everything. False: interrupted, or broken (after a message). */
 bool diff_run(struct diff *diff);

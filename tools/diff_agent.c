@@ -34,6 +34,7 @@ struct board {
 };
 
 struct work {
+	int out; /* where the judge listens */
 	const struct target_class *target;
 	uint16_t bug, kernel;
 	unsigned call_seconds;
@@ -44,6 +45,7 @@ struct work {
 	size_t board_size;
 	uint8_t *trace; /* shared room for one trace, NULL: digests are enough */
 	size_t trace_room;
+	uint64_t told;		/* when the judge last heard of progress */
 	struct kernel_log *log; /* NULL: no kernel is under test, or its log is closed to us */
 	char title[DIFF_REASON_SIZE], text[4096];
 };
@@ -143,8 +145,19 @@ static void put_down(pid_t pid)
 		sleep_until_child();
 }
 
+/* A judge takes long silence for death, so progress is told of, once a second at most. */
+static void tell_progress(struct work *work)
+{
+	uint32_t at = work->board->at;
+
+	if (tool_clock() - work->told < UINT64_C(1000000))
+		return;
+	work->told = tool_clock();
+	agent_send(work->out, AGENT_BEGIN, &at, sizeof(at));
+}
+
 /* Waits for the child. False: a call hangs; the child was killed. */
-static bool watch(const struct work *work, pid_t pid, int *status)
+static bool watch(struct work *work, pid_t pid, int *status)
 {
 	uint64_t patience = 2 * UINT64_C(1000000) * work->call_seconds, since = tool_clock();
 	uint64_t begin = since;
@@ -156,6 +169,7 @@ static bool watch(const struct work *work, pid_t pid, int *status)
 			at = work->board->at;
 			call = work->board->progress.call;
 			since = tool_clock();
+			tell_progress(work);
 		}
 		if (!work->board->progress.hung && tool_clock() - since <= patience &&
 			tool_clock() - begin <= LIVE_SECONDS * UINT64_C(1000000))
@@ -207,6 +221,7 @@ static bool run_range(struct work *work, uint32_t from, uint32_t to)
 		if (pid < 0)
 			return false;
 		bool answered = watch(work, pid, &status);
+		tell_progress(work);
 		if (work->board->at < to)
 			record_end(work, !answered, status);
 	}
@@ -323,6 +338,7 @@ static bool run_all(struct work *work)
 	bool done;
 
 	block_child_signal(&old);
+	work->told = tool_clock();
 	has_report(work); /* what came before is not ours */
 	done = run_range(work, 0, work->count);
 	if (done && has_report(work)) {
@@ -338,7 +354,7 @@ static bool run_all(struct work *work)
 bool agent_answer_batch(
 	int out, const struct target_class *target, uint16_t bug, const void *body, size_t length)
 {
-	struct work work = {.target = target, .bug = bug, .log = log_of(target)};
+	struct work work = {.out = out, .target = target, .bug = bug, .log = log_of(target)};
 	bool done = open_work(&work, body, length) && run_all(&work);
 
 	if (done) {
@@ -363,7 +379,7 @@ bool agent_answer_batch(
 bool agent_answer_program(
 	int out, const struct target_class *target, uint16_t bug, const void *body, size_t length)
 {
-	struct work work = {.target = target, .bug = bug, .log = log_of(target)};
+	struct work work = {.out = out, .target = target, .bug = bug, .log = log_of(target)};
 	bool done = open_work(&work, body, length) && work.count;
 
 	work.trace_room = AGENT_MESSAGE_MAX - sizeof(struct agent_trace);

@@ -47,6 +47,7 @@ bool diff_machine_start(struct diff_machine *machine, char *reason, size_t size)
 	bool started;
 
 	machine->channel = -1;
+	machine->silent = machine->abandoned = false;
 	machine->starts++;
 	switch (machine->kind) {
 	case DIFF_VM:
@@ -80,6 +81,9 @@ void diff_machine_stop(struct diff_machine *machine)
 	if (machine->channel < 0)
 		return;
 	agent_unwatch(machine->channel);
+	/* What does not read must not be waited for with a farewell. */
+	if (machine->abandoned)
+		shutdown(machine->channel, SHUT_RDWR);
 	if (machine->kind == DIFF_VM) {
 		vm_stop(&machine->vm, NULL, 0);
 	} else if (machine->kind == DIFF_COMMAND) {

@@ -70,8 +70,10 @@ static void print_found(const struct diff *diff)
 		const struct diff_found *found = &diff->found[i];
 
 		printf("  %10" PRIu64 "  %s\n", found->count, found->key);
-		if (found->path)
+		if (found->path && found->calls)
 			printf("              %s (%u calls)\n", found->path, found->calls);
+		else if (found->path)
+			printf("              %s\n", found->path);
 		if (*found->origin)
 			printf("              first: %s\n", found->origin);
 	}
@@ -88,6 +90,20 @@ static void tell_stale(const struct diff *diff)
 		if (!rule->seen && diff->kernel >= rule->first && diff->kernel <= rule->last)
 			printf("stale: the explained difference '%s' did not occur\n", rule->name);
 	}
+}
+
+/* What was asked for and not compared. */
+static void tell_incomplete(const struct diff *diff)
+{
+	if (diff->unanswered)
+		printf("not compared: %" PRIu64 " programs that had no answer when the time was "
+		       "over\n",
+			diff->unanswered);
+	if (diff->barren >= DIFF_BARREN_MAX)
+		printf("given up: %" PRIu64 " generated programs in a row could not be compared\n",
+			diff->barren);
+	if (diff->unreadable)
+		printf("incomplete: %u files cannot be read\n", diff->unreadable);
 }
 
 static void json_tally(const char *name, const struct diff_tally *tally, FILE *out)
@@ -181,6 +197,7 @@ int diff_summary(struct diff *diff, bool interrupted)
 	if (diff->machine_deaths)
 		printf("the machine died %u times\n", diff->machine_deaths);
 	tell_stale(diff);
+	tell_incomplete(diff);
 	if (diff->compared >= EXPLAINED_FROM &&
 		diff->explained * EXPLAINED_LIMIT >= diff->compared) {
 		printf("explained differences cover too much: %" PRIu64 " of %" PRIu64
@@ -201,5 +218,7 @@ int diff_summary(struct diff *diff, bool interrupted)
 		tool_error("diff: no program was compared");
 		return TOOL_BROKEN;
 	}
-	return diff->found_count || covered || few ? TOOL_FAILED : TOOL_OK;
+	if (diff->found_count || covered || few)
+		return TOOL_FAILED;
+	return diff->unreadable || diff->barren >= DIFF_BARREN_MAX ? TOOL_BROKEN : TOOL_OK;
 }

@@ -11,18 +11,17 @@
 #include "tools/diff.h"
 #include "tools/tool.h"
 
-#define IN_FLIGHT	3u
-#define BATCH_PROGRAMS	1024u
-#define BATCH_MIXED	256u /* of programs that take an emulated machine milliseconds each */
-#define BATCH_BYTES	(128u << 10)
-#define MACHINE_SECONDS 120u /* of silence */
-#define STARTS_MAX	20u
+#define IN_FLIGHT      3u
+#define BATCH_PROGRAMS 1024u
+#define BATCH_MIXED    256u /* of programs that take an emulated machine milliseconds each */
+#define BATCH_BYTES    (128u << 10)
 
 struct item {
 	char *origin;
 	uint64_t digest;
 	uint32_t at, size; /* in the batch's bytes */
 	bool ran;	   /* in-process */
+	bool generated;
 };
 
 struct batch {
@@ -45,35 +44,6 @@ struct pipeline {
 	} *suspects;
 	size_t suspect_count;
 };
-
-/* -- messages -- */
-
-bool diff_send(struct diff *diff, uint32_t type, uint32_t count, const void *bytes, size_t size)
-{
-	struct agent_batch head = {.count = count, .kernel = diff->kernel};
-
-	return diff->machine.channel >= 0 &&
-	       agent_send2(diff->machine.channel, type, &head, sizeof(head), bytes, size);
-}
-
-void *diff_receive(struct diff *diff, uint32_t type, size_t *size)
-{
-	struct agent_header header;
-	void *body;
-
-	while (diff->machine.channel >= 0 &&
-		agent_receive(diff->machine.channel, MACHINE_SECONDS, &header, &body, NULL)) {
-		*size = header.length;
-		if (header.type == type)
-			return body;
-		if (header.type == AGENT_LOG)
-			tool_error("%s", (const char *)body);
-		free(body);
-		if (header.type != AGENT_LOG)
-			break;
-	}
-	return NULL;
-}
 
 /* -- batches -- */
 
@@ -105,16 +75,28 @@ static void fill(struct pipeline *pipeline, struct batch *batch)
 {
 	struct diff *diff = pipeline->diff;
 	char origin[4200];
+	bool generated;
 
 	clear_batch(batch);
 	while (batch->count < (diff->standard ? BATCH_PROGRAMS : BATCH_MIXED) &&
 		batch->used < BATCH_BYTES) {
-		if (!diff_next(diff, &pipeline->prog, origin, sizeof(origin))) {
+		if (!diff_next(diff, &pipeline->prog, origin, sizeof(origin), &generated)) {
 			pipeline->ended = true;
 			break;
 		}
-		batch->items[batch->count] = (struct item){.origin = tool_copy(origin)};
+		batch->items[batch->count] =
+			(struct item){.origin = tool_copy(origin), .generated = generated};
 		append(batch, &pipeline->prog);
+	}
+}
+
+/* Another one is generated in its place. */
+static void not_run(struct pipeline *pipeline, const struct item *item, const char *reason)
+{
+	diff_tally_add(&pipeline->diff->not_run, reason, 1);
+	if (item->generated) {
+		diff_give_back(pipeline->diff);
+		pipeline->ended = false;
 	}
 }
 
@@ -130,7 +112,7 @@ static void run_here(struct pipeline *pipeline, struct batch *batch)
 		prog_decode(&pipeline->prog, batch->bytes + item->at, item->size);
 		item->ran = exec_run(diff->exec, &pipeline->prog, &reason);
 		if (!item->ran) {
-			diff_tally_add(&diff->not_run, reason, 1);
+			not_run(pipeline, item, reason);
 			continue;
 		}
 		item->digest = trace_stream_digest(exec_trace(diff->exec));
@@ -169,6 +151,13 @@ static void add_suspect(
 	memcpy(suspect->bytes, batch->bytes, item->at + item->size);
 }
 
+static void count_compared(struct diff *diff, const struct item *item)
+{
+	diff->compared++;
+	diff->from_files += !item->generated;
+	diff->barren = 0;
+}
+
 static void take_digest(struct pipeline *pipeline, const struct batch *batch,
 	const struct item *item, const struct agent_digest *digest, const char *reason)
 {
@@ -180,10 +169,10 @@ static void take_digest(struct pipeline *pipeline, const struct batch *batch,
 		char text[DIFF_REASON_SIZE + 16];
 
 		snprintf(text, sizeof(text), "%s (machine)", reason);
-		diff_tally_add(&diff->not_run, text, 1);
+		not_run(pipeline, item, text);
 		return;
 	}
-	diff->compared++;
+	count_compared(diff, item);
 	if (digest->outcome != AGENT_RAN || digest->digest != item->digest)
 		add_suspect(pipeline, batch, item);
 }
@@ -228,23 +217,6 @@ static bool receive_next(struct pipeline *pipeline)
 
 /* -- when the machine dies -- */
 
-static bool restart(struct diff *diff)
-{
-	char reason[400] = "";
-
-	diff_machine_stop(&diff->machine);
-	if (agent_interrupted())
-		return false;
-	if (diff->machine.starts >= STARTS_MAX) {
-		tool_error("diff: the machine died %u times; no more", diff->machine_deaths);
-		return false;
-	}
-	if (diff_machine_start(&diff->machine, reason, sizeof(reason)))
-		return true;
-	tool_error("diff: the machine cannot be started again: %s", reason);
-	return false;
-}
-
 /* One program of a lost batch, alone; true: the machine lived through it. */
 static bool run_alone(struct pipeline *pipeline, struct batch *batch, struct item *item)
 {
@@ -268,64 +240,168 @@ static bool run_alone(struct pipeline *pipeline, struct batch *batch, struct ite
 	return lived;
 }
 
-/* All batches that were on their way, program by program, until the machine dies again. */
-static bool recover(struct pipeline *pipeline)
+/* The programs of all batches on their way, from one of the first batch on; to be freed. */
+static struct diff_sent *list_flying(
+	const struct pipeline *pipeline, uint32_t from, uint32_t *count)
+{
+	struct diff_sent *list = NULL;
+
+	*count = 0;
+	for (uint32_t f = 0; f < pipeline->flying; f++) {
+		const struct batch *batch = &pipeline->batches[(pipeline->first + f) % IN_FLIGHT];
+
+		list = tool_grow(list, *count + batch->count, sizeof(*list));
+		for (uint32_t i = f ? 0 : from; i < batch->count; i++)
+			list[(*count)++] = (struct diff_sent){batch->bytes + batch->items[i].at,
+				batch->items[i].size, batch->items[i].origin, false};
+	}
+	return list;
+}
+
+static void land(struct pipeline *pipeline)
+{
+	pipeline->first = (pipeline->first + pipeline->flying) % IN_FLIGHT;
+	pipeline->flying = 0;
+}
+
+static const char *how_lost(const struct diff *diff, char *text, size_t size)
+{
+	snprintf(text, size, "%s",
+		diff->machine.silent ? "the machine fell silent" : "the machine died");
+	return text;
+}
+
+/* What is left has no machine, or no time. */
+static void write_flying(struct pipeline *pipeline, uint32_t from, const char *why)
+{
+	uint32_t count;
+	struct diff_sent *list = list_flying(pipeline, from, &count);
+
+	diff_lost(pipeline->diff, list, count, why, false);
+	free(list);
+	land(pipeline);
+}
+
+/* Batches on their way, program by program; which kill the machine alone. False: no machine. */
+static bool replay(struct pipeline *pipeline, const char *why, uint32_t *deaths)
 {
 	struct diff *diff = pipeline->diff;
-	uint32_t deaths = 0;
 
-	if (agent_interrupted())
-		return false;
-	diff->machine_deaths++;
-	if (!restart(diff))
-		return false;
 	for (; pipeline->flying; pipeline->flying--) {
 		struct batch *batch = &pipeline->batches[pipeline->first];
 
 		for (uint32_t i = 0; i < batch->count; i++) {
 			struct item *item = &batch->items[i];
 
+			if (diff_time_up(diff)) {
+				write_flying(pipeline, i, why);
+				++*deaths;
+				return true;
+			}
 			if (run_alone(pipeline, batch, item))
 				continue;
 			if (agent_interrupted())
 				return false;
-			deaths++;
+			++*deaths;
+			diff->machine_deaths++;
 			prog_decode(&pipeline->prog, batch->bytes + item->at, item->size);
-			diff->compared++;
+			count_compared(diff, item);
 			diff_machine_died(diff, &pipeline->prog, item->origin);
-			if (!restart(diff))
+			if (!diff_restart(diff)) {
+				write_flying(pipeline, i + 1, why);
 				return false;
+			}
 		}
 		pipeline->first = (pipeline->first + 1) % IN_FLIGHT;
 	}
-	if (!deaths)
-		diff_machine_died(diff, NULL, "several programs together");
 	return true;
 }
 
+/* After a death: a new machine, and whatever was on its way is compared or written. */
+static bool recover(struct pipeline *pipeline)
+{
+	struct diff *diff = pipeline->diff;
+	uint32_t deaths = 0, count;
+	char why[80];
+
+	if (agent_interrupted())
+		return false;
+	diff->machine_deaths++;
+	how_lost(diff, why, sizeof(why));
+	if (!diff_restart(diff)) {
+		write_flying(pipeline, 0, why);
+		return false;
+	}
+	struct diff_sent *list = list_flying(pipeline, 0, &count);
+	diff->recovering = true;
+	bool alive = replay(pipeline, why, &deaths);
+	if (alive && !deaths)
+		diff_lost(diff, list, count, why, true);
+	diff->recovering = false;
+	free(list);
+	return alive && diff->machine.channel >= 0;
+}
+
+/* The time is over and the machine owes answers. What it has shown to differ is still judged. */
+static bool give_up(struct pipeline *pipeline)
+{
+	struct diff *diff = pipeline->diff;
+	uint32_t count;
+
+	free(list_flying(pipeline, 0, &count));
+	diff->unanswered += count;
+	if (diff->machine.silent)
+		write_flying(pipeline, 0, "the machine was silent when the time was over");
+	land(pipeline);
+	pipeline->ended = true;
+	return !pipeline->suspect_count || diff_restart(diff);
+}
+
 /* -- the run -- */
+
+/* Suspects that no machine is left for. */
+static void write_suspects(struct pipeline *pipeline, size_t from)
+{
+	size_t count = pipeline->suspect_count - from;
+	struct diff_sent *list = tool_grow(NULL, count, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++) {
+		const struct suspect *suspect = &pipeline->suspects[from + i];
+
+		list[i] = (struct diff_sent){
+			suspect->bytes + suspect->at, suspect->size, suspect->origin, false};
+	}
+	diff_lost(pipeline->diff, list, (uint32_t)count, "no machine to judge what differs", false);
+	free(list);
+}
+
+static bool judge(struct pipeline *pipeline, const struct suspect *suspect)
+{
+	const struct diff_encoded before = {
+		suspect->bytes, suspect->at - sizeof(uint32_t), suspect->before};
+
+	prog_decode(&pipeline->prog, suspect->bytes + suspect->at, suspect->size);
+	if (diff_judge(pipeline->diff, &pipeline->prog, suspect->origin, &before))
+		return true;
+	if (agent_interrupted())
+		return false;
+	/* What killed the machine is no suspect any more. */
+	diff_machine_died(pipeline->diff, &pipeline->prog, suspect->origin);
+	return recover(pipeline);
+}
 
 static bool judge_suspects(struct pipeline *pipeline)
 {
 	bool alive = true;
 
+	for (size_t i = 0; alive && i < pipeline->suspect_count; i++) {
+		alive = judge(pipeline, &pipeline->suspects[i]);
+		if (!alive && !agent_interrupted())
+			write_suspects(pipeline, i + 1);
+	}
 	for (size_t i = 0; i < pipeline->suspect_count; i++) {
-		struct suspect *suspect = &pipeline->suspects[i];
-
-		struct diff_encoded before = {
-			suspect->bytes, suspect->at - sizeof(uint32_t), suspect->before};
-
-		prog_decode(&pipeline->prog, suspect->bytes + suspect->at, suspect->size);
-		while (alive &&
-			!diff_judge(pipeline->diff, &pipeline->prog, suspect->origin, &before)) {
-			alive = recover(pipeline);
-			if (alive) { /* what killed the machine is no suspect any more */
-				diff_machine_died(pipeline->diff, &pipeline->prog, suspect->origin);
-				break;
-			}
-		}
-		free(suspect->origin);
-		free(suspect->bytes);
+		free(pipeline->suspects[i].origin);
+		free(pipeline->suspects[i].bytes);
 	}
 	pipeline->suspect_count = 0;
 	return alive;
@@ -342,7 +418,9 @@ static bool turn(struct pipeline *pipeline)
 	if (alive && pipeline->flying)
 		alive = receive_next(pipeline);
 	pipeline->diff->busy += tool_clock() - begin;
-	if (!alive)
+	if (!alive && pipeline->diff->late)
+		alive = give_up(pipeline);
+	else if (!alive)
 		alive = recover(pipeline);
 	if (alive && !pipeline->flying && pipeline->suspect_count)
 		alive = judge_suspects(pipeline);

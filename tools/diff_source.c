@@ -3,11 +3,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fuzz/prog/live.h"
 #include "fuzz/prog/scene.h"
 #include "fuzz/prog/text.h"
 #include "tools/diff.h"
+#include "tools/embedded.h"
 #include "tools/tool.h"
 
 #define PAGE UINT64_C(4096)
@@ -79,6 +81,20 @@ void diff_generate(const struct diff *diff, uint64_t number, struct prog *prog)
 		gen_program(&diff->gen, number, prog);
 }
 
+/* Of a tree that is not here, the programs are compiled in. */
+static bool load(const char *path, struct prog_text *text)
+{
+	const struct embedded_file *file = access(path, F_OK) ? embedded_find(path) : NULL;
+	struct parse_error error;
+
+	if (!file)
+		return files_load_to_run(path, false, text);
+	if (prog_parse(text, (const char *)file->bytes, (size_t)(file->end - file->bytes), &error))
+		return true;
+	tool_error("%s:%u:%u: %s", path, error.line, error.column, error.message);
+	return false;
+}
+
 static bool next_file(struct diff *diff, struct prog *prog, char *origin, size_t size)
 {
 	while (diff->next_file < diff->files.count) {
@@ -87,11 +103,12 @@ static bool next_file(struct diff *diff, struct prog *prog, char *origin, size_t
 		bool loaded;
 
 		prog_text_init(&text);
-		loaded = files_load_to_run(path, false, &text) && prog_copy(prog, &text.prog);
+		loaded = load(path, &text) && prog_copy(prog, &text.prog);
 		uint32_t needs = loaded ? text.header.needs : 0;
 		prog_text_free(&text);
 		if (!loaded) {
 			diff_tally_add(&diff->not_run, "cannot be read", 1);
+			diff->unreadable++;
 			continue;
 		}
 		snprintf(origin, size, "%s", path);
@@ -102,11 +119,6 @@ static bool next_file(struct diff *diff, struct prog *prog, char *origin, size_t
 			return true;
 	}
 	return false;
-}
-
-static bool is_time_up(const struct diff *diff)
-{
-	return diff->seconds && tool_clock() - diff->started >= diff->seconds * UINT64_C(1000000);
 }
 
 /* Whether the program may be sent; otherwise it is counted under the reason. */
@@ -127,22 +139,36 @@ static bool may_run(struct diff *diff, const struct prog *prog)
 	return !hazard;
 }
 
-bool diff_next(struct diff *diff, struct prog *prog, char *origin, size_t size)
+static bool wants_more(const struct diff *diff)
 {
-	while (!is_time_up(diff)) {
-		if (next_file(diff, prog, origin, size)) {
-			diff->from_files++;
-		} else if (diff->next_number < diff->gen.first + diff->programs) {
+	return diff->accepted < diff->programs && diff->barren < DIFF_BARREN_MAX &&
+	       (!diff->only || diff->next_number == diff->gen.first);
+}
+
+bool diff_next(struct diff *diff, struct prog *prog, char *origin, size_t size, bool *generated)
+{
+	while (!diff_time_up(diff) && !agent_interrupted()) {
+		*generated = !next_file(diff, prog, origin, size);
+		if (*generated && !wants_more(diff))
+			return false;
+		if (*generated) {
 			uint64_t number = diff->next_number++;
 
 			diff_generate(diff, number, prog);
 			snprintf(origin, size, "--seed %" PRIu64 " --only %" PRIu64 "%s",
 				diff->gen.seed, number, diff->standard ? " --standard" : "");
-		} else {
-			return false;
 		}
-		if (may_run(diff, prog))
+		if (may_run(diff, prog)) {
+			diff->accepted += *generated;
 			return true;
+		}
+		diff->barren += *generated;
 	}
 	return false;
+}
+
+void diff_give_back(struct diff *diff)
+{
+	diff->accepted--;
+	diff->barren++;
 }
