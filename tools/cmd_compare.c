@@ -10,9 +10,12 @@ static int compare_files(const char *const paths[2])
 	struct compare_results results[2] = {{0}};
 	int code = TOOL_BROKEN;
 
-	if (compare_load(paths[0], &results[0]) && compare_load(paths[1], &results[1]))
-		code = tool_exit(
-			compare_print(&results[0], &results[1], stdout) ? TOOL_FAILED : TOOL_OK);
+	if (compare_load(paths[0], &results[0]) && compare_load(paths[1], &results[1])) {
+		code = compare_print(&results[0], &results[1], stdout) ? TOOL_FAILED : TOOL_OK;
+		/* What a run did not reach may have failed. */
+		if (results[1].interrupted)
+			code = TOOL_BROKEN;
+	}
 	compare_free(&results[0]);
 	compare_free(&results[1]);
 	return code;
@@ -61,7 +64,8 @@ const struct command command_compare = {
 	.options = compare_options,
 	.exit_status = "0    no new failure\n"
 		       "1    a new failure\n"
-		       "2    wrong usage, or a file that cannot be read or holds no results",
+		       "2    wrong usage, a file that cannot be read or holds no results, or NEW "
+		       "was interrupted",
 	.examples = "iommuzz check --target live --json new.json\n"
 		    "iommuzz compare old.json new.json",
 	.run = run,

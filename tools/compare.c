@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cJSON.h>
 
@@ -31,12 +32,19 @@ static void name_place(const char *path, const char *source, const char *end)
 	tool_error("%s:%u:%u: expected JSON as iommuzz check --json writes it", path, line, column);
 }
 
-static cJSON *parse(const char *path)
+cJSON *compare_parse(const char *path)
 {
 	const char *end = NULL;
+	struct stat status;
 	size_t size;
-	char *source = (char *)files_read(path, &size);
 
+	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+		tool_error("%s: is a directory, expected a file of results that iommuzz check "
+			   "--json writes",
+			path);
+		return NULL;
+	}
+	char *source = (char *)files_read(path, &size);
 	if (!source)
 		return NULL;
 	if (!size) {
@@ -93,12 +101,17 @@ static int by_id(const void *a, const void *b)
 	return order ? order : x->at < y->at ? -1 : x->at > y->at;
 }
 
+bool compare_is_interrupted(const cJSON *root)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "interrupted"));
+}
+
 bool compare_load(const char *path, struct compare_results *results)
 {
 	const cJSON *tests, *object;
 	size_t room = 0;
 
-	*results = (struct compare_results){.path = path, .root = parse(path)};
+	*results = (struct compare_results){.path = path, .root = compare_parse(path)};
 	if (!results->root)
 		return false;
 	tests = cJSON_GetObjectItemCaseSensitive(results->root, "tests");
@@ -109,6 +122,7 @@ bool compare_load(const char *path, struct compare_results *results)
 		return false;
 	}
 	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(results->root, "machine");
+	results->interrupted = compare_is_interrupted(results->root);
 	results->target = text_of(results->root, "target");
 	results->suite = text_of(results->root, "suite");
 	results->release = text_of(machine, "release");
@@ -277,6 +291,11 @@ size_t compare_print(
 	note_difference("kernel configurations differ", old->config, new->config, "", out);
 	note_difference("suites differ", old->suite, new->suite,
 		": tests may have changed under the same id", out);
+	if (old->interrupted)
+		fprintf(out, "note: %s: interrupted, not all tests ran\n", old->path);
+	if (new->interrupted)
+		fprintf(out, "note: %s: interrupted, so that no new failure means nothing\n",
+			new->path);
 	for (unsigned change = 0; change < CHANGE_NONE; change++)
 		walk(old, new, (enum change)change, counts, out);
 	for (unsigned change = 0; change < CHANGE_NONE; change++)

@@ -23,8 +23,14 @@ struct compare_results {
 	const char *target, *release, *config, *suite;
 	struct compare_test *tests; /* by id, then place */
 	size_t count;
+	bool interrupted; /* not all tests ran */
 	struct cJSON *root;
 };
+
+/* The JSON of a file, to be deleted; NULL after an error that names file, line and column. */
+struct cJSON *compare_parse(const char *path);
+/* Whether results are those of a run that was interrupted. */
+bool compare_is_interrupted(const struct cJSON *root);
 
 /* False after an error that names file and place; results can be freed all the same. */
 bool compare_load(const char *path, struct compare_results *results);

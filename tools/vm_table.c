@@ -7,7 +7,7 @@
 
 #include <cJSON.h>
 
-#include "tools/files.h"
+#include "tools/compare.h"
 #include "tools/tool.h"
 
 #define COLUMNS_MAX 32
@@ -15,6 +15,7 @@
 
 /* One file of results. */
 struct column {
+	const char *path;
 	cJSON *results;
 	const cJSON **cells; /* per row: the test, or NULL */
 	char name[48];
@@ -59,13 +60,10 @@ static void name_column(struct column *column, const char *path)
 
 static bool read_column(struct column *column, const char *path)
 {
-	size_t size;
-	uint8_t *bytes = files_read(path, &size);
-
-	if (!bytes)
+	column->path = path;
+	column->results = compare_parse(path);
+	if (!column->results)
 		return false;
-	column->results = cJSON_Parse((const char *)bytes);
-	free(bytes);
 	if (cJSON_IsArray(cJSON_GetObjectItem(column->results, "tests"))) {
 		name_column(column, path);
 		return true;
@@ -235,6 +233,10 @@ static void print_table(const struct table *table, bool all)
 		       "skipped)\n",
 			plain, skipped);
 	print_totals(table);
+	for (size_t c = 0; c < table->column_count; c++)
+		if (compare_is_interrupted(table->columns[c].results))
+			printf("note: %s: interrupted, not all tests ran\n",
+				table->columns[c].path);
 }
 
 static int exit_code(const struct table *table)
@@ -244,7 +246,7 @@ static int exit_code(const struct table *table)
 	for (size_t c = 0; c < table->column_count; c++) {
 		const uint32_t *counts = table->columns[c].counts;
 
-		if (counts[TEST_BROKEN])
+		if (counts[TEST_BROKEN] || compare_is_interrupted(table->columns[c].results))
 			return TOOL_BROKEN;
 		if (counts[TEST_FAIL] || counts[TEST_KNOWN_PASS])
 			code = TOOL_FAILED;
@@ -273,7 +275,7 @@ int vm_table(const char *const *paths, size_t count, bool all)
 		for (size_t c = 0; c < count; c++)
 			fill_cells(&table, &table.columns[c]);
 		print_table(&table, all);
-		code = tool_exit(exit_code(&table));
+		code = exit_code(&table);
 	}
 	for (size_t c = 0; c < table.column_count; c++) {
 		cJSON_Delete(table.columns[c].results);
