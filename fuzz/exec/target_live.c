@@ -371,6 +371,23 @@ static void live_finish(struct target *target)
 		live_actors_finish(target->actors);
 }
 
+/* What other processes of the program do to the kernel is undone, too. */
+static void note_elsewhere(struct target *target, const struct resolved_call *call)
+{
+	enum call_id row = (enum call_id)(call->row - call_rows);
+
+	if (row == CALL_ID_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT || row == CALL_ID_ioctl)
+		target->process.temp_limit_set = true;
+}
+
+static bool runs_elsewhere(struct target *target, const struct resolved_call *call)
+{
+	bool processes =
+		call->process || target->process.row_traits[call->row - call_rows] & LIVE_PROCESSES;
+
+	return target->acting || (processes && act_now(target));
+}
+
 static void live_call(
 	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
 {
@@ -383,12 +400,12 @@ static void live_call(
 	/* Knobs of the whole kernel: not in processes of a program, which end without a word. */
 	if (call->fail == FAIL_NTH && !live_fault_prepare())
 		target->process.excuse = "no failure could be injected";
-	if (target->acting || ((call->process || target->process.row_traits[call->row - call_rows] &
-							 LIVE_PROCESSES) &&
-				      act_now(target)))
+	if (runs_elsewhere(target, call)) {
 		live_actors_call(target->actors, call, outcome);
-	else
+		note_elsewhere(target, call);
+	} else {
 		live_run(&target->process, call, outcome);
+	}
 	if (progress)
 		progress->call = 0;
 }
