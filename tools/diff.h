@@ -81,7 +81,8 @@ struct diff {
 	uint64_t programs; /* generated ones to compare */
 	uint64_t seconds;  /* 0: no limit */
 	bool standard, minimise;
-	bool only; /* program gen.first and no other */
+	uint16_t call_seconds; /* longest time of one call, at most 10; 0: 10 */
+	bool only;	       /* program gen.first and no other */
 	struct file_list files;
 	/* rules */
 	struct rules differences, hazards;

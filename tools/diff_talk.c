@@ -63,7 +63,8 @@ static bool wait_for(struct diff *diff, short events, const struct patience *pat
 
 bool diff_send(struct diff *diff, uint32_t type, uint32_t count, const void *bytes, size_t size)
 {
-	struct agent_batch head = {.count = count, .kernel = diff->kernel};
+	struct agent_batch head = {
+		.count = count, .kernel = diff->kernel, .call_seconds = diff->call_seconds};
 	struct agent_header header = {type, (uint32_t)(sizeof(head) + size)};
 	struct patience patience = {
 		tool_clock(), tool_clock(), type == AGENT_BATCH && !diff->recovering};
