@@ -132,6 +132,21 @@ says 2 'id.json: tests\[0\].id: expected' 'compare: a test without id' "$iommuzz
 awk 'BEGIN { for (i = 0; i < 3000; i++) printf "[" }' >"$work/deep.json"
 says 2 'deep.json:1:[0-9]*: expected JSON' 'compare: deeper than any result' \
 	"$iommuzz" compare "$work/deep.json" $golden/new.json
+sed 's/"interrupted": false/"interrupted": true/' "$work/suite.json" >"$work/interrupted.json"
+exits 2 'compare: a new run that was interrupted proves nothing' "$iommuzz" compare "$work/suite.json" "$work/interrupted.json"
+grep -q '^note: .*interrupted.json: interrupted, ' "$work/out"
+ok $? 'compare: and says so'
+exits 0 'compare: an old one can be compared with' "$iommuzz" compare "$work/interrupted.json" "$work/suite.json"
+grep -q '^note: .*interrupted.json: interrupted, ' "$work/out"
+ok $? 'compare: and is named'
+exits 2 'vm table: interrupted results' "$iommuzz" vm table "$work/interrupted.json"
+grep -q '^note: .*interrupted.json: interrupted, ' "$work/out"
+ok $? 'vm table: are named'
+says 2 'cut.json:[0-9]*:[0-9]*: expected JSON' 'vm table: cut file' "$iommuzz" vm table "$work/cut.json"
+says 2 'expected a file of results' 'compare: folders' "$iommuzz" compare "$work" "$work"
+"$iommuzz" compare $golden/new.json $golden/new.json >/dev/full 2>"$work/err"
+[ $? -eq 2 ] && [ "$(wc -l <"$work/err")" -eq 1 ]
+ok $? 'compare: a full disk is told once'
 awk 'BEGIN { print "{\"tests\": ["; for (i = 0; i < 200000; i++) printf "%s{\"id\": \"t%d\", \"status\": \"pass\"}\n",
 	i ? "," : "", (i * 7919) % 200000; print "]}" }' >"$work/huge.json"
 exits 0 'compare: 200,000 tests' timeout 20 "$iommuzz" compare "$work/huge.json" "$work/huge.json"
