@@ -67,6 +67,7 @@ enum agent_break {
 	AGENT_BREAK_NONE,
 	AGENT_BREAK_DIE,  /* the agent dies of a signal; as init it takes its kernel along */
 	AGENT_BREAK_HANG, /* the agent falls silent */
+	AGENT_BREAK_WARN, /* the kernel's log shows a warning during the test */
 };
 
 /*

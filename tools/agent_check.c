@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "fuzz/exec/kernel_log.h"
 #include "tools/embedded.h"
 #include "tools/machine.h"
 
@@ -82,8 +83,13 @@ static void send_result(
 }
 
 /* As init of a guest the death of this process is the death of its kernel (guest.c). */
-static void break_down(uint16_t how)
+static void break_down(const struct agent_suite *suite, uint16_t how)
 {
+	if (how == AGENT_BREAK_WARN) {
+		if (suite->log)
+			kernel_log_provoke(suite->log);
+		return;
+	}
 	if (how == AGENT_BREAK_DIE)
 		raise(SIGKILL);
 	for (;;)
@@ -109,7 +115,7 @@ static bool run_test(int out, const struct agent_suite *suite, const struct suit
 	if (!agent_send(out, AGENT_BEGIN, &index, sizeof(index)))
 		return false;
 	if (request->break_at == index + 1)
-		break_down(request->break_how);
+		break_down(suite, request->break_how);
 	suite_run_all(&one, config, &pool);
 	if (!answer.came)
 		send_result(&answer, one.tests, &none, "");

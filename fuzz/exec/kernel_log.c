@@ -12,6 +12,7 @@
 
 struct kernel_log {
 	int fd;
+	bool takes_all; /* what processes write, too */
 };
 
 /* Words that begin a report. Those marked so count only at the beginning of a line. */
@@ -213,8 +214,28 @@ void kernel_log_close(struct kernel_log *log)
 	free(log);
 }
 
+void kernel_log_provoke(struct kernel_log *log)
+{
+	static const char *const lines[] = {
+		"<4>------------[ cut here ]------------",
+		"<4>WARNING: CPU: 0 PID: 1 at made/up.c:1 provoked_by_iommuzz+0x0/0x10",
+		"<4>Call Trace:",
+		"<4> <TASK>",
+		"<4> </TASK>",
+		"<4>---[ end trace 0000000000000000 ]---",
+	};
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+	log->takes_all = true;
+	for (size_t i = 0; fd >= 0 && i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (write(fd, lines[i], strlen(lines[i])) < 0)
+			break;
+	if (fd >= 0)
+		close(fd);
+}
+
 /* "6,123,456,-;text\n KEY=value\n" */
-static void take_record(struct kernel_log_reader *reader, char *record)
+static void take_record(struct kernel_log_reader *reader, char *record, bool takes_all)
 {
 	char *text = strchr(record, ';'), *end;
 
@@ -225,7 +246,7 @@ static void take_record(struct kernel_log_reader *reader, char *record)
 	if (end)
 		*end = 0;
 	/* Facility 0 is the kernel; what processes write has another. */
-	if (strtoul(record, NULL, 10) >> 3 == 0)
+	if (takes_all || strtoul(record, NULL, 10) >> 3 == 0)
 		kernel_log_reader_line(reader, text);
 }
 
@@ -245,7 +266,8 @@ bool kernel_log_report(
 		if (got <= 0)
 			break;
 		record[got] = 0;
-		take_record(&reader, record);
+		take_record(&reader, record, log->takes_all);
 	}
+	log->takes_all = false;
 	return reader.found;
 }

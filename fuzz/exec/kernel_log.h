@@ -29,4 +29,11 @@ void kernel_log_reader_begin(
 	struct kernel_log_reader *reader, char *title, size_t title_size, char *text, size_t size);
 void kernel_log_reader_line(struct kernel_log_reader *reader, const char *line);
 
+/*
+ * Negative control: writes what looks like a warning of the kernel into its log (as root), and lets
+ * the next kernel_log_report take lines of processes for the kernel's own, which it never does
+ * otherwise.
+ */
+void kernel_log_provoke(struct kernel_log *log);
+
 #endif
