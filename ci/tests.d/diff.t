@@ -59,6 +59,12 @@ output=$(explain 'what RESULT' 'when flags&READABLE' 'kernels 6.2..6.12')
 point "not beyond its last kernel" $? 1 "$output" 'result-EOVERFLOW'
 output=$(explain 'what RESULT' 'kernels 6.2..7.3')
 point "a whole call and errno cannot be explained" $? 2 "$output" 'differences:1: expected a condition'
+output=$(explain 'what RESULT' 'when length!0 iova<9' 'kernels 6.2..7.3')
+point "nor with what nearly every call is" $? 2 "$output" 'differences:1: expected a condition that names a state'
+output=$(explain 'what RESULT' 'when flags&READABLE' 'kernels 7.3..6.2')
+point "nor from a later kernel to an earlier one" $? 2 "$output" 'differences:5: expected the first kernel before'
+output=$(explain 'what RESULT' 'when flags&READABLE' 'kernels 6.2..9.9')
+point "nor for kernels to come" $? 2 "$output" 'differences:5: expected kernels from 6.2 to'
 
 cat >"$work/hazards" <<'END'
 hazard made-up
@@ -69,6 +75,7 @@ reason a made-up one
 END
 output=$(compare --programs 500 --hazards "$work/hazards")
 point "hazards are left out and counted" $? 0 "$output" '^skipped by hazard: [0-9]'
+point "and others are compared in their place" 0 0 "$output" '^compared: 500 '
 output=$(compare --programs 500 --hazards "$work/hazards" --kernel 6.12)
 echo "$output" | grep -q 'skipped by hazard' && output=skipped
 point "for their kernels only" 0 0 "$output" '^compared: 500 '
@@ -80,11 +87,58 @@ point "targets exclude each other" $? 2 "$output" 'exclude each other'
 output=$("$iommuzz" diff --agent "timeout -s KILL 0.2 $iommuzz agent --target inproc" --seconds 60 -o "$work/dead" 2>&1)
 code=$?
 point "a machine that always dies ends the run" "$code" 2 "$output" 'the machine died'
+output=$("$iommuzz" diff --agent "$iommuzz agent --target inproc </dev/null; echo garbage; cat >/dev/null" --seconds 20 \
+	--programs 20 -o "$work/garbage" 2>&1)
+point "an agent that answers with garbage is a machine that died" $? 2 "$output" 'program.machine-died.7.3'
+output=$(ls "$work"/garbage/*together-1/*.prog "$work"/garbage/*together-1/*.bin "$work"/garbage/*.prog 2>/dev/null)
+point "and the programs that it had are written" 0 0 "$output" '\.prog'
 echo nonsense >"$work/broken.prog"
 output=$(compare "$work/broken.prog")
 point "a broken file is named" $? 2 "$output" 'broken.prog:1:1: '
+output=$(compare /dev/null)
+point "so is one that is empty" $? 2 "$output" '^iommuzz: /dev/null: empty, expected a program$'
+[ "$(echo "$output" | wc -l)" = 1 ]
+point "and nothing else is said" $? 0 "$output" .
+output=$(compare --programs 10 --require-errnos 1 --errnos "$work/none")
+point "errnos without a table" $? 2 "$output" 'none: No such file'
+output=$(compare --programs 10 --require-errnos 1 --errnos /dev/null)
+point "an empty table requires nothing and is refused" $? 2 "$output" 'expected a table'
+printf '%s\n' "hazard all" "call open" "harm crash" "kernels 6.2..7.3" "reason made up" >"$work/hazards"
+output=$(compare --programs 10 --hazards "$work/hazards")
+point "a hazard that leaves nothing is no pass" $? 2 "$output" 'no program was compared'
 output=$("$iommuzz" diff 2>&1)
 point "a machine is needed" $? 2 "$output" 'expected a machine to compare with'
+
+# -- the binary alone, without a source tree --
+mkdir "$work/empty"
+cp "$iommuzz" "$work/empty/alone"
+output=$(cd "$work/empty" && ./alone diff --target inproc --corpus --suite -q 2>&1)
+point "without a tree, what is compiled in" $? 0 "$output" '^compared: [0-9][0-9][0-9]'
+point "and what is not is told" 0 0 "$output" 'no folder corpus/seeds '
+output=$(cd "$work/empty" && ./alone diff --target inproc --programs 200 --require-errnos 1000000 -q 2>&1)
+point "with rules and errnos" $? 1 "$output" 'too few'
+
+# -- a kernel that is there: never built here --
+cache=${IOMMUZZ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iommuzz}/kernels
+image='' name='programs on Linux 7.3 do what they do here'
+for found in "$cache"/7.3*; do
+	case $found in
+	*+debug*) ;;
+	*) [ ! -e "$found/bzImage" ] || image=$found ;;
+	esac
+done
+number=$((number + 1))
+if [ -z "$image" ]; then
+	echo "ok $number - $name # SKIP no kernel in $cache; ci/live-kernel build 7.3 makes one"
+elif ! [ -x "${iommuzz}_static" ]; then
+	echo "ok $number - $name # SKIP no ${iommuzz}_static"
+elif ! command -v qemu-system-x86_64 >/dev/null; then
+	echo "ok $number - $name # SKIP no qemu-system-x86_64"
+else
+	number=$((number - 1))
+	output=$("${iommuzz}_static" diff --image "$image" --programs 200 -q -o "$work/vm" 2>&1)
+	point "$name" $? 0 "$output" '^compared: 200 programs .* with Linux 7\.3'
+fi
 
 # Shells start what runs in the background with interrupts ignored.
 env --default-signal=INT "$bugs" diff --target inproc --bug map-va-overflow --seconds 60 --no-minimise \
