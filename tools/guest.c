@@ -252,6 +252,8 @@ int guest_init(void)
 	mount_all(&guest);
 	open_console();
 	set_file(&guest, "/proc/sys/vm/nr_hugepages", HUGE_PAGES);
+	/* What can be mapped is no matter of how much memory the guest was given. */
+	set_file(&guest, "/proc/sys/vm/overcommit_memory", "1");
 	bind_edu(&guest);
 	make_mdev(&guest);
 	pid_t agent = fork();

@@ -11,6 +11,7 @@
 #define DEFAULT_PAGES 16384u
 /* Calls on devices and accesses refuse more than this at once. */
 #define TRANSFER_MAX	(UINT64_C(16) << 20)
+#define PROT_FIELD	2		     /* of mmap and mprotect */
 #define WORK_LENGTH_MAX (UINT64_C(64) << 20) /* bytes of mem by default */
 
 /* What a struct holds when the program says nothing: the size word, the selector, a process's
@@ -269,7 +270,17 @@ static bool fresh_states(struct exec *exec, uint32_t count)
 	return true;
 }
 
-static void note_processes(struct target_config *config, const struct prog *prog)
+/* Field `prot` of mmap or mprotect: without READ, but not for nothing. */
+static bool protects_from_reading(const struct prog *prog, const struct call *call, unsigned prot)
+{
+	const struct value *value = prog_value(prog, call, prot);
+
+	if (value->kind == VALUE_UNSET)
+		return false;
+	return value->kind != VALUE_NUMBER || (value->number && !(value->number & CALL_PROT_READ));
+}
+
+static void note_needs(struct target_config *config, const struct prog *prog)
 {
 	for (uint32_t i = 0; i < prog->call_count; i++) {
 		const struct call *call = &prog->calls[i];
@@ -283,6 +294,10 @@ static void note_processes(struct target_config *config, const struct prog *prog
 		case CALL_ID_fork:
 		case CALL_ID_pass:
 		case CALL_ID_process: config->uses_processes = true; break;
+		case CALL_ID_mmap:
+		case CALL_ID_mprotect:
+			config->unreadable |= protects_from_reading(prog, call, PROT_FIELD);
+			break;
 		default: break;
 		}
 	}
@@ -292,7 +307,7 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 {
 	struct target_config config = config_of(exec, &prog->options);
 
-	note_processes(&config, prog);
+	note_needs(&config, prog);
 	*reason = unsupported(prog);
 	if (!*reason && exec->work_limit && exec_work(prog) > exec->work_limit)
 		*reason = "more work than is allowed here (repeats and lengths)";

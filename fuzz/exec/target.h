@@ -32,6 +32,7 @@ struct target_config {
 	/* Of the program that follows, for targets whose processes are real: */
 	bool uses_processes; /* calls make or end processes, or pass descriptors */
 	bool first_ends;     /* P1 calls exec or exit */
+	bool unreadable;     /* has memory that may be written or run, but not read */
 };
 
 /* A call with every handle replaced by what it stands for on this target. */

@@ -358,6 +358,8 @@ static bool live_reset(struct target *target, const struct target_config *config
 			return false;
 		process->limits_changed = false;
 	}
+	/* Which pages are there decides what can be pinned: none from the program before. */
+	process->memory.altered |= config->unreadable;
 	if (!live_memory_reset(&process->memory, config->mem_pages))
 		return false;
 	target->config = *config;
