@@ -133,6 +133,9 @@ struct diff_encoded {
  */
 bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
 	const struct diff_encoded *before);
+/* Whether a record explains the difference; then it is counted. */
+bool diff_explained(struct diff *diff, const struct prog *prog, const struct trace *here,
+	const struct difference *difference);
 /* The implementation's trace, common part; the caller frees it. */
 bool diff_run_here(struct diff *diff, const struct prog *prog, struct trace *here);
 /* Counts a difference under its key; true when it is the first. *found is valid until the next. */

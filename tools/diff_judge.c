@@ -196,8 +196,8 @@ static bool record(struct diff *diff, const struct prog *prog, const char *key, 
 	return !shortening.lost;
 }
 
-static struct rule *explanation(struct diff *diff, const struct prog *prog,
-	const struct trace *here, const struct difference *difference)
+bool diff_explained(struct diff *diff, const struct prog *prog, const struct trace *here,
+	const struct difference *difference)
 {
 	struct rule_subject subject = {
 		.prog = prog,
@@ -210,8 +210,16 @@ static struct rule *explanation(struct diff *diff, const struct prog *prog,
 		.result_there = difference->there,
 	};
 
-	return difference->what == DIFF_MACHINE ? NULL
-						: rules_explain(&diff->differences, &subject);
+	struct rule *rule = difference->what == DIFF_MACHINE
+				    ? NULL
+				    : rules_explain(&diff->differences, &subject);
+
+	if (rule) {
+		rule->seen++;
+		diff->explained++;
+		diff_tally_add(&diff->explanations, rule->name, 1);
+	}
+	return rule != NULL;
 }
 
 bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
@@ -219,7 +227,6 @@ bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
 {
 	struct diff_answer there = {0};
 	struct difference difference;
-	struct rule *rule = NULL;
 	struct trace here;
 	bool differs = false, by_rule = false, alive = diff_run_here(diff, prog, &here);
 
@@ -230,16 +237,11 @@ bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
 		if (by_rule)
 			break;
 	}
-	if (alive && !by_rule) {
+	if (alive && !by_rule)
 		diff_errnos_count(&diff->errnos, prog, &here, -1);
-		rule = differs ? explanation(diff, prog, &here, &difference) : NULL;
-	}
-	if (rule) {
-		rule->seen++;
-		diff->explained++;
-		diff_tally_add(&diff->explanations, rule->name, 1);
-	} else if (differs) {
-		alive = record(diff, prog, difference.key, origin);
+	if (alive && differs) {
+		if (!diff_explained(diff, prog, &here, &difference))
+			alive = record(diff, prog, difference.key, origin);
 	} else if (alive && !by_rule) {
 		alive = diff_unsteady(diff, prog, origin, before);
 	}

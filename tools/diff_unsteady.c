@@ -160,12 +160,13 @@ bool diff_unsteady(struct diff *diff, const struct prog *prog, const char *origi
 		return true;
 	split(&search, before);
 	bool again = differs_behind(&search, 0, 0);
-	if (again && diff->minimise)
+	bool explained = again && diff_explained(diff, prog, &search.here, &search.difference);
+	if (again && !explained && diff->minimise)
 		reduce(&search);
 	/* The last answer may be that of a shorter list which showed nothing. */
-	if (again && !search.lost)
+	if (again && !explained && !search.lost)
 		differs_behind(&search, 0, 0);
-	if (!search.lost)
+	if (!explained && !search.lost)
 		write_all(&search, origin, again);
 	while (search.count)
 		free(search.programs[--search.count]);

@@ -98,6 +98,28 @@ static void test_unsteady(void)
 	remove_folder(found);
 }
 
+/* The same with a record: it explains what it names, whatever must run before. */
+static void test_explained_unsteady(void)
+{
+	static const char record[] =
+		"difference leak\ncall IOMMU_IOAS_MAP\nwhat result ok EIO\nwhen length=4096\n"
+		"kernels 6.2..7.3\nreason made up\n";
+	char path[200];
+	struct diff diff = {.machine = {.kind = DIFF_LOCAL, .target = &forgetful, .channel = -1},
+		.kernel = LINUX_NEWEST,
+		.quiet = true};
+
+	snprintf(path, sizeof(path), "%s/differences", folder);
+	bool whole = files_write(path, record, strlen(record)) &&
+		     rules_read(&diff.differences, RULE_DIFFERENCE, path) &&
+		     files_collect(folder, &diff.files) && run_programs(&diff);
+	tap_ok(whole && diff.compared == 4 && !diff.found_count && diff.explained == 1,
+		"a record explains what shows behind other programs only");
+	rules_free(&diff.differences);
+	files_free(&diff.files);
+	diff_tally_free(&diff.explanations);
+}
+
 /* -- machines that misbehave -- */
 
 static struct target_class misbehaving;
@@ -333,6 +355,7 @@ int main(void)
 	if (!mkdtemp(folder))
 		return 2;
 	test_unsteady();
+	test_explained_unsteady();
 	test_keys();
 	test_death();
 	test_together();
