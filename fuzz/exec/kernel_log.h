@@ -30,10 +30,12 @@ void kernel_log_reader_begin(
 void kernel_log_reader_line(struct kernel_log_reader *reader, const char *line);
 
 /*
- * Negative control: writes what looks like a warning of the kernel into its log (as root), and lets
- * the next kernel_log_report take lines of processes for the kernel's own, which it never does
- * otherwise.
+ * Negative controls. live_warn makes the kernel itself warn and leaves it damaged; false: there are
+ * no PASIDs of mock devices (before 6.15). kernel_log_provoke writes what looks like a warning into
+ * the log (as root), and lets the next kernel_log_report take lines of processes for the kernel's
+ * own, which it never does otherwise.
  */
+bool live_warn(void);
 void kernel_log_provoke(struct kernel_log *log);
 
 #endif
