@@ -19,6 +19,8 @@ enum {
 	VM_NO_IOMMU,
 	VM_DIE_AT,
 	VM_HANG_AT,
+	VM_WARN_AT,
+	VM_LIST,
 	VM_ALL,
 };
 
@@ -47,6 +49,10 @@ static const struct option_spec vm_options[] = {
 		"Negative control: the machine panics in this test; the run must go on."},
 	[VM_HANG_AT] = {"hang-at", 0, "ID",
 		"Negative control: the machine falls silent in this test."},
+	[VM_WARN_AT] = {"warn-at", 0, "ID",
+		"Negative control: the kernel is made to warn during this test, which costs the\n"
+		"machine (before 6.15 its log is made to look so)."},
+	[VM_LIST] = {"list", 'l', NULL, "Prints the ids of the tests and starts no machine."},
 	[VM_ALL] = {"all", 'a', NULL, "table: tests that pass or are skipped everywhere, too."},
 	{0},
 };
@@ -95,6 +101,8 @@ static int read_option(struct vm_check *check, struct words *words, int option, 
 	case VM_NO_IOMMU: check->vm.no_iommu = true; break;
 	case VM_DIE_AT: check->die_at = value; break;
 	case VM_HANG_AT: check->hang_at = value; break;
+	case VM_WARN_AT: check->warn_at = value; break;
+	case VM_LIST: check->list = true; break;
 	case VM_ALL: words->all = true; break;
 	case OPTIONS_WORD:
 		words->words = tool_grow(words->words, words->count + 1, sizeof(*words->words));
@@ -123,7 +131,7 @@ static int start(const struct vm_check *check, const struct words *words)
 	}
 	if (words->count > 1)
 		tool_error("vm check: unexpected argument '%s'", words->words[1]);
-	else if (!check->vm.kernel == !check->command)
+	else if (!check->list && !check->vm.kernel == !check->command)
 		tool_error("vm check: expected either --image or --agent");
 	else
 		return vm_check(check);

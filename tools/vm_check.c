@@ -229,6 +229,10 @@ static bool set_break(struct check_run *all)
 		all->run.break_how = AGENT_BREAK_HANG;
 		return find_test(all, "hang-at", check->hang_at);
 	}
+	if (check->warn_at) {
+		all->run.break_how = AGENT_BREAK_WARN;
+		return find_test(all, "warn-at", check->warn_at);
+	}
 	return true;
 }
 
@@ -274,6 +278,14 @@ static int run_tests(struct check_run *all)
 	return tool_exit(code);
 }
 
+static int print_list(const struct check_run *all)
+{
+	for (size_t i = 0; i < all->suite.count; i++)
+		if (all->selected[i])
+			puts(all->suite.tests[i].id);
+	return tool_exit(TOOL_OK);
+}
+
 static void free_all(struct check_run *all)
 {
 	for (size_t i = 0; all->logs && i < all->suite.count; i++)
@@ -312,7 +324,9 @@ int vm_check(const struct vm_check *check)
 	suite_load_embedded(&all.suite, &all.config);
 	framing_add(&all.suite, &all.config);
 	all.selected_count = select_tests(&all);
-	if (all.selected_count && set_break(&all))
+	if (all.selected_count && check->list)
+		code = print_list(&all);
+	else if (all.selected_count && set_break(&all))
 		code = run_tests(&all);
 	free_all(&all);
 	return code;

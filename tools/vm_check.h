@@ -10,7 +10,9 @@ struct vm_check {
 	struct vm_config vm;
 	const char *command;			      /* starts agents instead of VMs, or NULL */
 	const char *filter, *json, *die_at, *hang_at; /* NULL: none */
+	const char *warn_at;			      /* likewise */
 	enum report_format format;
+	bool list;	  /* only prints the ids of the tests */
 	unsigned timeout; /* seconds a test */
 	uint16_t kernel;  /* profile, 0: what runs there */
 };
