@@ -277,13 +277,16 @@ static void test_skips(void)
 		{"#: needs cdev\n" PASSES, "no device named (--device)"},
 		{"#: until 6.12\n" PASSES, "until Linux 6.12, the profile is 7.3"},
 		{PASSES "fail user-copy#1: IOMMU_IOAS_ALLOC fd -> EFAULT\n",
-			"injects failures: the in-process implementation only"},
+			"fails named points: the in-process implementation only"},
+		{PASSES "fail-nth 1: IOMMU_IOAS_ALLOC fd -> EFAULT\n", "no fail-nth here"},
+		{PASSES "fail-nth *: IOMMU_IOAS_ALLOC fd -> 0\n", "no fail-nth here"},
 	};
 	const char *sources[sizeof(cases) / sizeof(cases[0]) + 3];
 	unsigned count = 0;
 	struct seen seen = {0};
 
 	snprintf(probe.missing[17 - 1], sizeof(probe.missing[0]), "no pages here");
+	snprintf(probe.no_faults, sizeof(probe.no_faults), "no fail-nth here");
 	for (; count < sizeof(cases) / sizeof(cases[0]); count++)
 		sources[count] = cases[count].source;
 	sources[count] = "#: sim kernel=7.3 pages=16M\n" PASSES;
