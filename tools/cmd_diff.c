@@ -391,25 +391,6 @@ static int compare(struct request *request)
 	return agent_interrupted() ? TOOL_INTERRUPTED : code;
 }
 
-static void clean_up(struct request *request)
-{
-	struct diff *diff = &request->diff;
-
-	for (size_t i = 0; i < diff->found_count; i++) {
-		free(diff->found[i].origin);
-		free(diff->found[i].path);
-	}
-	free(diff->found);
-	diff_tally_free(&diff->skipped);
-	diff_tally_free(&diff->not_run);
-	diff_tally_free(&diff->explanations);
-	rules_free(&diff->differences);
-	rules_free(&diff->hazards);
-	diff_errnos_free(&diff->errnos);
-	files_free(&diff->files);
-	free(request->built);
-}
-
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct request request = {
@@ -434,7 +415,8 @@ static int run(const struct command *command, int argc, char **argv)
 	if (is_consistent(&request) && (!request.diff.json || files_can_write(request.diff.json)) &&
 		read_rules(&request))
 		code = compare(&request);
-	clean_up(&request);
+	diff_free(&request.diff);
+	free(request.built);
 	return code;
 }
 

@@ -185,6 +185,8 @@ void diff_lost(
 
 /* diff_run.c. Compares everything. False: interrupted, or broken (after a message). */
 bool diff_run(struct diff *diff);
+/* Everything that a run has gathered, with its rules and files. */
+void diff_free(struct diff *diff);
 
 /* diff_report.c. */
 void diff_progress(const struct diff *diff, bool last);

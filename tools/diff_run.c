@@ -451,3 +451,19 @@ bool diff_run(struct diff *diff)
 	free(pipeline);
 	return alive && !agent_interrupted();
 }
+
+void diff_free(struct diff *diff)
+{
+	for (size_t i = 0; i < diff->found_count; i++) {
+		free(diff->found[i].origin);
+		free(diff->found[i].path);
+	}
+	free(diff->found);
+	diff_tally_free(&diff->skipped);
+	diff_tally_free(&diff->not_run);
+	diff_tally_free(&diff->explanations);
+	rules_free(&diff->differences);
+	rules_free(&diff->hazards);
+	diff_errnos_free(&diff->errnos);
+	files_free(&diff->files);
+}
