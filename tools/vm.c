@@ -151,12 +151,12 @@ static bool start_qemu(struct vm *vm, const struct command_line *line, char *rea
 	return false;
 }
 
-static bool ended_within(pid_t pid, unsigned milliseconds)
+static bool ended_within(pid_t pid, unsigned milliseconds, int *status)
 {
 	struct timespec pause = {.tv_nsec = 5000000};
 
 	for (unsigned waited = 0; waited <= milliseconds; waited += 5) {
-		pid_t ended = waitpid(pid, NULL, WNOHANG);
+		pid_t ended = waitpid(pid, status, WNOHANG);
 
 		if (ended == pid || (ended < 0 && errno == ECHILD))
 			return true;
@@ -165,11 +165,14 @@ static bool ended_within(pid_t pid, unsigned milliseconds)
 	return false;
 }
 
-static void end_qemu(struct vm *vm)
+/* False when QEMU itself had failed. */
+static bool end_qemu(struct vm *vm)
 {
+	int status = 0;
+
 	agent_unwatch(vm->channel);
 	agent_send(vm->channel, AGENT_QUIT, NULL, 0);
-	if (!ended_within(vm->pid, GOODBYE_MILLISECONDS)) {
+	if (!ended_within(vm->pid, GOODBYE_MILLISECONDS, &status)) {
 		kill(-vm->pid, SIGKILL);
 		while (waitpid(vm->pid, NULL, 0) < 0 && errno == EINTR)
 			;
@@ -177,6 +180,7 @@ static void end_qemu(struct vm *vm)
 	close(vm->channel);
 	vm->channel = -1;
 	vm->pid = 0;
+	return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
 }
 
 static const char *last_line(char *text)
@@ -233,7 +237,8 @@ static bool boot(struct vm *vm, const struct vm_config *config, struct command_l
 	if (agent_greet(
 		    vm->channel, limit, &vm->hello, reason + strlen(reason), size - strlen(reason)))
 		return true;
-	end_qemu(vm);
+	if (!end_qemu(vm))
+		snprintf(reason, size, "QEMU failed");
 	add_last_words(vm, reason, size);
 	return false;
 }

@@ -67,6 +67,8 @@ holds 'none.json: no results, expected what --json writes' 'is named'
 exits 2 'vm without a form' "$iommuzz" vm
 exits 2 'vm check without a kernel' "$iommuzz" vm check
 holds 'expected either --image or --agent' 'says what it lacks'
+exits 0 'a list of tests' "$iommuzz" vm check --list --filter 'ioas-alloc-p*'
+holds '^ioas-alloc-plain$' 'has their ids'
 exits 2 'a filter that takes nothing' "$iommuzz" vm check --image "$work" --filter none-such
 exits 2 'a test to die at that does not run' "$iommuzz" vm check --image "$work" --die-at none-such
 
@@ -98,13 +100,14 @@ chmod +x "$work/bin/qemu-system-x86_64"
 static=${iommuzz}_static
 cache=${IOMMUZZ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iommuzz}/kernels
 find_image() { # SERIES: the newest one, without debugging
-	image=''
+	newest=''
 	for file in "$cache/$1".*/bzImage; do
 		case $file in
 		*+debug*) ;;
-		*) [ ! -e "$file" ] || [ -n "$(find "$image" -newer "$file" 2>/dev/null)" ] || image=$file ;;
+		*) [ ! -e "$file" ] || [ -n "$(find "$newest" -newer "$file" 2>/dev/null)" ] || newest=$file ;;
 		esac
 	done
+	image=${newest%/*}
 	[ -n "$image" ] || { skip "Linux $1" "no kernel in $cache; ci/live-kernel build $1 makes one" && return 1; }
 }
 able() {
@@ -142,7 +145,7 @@ interrupt() { # TIMES
 }
 
 if able; then
-	silent 'what QEMU says' "$work/hollow: ended before its agent said hello: qemu: cannot set up guest memory" \
+	silent 'what QEMU says' 'QEMU failed: qemu: cannot set up guest memory' \
 		env PATH="$work/bin:$PATH" "$static" vm check --image "$work/hollow"
 fi
 if able && find_image 7.3; then
