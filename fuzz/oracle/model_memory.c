@@ -436,14 +436,14 @@ static struct model_page *fault_private(struct model *model, struct model_mm *mm
 
 /*
  * The lookup of pages begins in the page table, without asking whether the mapping may be read: a
- * page that this address space has of its own is found if it may be written.
+ * page that this address space has of its own is found whatever may be done with it.
  */
 static bool found_unread(const struct model *model, const struct model_mm *mm,
 	const struct model_vma *vma, uint64_t address, enum model_fault_kind kind)
 {
 	const struct model_slot *slot = slot_find(&mm->slots, address / MODEL_PAGE);
 
-	if (!slot || vma->shared || !(vma->prot & CALL_PROT_WRITE))
+	if (!slot || vma->shared || !vma->prot)
 		return false;
 	return kind == MODEL_LOOK || (kind == MODEL_PIN_READ && mm == model->process->mm &&
 					     (!slot->copy_on_write || slot->page->refs == 1));

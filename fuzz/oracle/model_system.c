@@ -183,7 +183,9 @@ static int64_t transfer(struct model *model, bool write)
 			     : read_piece(model, file, argument.at + total, piece);
 		file->offset += done;
 		total += done;
-		if (done < piece)
+		/* A write goes on where it was short: its source may be the file that it made
+		 * longer. */
+		if (write ? !done : done < piece)
 			return total ? (int64_t)total : -EFAULT;
 	}
 	return (int64_t)total;

@@ -183,7 +183,9 @@ int64_t memfd_write(struct task *task, struct file *file, uint64_t at, uint64_t 
 			page_write(task, page, offset, piece, loaded);
 		done += loaded;
 		file->position += loaded;
-		if (loaded < part)
+		/* What is short is tried once more: the file may be its own source, and longer now.
+		 */
+		if (!loaded)
 			return done ? (int64_t)done : -EFAULT;
 	}
 	return (int64_t)done;

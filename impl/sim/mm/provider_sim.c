@@ -98,7 +98,7 @@ static bool found_unread(const struct vma *vma, uint64_t at, enum fault_intent i
 {
 	const struct page *page;
 
-	if (!(vma->protection & MM_WRITE) || !vma->private ||
+	if (!vma->protection || !vma->private ||
 		(intent != INTENT_LOOK && intent != INTENT_PIN_READ))
 		return false;
 	page = radix_get(&vma->private->pages, vma->private_index + at);
