@@ -2,6 +2,7 @@
 #include "tools/diff_rules.h"
 
 #include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -357,8 +358,15 @@ static bool matches(const struct prog *prog, uint32_t index, const struct rule_c
 	return true;
 }
 
-/* Whether each earlier call that the rule names stands before `index`; succeeded, if there is a
- * trace. */
+/* mprotect changes what lies before a hole, and fails then. */
+static bool had_effect(const struct prog *prog, const struct trace_entry *entry)
+{
+	return entry->result >= 0 ||
+	       (entry->result == -ENOMEM && prog->calls[entry->call].row == CALL_ID_mprotect);
+}
+
+/* Whether each earlier call that the rule names stands before `index`; with an effect, if there is
+ * a trace. */
 static bool afters_match(
 	const struct rule *rule, const struct prog *prog, uint32_t index, const struct trace *trace)
 {
@@ -370,7 +378,7 @@ static bool afters_match(
 		for (uint32_t e = 0; trace && !found && e < trace->entry_count; e++) {
 			const struct trace_entry *entry = &trace->entries[e];
 
-			found = entry->call < index && entry->result >= 0 &&
+			found = entry->call < index && had_effect(prog, entry) &&
 				matches(prog, entry->call, &rule->after[a]);
 		}
 		if (!found)
