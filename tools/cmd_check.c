@@ -202,15 +202,6 @@ static bool set_bug(struct check *check, const char *name)
 	return false;
 }
 
-static bool set_format(struct check *check, const char *name)
-{
-	if (report_find_format(name, &check->format))
-		return true;
-	tool_error_near(name, report_format_names,
-		"--format: expected tap, tap14, ktap or junit, found '%s'", name);
-	return false;
-}
-
 /* The tests of the source tree: conformance and what was once found. */
 static bool load_tree(struct check *check, const char *conformance)
 {
@@ -260,7 +251,7 @@ static int read_option(
 		break;
 	case CHECK_KERNEL: right = tool_kernel(value, &check->config.kernel); break;
 	case CHECK_FILTER: check->config.filter = value; break;
-	case CHECK_FORMAT: right = set_format(check, value); break;
+	case CHECK_FORMAT: right = report_set_format(value, &check->format); break;
 	case CHECK_JSON: check->json = value; break;
 	case CHECK_ORACLES: right = set_oracles(check, value); break;
 	case CHECK_NO_ORACLES: check->config.oracles = 0; break;

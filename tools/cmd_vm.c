@@ -63,15 +63,6 @@ struct words {
 	bool all;
 };
 
-static bool set_format(struct vm_check *check, const char *name)
-{
-	if (report_find_format(name, &check->format))
-		return true;
-	tool_error_near(name, report_format_names,
-		"--format: expected tap, tap14, ktap or junit, found '%s'", name);
-	return false;
-}
-
 static bool set_number(const char *option, const char *value, unsigned *number)
 {
 	uint64_t read = 0;
@@ -91,7 +82,7 @@ static int read_option(struct vm_check *check, struct words *words, int option, 
 	case VM_AGENT: check->command = value; break;
 	case VM_BINARY: check->vm.binary = value; break;
 	case VM_FILTER: check->filter = value; break;
-	case VM_FORMAT: right = set_format(check, value); break;
+	case VM_FORMAT: right = report_set_format(value, &check->format); break;
 	case VM_JSON: check->json = value; break;
 	case VM_KERNEL: right = tool_kernel(value, &check->kernel); break;
 	case VM_TIMEOUT: right = set_number("timeout", value, &check->timeout); break;

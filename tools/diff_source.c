@@ -10,23 +10,10 @@
 #include "fuzz/prog/text.h"
 #include "tools/diff.h"
 #include "tools/embedded.h"
+#include "tools/standard.h"
 #include "tools/tool.h"
 
 #define PAGE UINT64_C(4096)
-
-/* DESIGN.md section 8: open, IOAS_ALLOC, four maps, four unmaps, close. */
-static const char standard_source[] =
-	"fd = open /dev/iommu\n"
-	"as = IOMMU_IOAS_ALLOC fd\n"
-	"i1 = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE|WRITEABLE user_va=mem length=1P\n"
-	"i2 = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE|WRITEABLE user_va=mem+1P length=2P\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+3P length=1P iova=16M\n"
-	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4P length=4P iova=32M\n"
-	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=i1 length=1P\n"
-	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=i2 length=2P\n"
-	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=16M length=1P\n"
-	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=32M length=4P\n"
-	"close fd\n";
 
 void diff_tally_add(struct diff_tally *tally, const char *name, uint64_t count)
 {
@@ -66,7 +53,7 @@ static void make_standard(struct prog *prog, uint64_t seed)
 	prog_text_init(&text);
 	prog_clear(prog);
 	random_seed(&random, seed);
-	if (prog_parse(&text, standard_source, sizeof(standard_source) - 1, &error) &&
+	if (prog_parse(&text, standard_source, strlen(standard_source), &error) &&
 		prog_copy(prog, &text.prog))
 		for (uint32_t i = 2; i < 6; i++)
 			call_set(prog, i, "user_va", value_mem(PAGE * random_below(&random, 1024)));

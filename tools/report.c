@@ -9,13 +9,15 @@
 
 const char *const report_format_names[] = {"tap", "tap14", "ktap", "junit", NULL};
 
-bool report_find_format(const char *name, enum report_format *format)
+bool report_set_format(const char *name, enum report_format *format)
 {
 	for (unsigned i = 0; report_format_names[i]; i++)
 		if (strcmp(report_format_names[i], name) == 0) {
 			*format = (enum report_format)i;
 			return true;
 		}
+	tool_error_near(name, report_format_names,
+		"--format: expected tap, tap14, ktap or junit, found '%s'", name);
 	return false;
 }
 

@@ -51,8 +51,8 @@ void report_json_end(struct report *report, bool interrupted);
 /* "pass", "known-fail", ... by enum test_status; ended by NULL. */
 extern const char *const test_status_names[];
 
-/* The format of a name; false when there is none of it. */
-bool report_find_format(const char *name, enum report_format *format);
+/* The value of --format; false after an error that says what was expected. */
+bool report_set_format(const char *name, enum report_format *format);
 extern const char *const report_format_names[];
 
 #endif
