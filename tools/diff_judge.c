@@ -208,11 +208,9 @@ bool diff_explained(struct diff *diff, const struct prog *prog, const struct tra
 		.field = difference->field,
 		.result_here = difference->here,
 		.result_there = difference->there,
+		.key = difference->key,
 	};
-
-	struct rule *rule = difference->what == DIFF_MACHINE
-				    ? NULL
-				    : rules_explain(&diff->differences, &subject);
+	struct rule *rule = rules_explain(&diff->differences, &subject);
 
 	if (rule) {
 		rule->seen++;

@@ -11,6 +11,8 @@
 #include "tools/files.h"
 #include "tools/tool.h"
 
+#define REPORT_LEAST 8u /* letters of `what report`, so that it names one report */
+
 #define SUCCESS INT64_MAX
 
 struct reader {
@@ -142,9 +144,17 @@ static bool read_what(struct reader *reader, char *rest)
 		rule->field = (uint8_t)field;
 		return field >= 0 || wrong(reader, reader->line, "a field of the call", word);
 	}
+	if (word && strcmp(word, "report") == 0) {
+		word = next_word(&rest);
+		rule->what = DIFF_MACHINE;
+		snprintf(rule->report, sizeof(rule->report), "%s", word ? word : "");
+		return strlen(rule->report) >= REPORT_LEAST ||
+		       wrong(reader, reader->line, "a part of the report's key, 8 letters or more",
+			       word);
+	}
 	rule->what = DIFF_MEMORY;
 	return (word && strcmp(word, "memory") == 0) ||
-	       wrong(reader, reader->line, "result A B, field NAME or memory", word);
+	       wrong(reader, reader->line, "result A B, field NAME, memory or report KEY", word);
 }
 
 static bool read_kernels(struct reader *reader, char *rest)
@@ -401,12 +411,28 @@ struct rule *rules_hazard(struct rules *rules, const struct prog *prog, uint16_t
 	return NULL;
 }
 
+/* A warning comes when it comes, so the call may be any of the program. */
+static bool call_matches(const struct rule *rule, const struct rule_subject *subject)
+{
+	uint32_t first = rule->what == DIFF_MACHINE ? 0 : subject->call;
+	uint32_t end = rule->what == DIFF_MACHINE ? subject->prog->call_count : first + 1;
+
+	for (uint32_t i = first; i < end; i++)
+		if (matches(subject->prog, i, &rule->call) &&
+			afters_match(rule, subject->prog, i, subject->here))
+			return true;
+	return false;
+}
+
 static bool what_matches(const struct rule *rule, const struct rule_subject *subject)
 {
 	if (rule->what != subject->what)
 		return false;
 	if (rule->what == DIFF_FIELD)
 		return rule->field == subject->field;
+	if (rule->what == DIFF_MACHINE)
+		return subject->key && strncmp(subject->key, "kernel.", 7) == 0 &&
+		       strstr(subject->key, rule->report);
 	if (rule->what != DIFF_RESULT)
 		return true;
 	return rule->here == (subject->result_here < 0 ? subject->result_here : SUCCESS) &&
@@ -419,9 +445,7 @@ struct rule *rules_explain(struct rules *rules, const struct rule_subject *subje
 		struct rule *rule = &rules->list[r];
 
 		if (subject->kernel >= rule->first && subject->kernel <= rule->last &&
-			what_matches(rule, subject) &&
-			matches(subject->prog, subject->call, &rule->call) &&
-			afters_match(rule, subject->prog, subject->call, subject->here))
+			what_matches(rule, subject) && call_matches(rule, subject))
 			return rule;
 	}
 	return NULL;

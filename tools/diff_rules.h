@@ -46,6 +46,7 @@ struct rule {
 	int64_t here, there; /* DIFF_RESULT: negative errno or INT64_MAX for success, in-process and
 				live */
 	uint8_t field;	     /* DIFF_FIELD: of the row */
+	char report[64];     /* DIFF_MACHINE: part of the key that the kernel's report has */
 	uint16_t first, last; /* LINUX(..) */
 	uint32_t line;
 	uint64_t seen;
@@ -77,6 +78,7 @@ struct rule_subject {
 	uint16_t kernel, call;
 	uint8_t what, field;
 	int64_t result_here, result_there;
+	const char *key; /* struct difference.key: what reports are told apart by */
 };
 /* The record that explains it, or NULL. */
 struct rule *rules_explain(struct rules *rules, const struct rule_subject *subject);

@@ -199,6 +199,18 @@ static void test_explanations(void)
 	subject.call = 2;
 	tap_ok(!rules_explain(&rules, &subject), "not without the call that it comes after");
 	rules_free(&rules);
+	subject.what = DIFF_MACHINE;
+	subject.key = "kernel.WARNING-at-mock-unmap.7.3";
+	read = read_text(&rules, RULE_DIFFERENCE,
+		"difference a\ncall IOMMU_IOAS_MAP\nwhat report mock-unmap\nwhen "
+		"length=4096\n" KERNELS REASON);
+	tap_ok(read && rules_explain(&rules, &subject),
+		"a kernel's report in its state is explained");
+	subject.key = "kernel.WARNING-at-mock-map.7.3";
+	tap_ok(!rules_explain(&rules, &subject), "not another report");
+	subject.key = "program.died-9.7.3";
+	tap_ok(!rules_explain(&rules, &subject), "nor a death");
+	rules_free(&rules);
 	prog_free(&prog);
 	exec_close(exec);
 }
