@@ -17,7 +17,7 @@
 #include "fuzz/exec/target_live.h"
 #include "tools/suite.h"
 
-#define AGENT_VERSION	  2
+#define AGENT_VERSION	  3
 #define AGENT_MESSAGE_MAX (64u << 20)
 
 enum agent_message {

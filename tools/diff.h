@@ -97,7 +97,7 @@ struct diff {
 	uint64_t accepted;   /* generated programs that were, or may still be, compared */
 	uint64_t barren;     /* generated programs in a row that could not be */
 	uint64_t unanswered; /* programs on their way when the time was over */
-	uint32_t machine_deaths, unreadable, lost_folders;
+	uint32_t machine_deaths, unreadable, lost_folders, report_restarts;
 	bool recovering; /* --seconds do not end what names a program that killed a machine */
 	bool late;	 /* the machine was given up because the time was over */
 	struct diff_tally skipped, not_run, explanations;
@@ -129,10 +129,12 @@ struct diff_encoded {
 
 /*
  * diff_judge.c. Runs a suspect on both sides again and records what differs. before: what ran
- * before it in the same process. False: the machine was lost or the run is to end.
+ * before it in the same process. report: what the kernel said of it in its batch, or NULL. False:
+ * the machine was lost or the run is to end.
  */
+struct diff_report;
 bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
-	const struct diff_encoded *before);
+	const struct diff_encoded *before, const struct diff_report *report);
 /* Whether a record explains the difference; then it is counted. */
 bool diff_explained(struct diff *diff, const struct prog *prog, const struct trace *here,
 	const struct difference *difference);
@@ -182,6 +184,24 @@ struct diff_sent {
  */
 void diff_lost(
 	struct diff *diff, struct diff_sent *list, uint32_t count, const char *why, bool look);
+/*
+ * Writes those that are not left out as DIR/KEY-together-N/NUMBER.prog and .bin; the path (to be
+ * freed), or NULL: no folder, or too many.
+ */
+char *diff_write_together(
+	struct diff *diff, const char *key, const struct diff_sent *list, uint32_t count);
+
+/* A report of the kernel that came while programs ran. */
+struct diff_report {
+	char title[DIFF_REASON_SIZE], text[4096];
+};
+/*
+ * diff_reported.c. A report that came once, and not when the programs ran again: many come only
+ * once in the life of a kernel. Runs them one by one on a fresh machine, and records the report
+ * under its own name with the program that caused it, or with all. False: no machine any more.
+ */
+bool diff_reported(struct diff *diff, const struct diff_report *report, struct diff_sent *list,
+	uint32_t count);
 
 /* diff_run.c. Compares everything. False: interrupted, or broken (after a message). */
 bool diff_run(struct diff *diff);

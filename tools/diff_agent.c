@@ -45,8 +45,8 @@ struct work {
 	size_t board_size;
 	uint8_t *trace; /* shared room for one trace, NULL: digests are enough */
 	size_t trace_room;
-	uint64_t told;		/* when the judge last heard of progress */
-	struct kernel_log *log; /* NULL: no kernel is under test, or its log is closed to us */
+	uint64_t told;	/* when the judge last heard of progress */
+	bool unclaimed; /* title and text came with the batch and with no program of it alone */
 	char title[DIFF_REASON_SIZE], text[4096];
 };
 
@@ -231,8 +231,8 @@ static bool run_range(struct work *work, uint32_t from, uint32_t to)
 
 static bool has_report(struct work *work)
 {
-	return work->log && kernel_log_report(work->log, work->title, sizeof(work->title),
-				    work->text, sizeof(work->text));
+	return work->target->report && work->target->report(work->title, sizeof(work->title),
+					       work->text, sizeof(work->text));
 }
 
 static void mark_report(struct work *work, uint32_t program)
@@ -243,14 +243,15 @@ static void mark_report(struct work *work, uint32_t program)
 
 /*
  * The kernel complained during the batch. Each program again, alone, until it does so once more; a
- * warning that comes only once in the life of a kernel stays with the first program.
+ * warning that comes only once in the life of a kernel stays with the batch.
  */
 static bool find_reports(struct work *work)
 {
-	char title[DIFF_REASON_SIZE];
+	char title[sizeof(work->title)], text[sizeof(work->text)];
 	uint32_t found = 0;
 
-	snprintf(title, sizeof(title), "%.100s (somewhere in this batch)", work->title);
+	memcpy(title, work->title, sizeof(title));
+	memcpy(text, work->text, sizeof(text));
 	for (uint32_t i = 0; i < work->count; i++) {
 		if (!run_range(work, i, i + 1))
 			return false;
@@ -259,21 +260,10 @@ static bool find_reports(struct work *work)
 			found++;
 		}
 	}
-	if (!found && work->count) {
-		memcpy(work->title, title, sizeof(title));
-		mark_report(work, 0);
-	}
+	work->unclaimed = !found;
+	memcpy(work->title, title, sizeof(title));
+	memcpy(work->text, text, sizeof(text));
 	return true;
-}
-
-static struct kernel_log *log_of(const struct target_class *target)
-{
-	static struct kernel_log *log;
-	const char *reason;
-
-	if (target == &target_live && !log)
-		log = kernel_log_open(&reason);
-	return target == &target_live ? log : NULL;
 }
 
 static void close_work(struct work *work)
@@ -341,12 +331,12 @@ static bool run_all(struct work *work)
 	work->told = tool_clock();
 	has_report(work); /* what came before is not ours */
 	done = run_range(work, 0, work->count);
-	if (done && has_report(work)) {
-		if (work->count == 1 || work->trace)
-			mark_report(work, work->count - 1);
-		else
-			done = find_reports(work);
-	}
+	if (!done || !has_report(work))
+		work->text[0] = '\0';
+	else if (work->count == 1 || work->trace)
+		mark_report(work, work->count - 1);
+	else
+		done = find_reports(work);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return done;
 }
@@ -354,16 +344,19 @@ static bool run_all(struct work *work)
 bool agent_answer_batch(
 	int out, const struct target_class *target, uint16_t bug, const void *body, size_t length)
 {
-	struct work work = {.out = out, .target = target, .bug = bug, .log = log_of(target)};
+	struct work work = {.out = out, .target = target, .bug = bug};
 	bool done = open_work(&work, body, length) && run_all(&work);
 
 	if (done) {
-		struct agent_traces traces = {work.count, work.board->reported};
+		struct agent_traces traces = {.count = work.count, .reasons = work.board->reported};
 		size_t digests = work.count * sizeof(work.board->digests[0]);
 		size_t texts = traces.reasons * sizeof(work.board->reasons[0]);
 		uint8_t *answer = malloc(digests + texts + 1);
 
 		done = answer != NULL;
+		if (work.unclaimed)
+			memcpy(traces.title, work.title, sizeof(traces.title));
+		memcpy(traces.text, work.text, sizeof(traces.text));
 		if (answer) {
 			memcpy(answer, work.board->digests, digests);
 			memcpy(answer + digests, work.board->reasons, texts);
@@ -379,7 +372,7 @@ bool agent_answer_batch(
 bool agent_answer_program(
 	int out, const struct target_class *target, uint16_t bug, const void *body, size_t length)
 {
-	struct work work = {.out = out, .target = target, .bug = bug, .log = log_of(target)};
+	struct work work = {.out = out, .target = target, .bug = bug};
 	bool done = open_work(&work, body, length) && work.count;
 
 	work.trace_room = AGENT_MESSAGE_MAX - sizeof(struct agent_trace);

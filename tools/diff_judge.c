@@ -220,8 +220,22 @@ bool diff_explained(struct diff *diff, const struct prog *prog, const struct tra
 	return rule != NULL;
 }
 
+/* As a list of one. */
+static bool report_alone(struct diff *diff, const struct prog *prog, const char *origin,
+	const struct diff_report *report)
+{
+	size_t size = prog_encode(prog, NULL, 0);
+	uint8_t *bytes = tool_grow(NULL, size + 1, 1);
+	struct diff_sent sent = {.bytes = bytes, .size = (uint32_t)size, .origin = origin};
+
+	prog_encode(prog, bytes, size);
+	bool alive = diff_reported(diff, report, &sent, 1);
+	free(bytes);
+	return alive;
+}
+
 bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
-	const struct diff_encoded *before)
+	const struct diff_encoded *before, const struct diff_report *report)
 {
 	struct diff_answer there = {0};
 	struct difference difference;
@@ -240,6 +254,8 @@ bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
 	if (alive && differs) {
 		if (!diff_explained(diff, prog, &here, &difference))
 			alive = record(diff, prog, difference.key, origin);
+	} else if (alive && report) {
+		alive = report_alone(diff, prog, origin, report);
 	} else if (alive && !by_rule) {
 		alive = diff_unsteady(diff, prog, origin, before);
 	}

@@ -133,8 +133,8 @@ static void write_program(const char *folder, uint32_t number, const struct diff
 	prog_free(&prog);
 }
 
-/* The programs as DIR/KEY-together-N/NUMBER.prog and .bin; the path, or NULL. */
-static char *write_folder(struct diff *diff, const char *key, const struct search *search)
+char *diff_write_together(
+	struct diff *diff, const char *key, const struct diff_sent *list, uint32_t count)
 {
 	char path[4300];
 	uint32_t number = 0;
@@ -145,9 +145,9 @@ static char *write_folder(struct diff *diff, const char *key, const struct searc
 		++diff->lost_folders);
 	if (!make_folder(path))
 		return NULL;
-	for (uint32_t i = 0; i < search->count; i++)
-		if (!search->list[i].left_out)
-			write_program(path, number++, &search->list[i]);
+	for (uint32_t i = 0; i < count; i++)
+		if (!list[i].left_out)
+			write_program(path, number++, &list[i]);
 	return tool_copy(path);
 }
 
@@ -180,7 +180,7 @@ void diff_lost(
 		       : "",
 		list[0].origin);
 	diff_record(diff, key, origin, &found);
-	char *path = write_folder(diff, key, &search);
+	char *path = diff_write_together(diff, key, list, count);
 	if (!path)
 		return;
 	tool_error("diff: %s; the %u programs that ran together are in %s", why, left, path);

@@ -41,8 +41,14 @@ struct pipeline {
 		char *origin;
 		uint8_t *bytes; /* the batch up to it */
 		uint32_t before, at, size;
+		struct diff_report *report; /* of the kernel, in its batch */
 	} *suspects;
 	size_t suspect_count;
+	/* A report that no program of a batch brought again: the batch. */
+	struct diff_report *report;
+	uint8_t *reported;
+	struct diff_sent *reported_list;
+	uint32_t reported_count;
 };
 
 /* -- batches -- */
@@ -135,8 +141,41 @@ static bool send_next(struct pipeline *pipeline)
 
 /* -- answers -- */
 
-static void add_suspect(
-	struct pipeline *pipeline, const struct batch *batch, const struct item *item)
+/* Takes the batch along, with what the kernel said, until there is time to look for its cause. */
+static void add_report(
+	struct pipeline *pipeline, const struct batch *batch, const struct agent_traces *traces)
+{
+	if (pipeline->report)
+		return;
+	pipeline->report = tool_grow(NULL, 1, sizeof(*pipeline->report));
+	memcpy(pipeline->report->title, traces->title, sizeof(traces->title));
+	memcpy(pipeline->report->text, traces->text, sizeof(traces->text));
+	pipeline->reported = tool_grow(NULL, batch->used, 1);
+	memcpy(pipeline->reported, batch->bytes, batch->used);
+	pipeline->reported_list = tool_grow(NULL, batch->count, sizeof(*pipeline->reported_list));
+	for (uint32_t i = 0; i < batch->count; i++)
+		pipeline->reported_list[i] =
+			(struct diff_sent){.bytes = pipeline->reported + batch->items[i].at,
+				.size = batch->items[i].size,
+				.origin = tool_copy(batch->items[i].origin)};
+	pipeline->reported_count = batch->count;
+}
+
+static void drop_report(struct pipeline *pipeline)
+{
+	for (uint32_t i = 0; i < pipeline->reported_count; i++)
+		free((char *)pipeline->reported_list[i].origin);
+	free(pipeline->reported_list);
+	free(pipeline->reported);
+	free(pipeline->report);
+	pipeline->report = NULL;
+	pipeline->reported = NULL;
+	pipeline->reported_list = NULL;
+	pipeline->reported_count = 0;
+}
+
+static void add_suspect(struct pipeline *pipeline, const struct batch *batch,
+	const struct item *item, const char *title, const char *text)
 {
 	struct suspect *suspect;
 
@@ -148,6 +187,11 @@ static void add_suspect(
 	suspect->before = (uint32_t)(item - batch->items);
 	suspect->at = item->at;
 	suspect->size = item->size;
+	suspect->report = title ? tool_grow(NULL, 1, sizeof(*suspect->report)) : NULL;
+	if (title) {
+		snprintf(suspect->report->title, sizeof(suspect->report->title), "%s", title);
+		snprintf(suspect->report->text, sizeof(suspect->report->text), "%s", text);
+	}
 	memcpy(suspect->bytes, batch->bytes, item->at + item->size);
 }
 
@@ -159,7 +203,8 @@ static void count_compared(struct diff *diff, const struct item *item)
 }
 
 static void take_digest(struct pipeline *pipeline, const struct batch *batch,
-	const struct item *item, const struct agent_digest *digest, const char *reason)
+	const struct item *item, const struct agent_digest *digest, const char *reason,
+	const char *report)
 {
 	struct diff *diff = pipeline->diff;
 
@@ -174,7 +219,8 @@ static void take_digest(struct pipeline *pipeline, const struct batch *batch,
 	}
 	count_compared(diff, item);
 	if (digest->outcome != AGENT_RAN || digest->digest != item->digest)
-		add_suspect(pipeline, batch, item);
+		add_suspect(pipeline, batch, item, digest->outcome == AGENT_REPORT ? reason : NULL,
+			report);
 }
 
 static bool take_answer(struct pipeline *pipeline, const uint8_t *body, size_t size)
@@ -187,6 +233,7 @@ static bool take_answer(struct pipeline *pipeline, const uint8_t *body, size_t s
 	if (size < sizeof(traces))
 		return false;
 	memcpy(&traces, body, sizeof(traces));
+	traces.title[sizeof(traces.title) - 1] = traces.text[sizeof(traces.text) - 1] = '\0';
 	texts = body + sizeof(traces) + traces.count * sizeof(digest);
 	if (traces.count != batch->count ||
 		size != (size_t)(texts - body) + traces.reasons * (size_t)DIFF_REASON_SIZE)
@@ -198,8 +245,10 @@ static bool take_answer(struct pipeline *pipeline, const uint8_t *body, size_t s
 		if (digest.reason && digest.reason <= traces.reasons)
 			snprintf(reason, sizeof(reason), "%s",
 				(const char *)texts + (digest.reason - 1) * DIFF_REASON_SIZE);
-		take_digest(pipeline, batch, &batch->items[i], &digest, reason);
+		take_digest(pipeline, batch, &batch->items[i], &digest, reason, traces.text);
 	}
+	if (traces.title[0])
+		add_report(pipeline, batch, &traces);
 	pipeline->first = (pipeline->first + 1) % IN_FLIGHT;
 	pipeline->flying--;
 	return true;
@@ -233,8 +282,16 @@ static bool run_alone(struct pipeline *pipeline, struct batch *batch, struct ite
 	free(message);
 	bool lived = body && size >= sizeof(struct agent_traces) + sizeof(digest);
 	if (lived) {
-		memcpy(&digest, body + sizeof(struct agent_traces), sizeof(digest));
-		take_digest(pipeline, batch, item, &digest, "not run alone");
+		struct agent_traces traces;
+		char reason[DIFF_REASON_SIZE] = "not run alone";
+
+		memcpy(&traces, body, sizeof(traces));
+		memcpy(&digest, body + sizeof(traces), sizeof(digest));
+		if (traces.reasons && size >= sizeof(traces) + sizeof(digest) + sizeof(reason))
+			snprintf(reason, sizeof(reason), "%s",
+				(const char *)body + sizeof(traces) + sizeof(digest));
+		traces.text[sizeof(traces.text) - 1] = '\0';
+		take_digest(pipeline, batch, item, &digest, reason, traces.text);
 	}
 	free(body);
 	return lived;
@@ -381,7 +438,7 @@ static bool judge(struct pipeline *pipeline, const struct suspect *suspect)
 		suspect->bytes, suspect->at - sizeof(uint32_t), suspect->before};
 
 	prog_decode(&pipeline->prog, suspect->bytes + suspect->at, suspect->size);
-	if (diff_judge(pipeline->diff, &pipeline->prog, suspect->origin, &before))
+	if (diff_judge(pipeline->diff, &pipeline->prog, suspect->origin, &before, suspect->report))
 		return true;
 	if (agent_interrupted())
 		return false;
@@ -402,9 +459,19 @@ static bool judge_suspects(struct pipeline *pipeline)
 	for (size_t i = 0; i < pipeline->suspect_count; i++) {
 		free(pipeline->suspects[i].origin);
 		free(pipeline->suspects[i].bytes);
+		free(pipeline->suspects[i].report);
 	}
 	pipeline->suspect_count = 0;
 	return alive;
+}
+
+static bool judge_report(struct pipeline *pipeline)
+{
+	bool alive = diff_reported(pipeline->diff, pipeline->report, pipeline->reported_list,
+		pipeline->reported_count);
+
+	drop_report(pipeline);
+	return alive || (!agent_interrupted() && recover(pipeline));
 }
 
 static bool turn(struct pipeline *pipeline)
@@ -413,7 +480,7 @@ static bool turn(struct pipeline *pipeline)
 	bool alive = true;
 
 	while (alive && pipeline->flying < IN_FLIGHT && !pipeline->ended &&
-		!pipeline->suspect_count)
+		!pipeline->suspect_count && !pipeline->report)
 		alive = send_next(pipeline);
 	if (alive && pipeline->flying)
 		alive = receive_next(pipeline);
@@ -424,6 +491,8 @@ static bool turn(struct pipeline *pipeline)
 		alive = recover(pipeline);
 	if (alive && !pipeline->flying && pipeline->suspect_count)
 		alive = judge_suspects(pipeline);
+	if (alive && !pipeline->flying && pipeline->report)
+		alive = judge_report(pipeline);
 	return alive;
 }
 
@@ -438,7 +507,8 @@ bool diff_run(struct diff *diff)
 	diff->started = tool_clock();
 	diff->next_number = diff->gen.first;
 	while (alive && !agent_interrupted() &&
-		(!pipeline->ended || pipeline->flying || pipeline->suspect_count)) {
+		(!pipeline->ended || pipeline->flying || pipeline->suspect_count ||
+			pipeline->report)) {
 		alive = turn(pipeline);
 		diff_progress(diff, false);
 	}
@@ -447,6 +517,7 @@ bool diff_run(struct diff *diff)
 		free(pipeline->batches[i].bytes);
 	}
 	free(pipeline->suspects);
+	drop_report(pipeline);
 	prog_free(&pipeline->prog);
 	free(pipeline);
 	return alive && !agent_interrupted();

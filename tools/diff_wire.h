@@ -41,6 +41,8 @@ struct agent_digest {
 /* AGENT_TRACES: this, `count` digests, `reasons` texts of DIFF_REASON_SIZE bytes. */
 struct agent_traces {
 	uint32_t count, reasons;
+	char title[DIFF_REASON_SIZE]; /* the kernel's report that no program alone brings again */
+	char text[4096];	      /* the first report of the batch, whoever caused it */
 };
 
 /* AGENT_TRACE: this, then the trace (trace_stream.h) when outcome is AGENT_RAN or AGENT_REPORT. */

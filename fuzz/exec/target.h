@@ -133,6 +133,11 @@ struct target_class {
 	/* Every process exits and every descriptor is closed, as at the end of a program; the
 	 * machine stays for audits. */
 	void (*finish)(struct target *target);
+	/*
+	 * Real machines only (else NULL): what the machine complained of since it was asked last,
+	 * first line and text. False: nothing, or it cannot be asked. As kernel_log_report.
+	 */
+	bool (*report)(char *title, size_t title_size, char *text, size_t size);
 };
 
 extern const struct target_class target_inproc;

@@ -448,6 +448,17 @@ const char *target_live_excuse(const struct target *target)
 	return target->process.excuse;
 }
 
+/* One log a process: who asks keeps its place in it. */
+static bool read_report(char *title, size_t title_size, char *text, size_t size)
+{
+	static struct kernel_log *log;
+	const char *reason;
+
+	if (!log)
+		log = kernel_log_open(&reason);
+	return log && kernel_log_report(log, title, title_size, text, size);
+}
+
 const struct target_class target_live = {
 	.name = "live",
 	.open = live_open,
@@ -456,4 +467,5 @@ const struct target_class target_live = {
 	.call = live_call,
 	.has = live_has,
 	.finish = live_finish,
+	.report = read_report,
 };

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -294,6 +295,98 @@ static void test_silence(void)
 	diff_free(&diff);
 }
 
+/* -- reports -- */
+
+/* What a machine complains of: a warning that comes once in its life, as WARN_ONCE. */
+struct complaint {
+	pid_t machine; /* whose life it is */
+	bool raised, told, needs_company, company;
+};
+static struct complaint *complaint;
+
+static void complaining_call(
+	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+{
+	target_inproc.call(target, call, outcome);
+	if (call->row == &call_rows[CALL_ID_munmap])
+		complaint->company = true;
+	if (call->row == &call_rows[CALL_ID_memfd] &&
+		(complaint->company || !complaint->needs_company))
+		complaint->raised = true;
+}
+
+static bool complain(char *title, size_t title_size, char *text, size_t size)
+{
+	if (complaint->machine != getpid()) {
+		complaint->machine = getpid();
+		complaint->raised = complaint->told = false;
+	}
+	/* Company counts within one request. */
+	complaint->company = false;
+	if (!complaint->raised || complaint->told)
+		return false;
+	complaint->told = true;
+	snprintf(title, title_size, "WARNING: made-up at drivers/nowhere.c:1");
+	snprintf(text, size, "WARNING: made-up at drivers/nowhere.c:1\nCall Trace:\n");
+	return true;
+}
+
+static void run_complaining(struct diff *diff, char *found, bool needs_company, const char *record)
+{
+	char path[200];
+
+	misbehave(diff, found);
+	misbehaving.call = complaining_call;
+	misbehaving.report = complain;
+	memset(complaint, 0, sizeof(*complaint));
+	complaint->needs_company = needs_company;
+	write_program("1-good", CONTEXT);
+	write_program("2-company", CONTEXT "munmap mem length=1P\n");
+	write_program("3-warns", CONTEXT "memfd size=1P\n");
+	write_program("4-good", VICTIM);
+	bool whole = files_collect(folder, &diff->files);
+	if (record) {
+		snprintf(path, sizeof(path), "%s/differences", folder);
+		whole = whole && files_write(path, record, strlen(record)) &&
+			rules_read(&diff->differences, RULE_DIFFERENCE, path);
+	}
+	tap_ok(whole && run_programs(diff) && diff->compared == 4,
+		"a machine that complains goes on");
+}
+
+static void test_reports(void)
+{
+	static const char key[] = "kernel.WARNING-made-up-at-drivers-nowhere-c-.7.3";
+	static const char record[] =
+		"difference made-up\ncall memfd\nwhat report made-up-at\nwhen size=4096\n"
+		"kernels 6.2..7.3\nreason made up\n";
+	struct diff diff;
+	char found[100], path[400];
+	size_t size;
+
+	complaint = mmap(NULL, sizeof(*complaint), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run_complaining(&diff, found, false, NULL);
+	tap_ok(diff.found_count == 1 && has_key(&diff, key), "what it said once is named: %s",
+		diff.found_count ? diff.found[0].key : "none");
+	snprintf(path, sizeof(path), "%s/%s.prog", found, key);
+	char *text = access(path, R_OK) == 0 ? (char *)files_read(path, &size) : NULL;
+	tap_ok(text && strstr(text, "memfd size=1P") && strstr(text, "# Call Trace:"),
+		"by the program that a fresh machine complains of");
+	free(text);
+	remove_folder(found);
+	diff_free(&diff);
+	run_complaining(&diff, found, true, NULL);
+	snprintf(path, sizeof(path), "%s/%s-together-1", found, key);
+	tap_ok(diff.found_count == 1 && has_key(&diff, key) && programs_in(path) == 4,
+		"or by all that ran: %u", programs_in(path));
+	remove_folder(found);
+	diff_free(&diff);
+	run_complaining(&diff, found, false, record);
+	tap_ok(!diff.found_count && diff.explained == 1, "unless a record explains it");
+	diff_free(&diff);
+}
+
 /* -- what counts -- */
 
 /* The exit code of a run with those numbers, without its text. */
@@ -365,6 +458,7 @@ int main(void)
 	test_death();
 	test_together();
 	test_silence();
+	test_reports();
 	test_limit();
 	test_number();
 	remove_folder(folder);
