@@ -125,6 +125,8 @@ int64_t memfd_read(struct task *task, struct file *file, uint64_t at, uint64_t l
 	uint8_t piece[PIECE];
 	uint64_t done = 0;
 
+	if (length && file->position < memory->size && !user_copy_begins(task))
+		return -EFAULT;
 	while (done < length && file->position < memory->size) {
 		size_t offset = file->position % SIM_PAGE_SIZE, part = SIM_PAGE_SIZE - offset,
 		       stored;
@@ -162,6 +164,8 @@ int64_t memfd_write(struct task *task, struct file *file, uint64_t at, uint64_t 
 		return -EFBIG;
 	if (length > INT64_MAX - file->position)
 		length = INT64_MAX - file->position;
+	if (length && !user_copy_begins(task))
+		return -EFAULT;
 	while (done < length) {
 		size_t offset = file->position % SIM_PAGE_SIZE, part = SIM_PAGE_SIZE - offset,
 		       loaded;

@@ -114,8 +114,7 @@ static size_t store(struct mm *mm, struct task *report, uint64_t to, const void 
 	return done;
 }
 
-/* What every user copy passes. False: it fails here. */
-static inline bool copy_starts(struct task *task)
+bool user_copy_begins(struct task *task)
 {
 	might_sleep(task, "user copy");
 	schedule_point(task, SCHEDULE_USER_COPY);
@@ -124,14 +123,14 @@ static inline bool copy_starts(struct task *task)
 
 int copy_from_user(struct task *task, void *to, uint64_t from, size_t count)
 {
-	if (!copy_starts(task))
+	if (!user_copy_begins(task))
 		return -EFAULT;
 	return load(task->process->mm, from, to, count) == count ? 0 : -EFAULT;
 }
 
 int copy_to_user(struct task *task, uint64_t to, const void *from, size_t count)
 {
-	if (!copy_starts(task))
+	if (!user_copy_begins(task))
 		return -EFAULT;
 	return store(task->process->mm, task, to, from, count) == count ? 0 : -EFAULT;
 }
@@ -184,7 +183,7 @@ int check_zeroed_user(struct task *task, uint64_t from, uint64_t count)
 	struct sim *sim = task->sim;
 	int result;
 
-	if (!copy_starts(task))
+	if (!user_copy_begins(task))
 		return -EFAULT;
 	if (task->process->mm->provider == MM_REAL)
 		return check_zeroed_real(task->process->mm, from, count);
