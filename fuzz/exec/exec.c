@@ -92,6 +92,10 @@ struct exec *exec_open(const struct target_class *class, uint16_t kernel, const 
 	}
 	for (unsigned r = 0; r < CALL_ID_COUNT; r++)
 		plan_row(&plans[r], &call_rows[r]);
+	pthread_mutex_init(&exec->lock, NULL);
+	for (unsigned t = 0; t < EXEC_THREADS; t++)
+		exec->threads[t].number = t;
+	exec->now = &exec->threads[0];
 	exec->class = class;
 	exec->kernel = kernel;
 	exec->plans = plans;
@@ -109,19 +113,25 @@ struct exec *exec_open(const struct target_class *class, uint16_t kernel, const 
 	return exec;
 }
 
+static void free_frame(struct frame *frame)
+{
+	free(frame->image.bytes);
+	free(frame->literal_bytes.bytes);
+	free(frame->written.bytes);
+	free(frame->literals);
+	free(frame->writes);
+}
+
 void exec_close(struct exec *exec)
 {
 	if (!exec)
 		return;
 	if (exec->target)
 		exec->class->close(exec->target);
-	for (unsigned f = 0; f < EXEC_FRAMES; f++) {
-		free(exec->frames[f].image.bytes);
-		free(exec->frames[f].literal_bytes.bytes);
-		free(exec->frames[f].written.bytes);
-		free(exec->frames[f].literals);
-		free(exec->frames[f].writes);
-	}
+	for (unsigned t = 0; t < EXEC_THREADS; t++)
+		for (unsigned f = 0; f < EXEC_FRAMES; f++)
+			free_frame(&exec->threads[t].frames[f]);
+	pthread_mutex_destroy(&exec->lock);
 	trace_free(&exec->trace);
 	free(exec->states);
 	free(exec->pins);
@@ -146,7 +156,7 @@ const struct trace *exec_trace(const struct exec *exec)
 
 const struct resolved_call *exec_resolved(const struct exec *exec)
 {
-	return exec->has_resolved ? &exec->frames[0].call : NULL;
+	return exec->has_resolved ? &exec->threads[0].frames[0].call : NULL;
 }
 
 uint16_t exec_fault(const struct exec *exec, uint8_t *point)
@@ -313,13 +323,19 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 		*reason = "more work than is allowed here (repeats and lengths)";
 	if (*reason)
 		return false;
-	exec->running = false;
-	exec->depth = 0;
+	for (unsigned t = 0; t < EXEC_THREADS; t++) {
+		exec->threads[t].running = false;
+		exec->threads[t].depth = 0;
+		exec->threads[t].fail = FAIL_SWEEP;
+		exec->threads[t].use_injected = false;
+		exec->threads[t].fd_count = 0;
+	}
+	exec->now = &exec->threads[0];
+	exec->abandoned = false;
 	exec->prog = prog;
 	exec->has_resolved = false;
 	exec->injected = false;
 	exec->faults_passed = 0;
-	exec->fd_count = 0;
 	exec->access_count = 0;
 	exec->pin_count = 0;
 	for (unsigned p = 0; p < PROG_PROCESS_MAX; p++) {
@@ -334,14 +350,19 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 	return fresh_target(exec, &config, reason);
 }
 
-/* Gives a new descriptor the next name; the name of the file behind it does not matter. */
-static int64_t name_descriptor(struct exec *exec, unsigned process, int64_t fd)
+/*
+ * Gives a new descriptor the next name of the thread; the name of the file behind it does not
+ * matter. What other threads do meanwhile changes no name.
+ */
+static int64_t name_descriptor(
+	struct exec *exec, struct exec_thread *thread, unsigned process, int64_t fd)
 {
 	if (fd < 0 || fd >= EXEC_FD_MAX || process >= PROG_PROCESS_MAX)
 		return fd;
 	if (fd >= exec->fd_highest[process])
 		exec->fd_highest[process] = (uint32_t)fd + 1;
-	exec->fd_names[process][fd] = (uint16_t)++exec->fd_count;
+	exec->fd_names[process][fd] =
+		(uint16_t)(thread->number * EXEC_NAMES_EACH + ++thread->fd_count);
 	return exec->fd_names[process][fd];
 }
 
@@ -353,8 +374,9 @@ static uint64_t descriptor_name(const struct exec *exec, unsigned process, uint6
 }
 
 /* Descriptors differ between targets, so the trace tells which of the run they are. */
-static void trace_image(struct exec *exec, struct trace_entry *entry, const struct row_plan *plan,
-	const struct call_row *row, const struct call_outcome *outcome, unsigned process)
+static void trace_image(struct exec *exec, struct exec_thread *thread, struct trace_entry *entry,
+	const struct row_plan *plan, const struct call_row *row, const struct call_outcome *outcome,
+	unsigned process)
 {
 	uint8_t image[CALL_STRUCT_MAX];
 
@@ -371,7 +393,7 @@ static void trace_image(struct exec *exec, struct trace_entry *entry, const stru
 			continue;
 		uint64_t fd = field_get(field, image);
 		if (field->direction == FIELD_OUT && outcome->result >= 0)
-			fd = (uint64_t)name_descriptor(exec, process, (int64_t)fd);
+			fd = (uint64_t)name_descriptor(exec, thread, process, (int64_t)fd);
 		else
 			fd = descriptor_name(exec, process, fd);
 		field_set(field, image, fd);
@@ -397,12 +419,13 @@ static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *p
 	}
 }
 
-static void record(struct exec *exec, uint32_t i, const struct call_outcome *outcome)
+static void record(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct call_outcome *outcome)
 {
 	const struct call *call = &exec->prog->calls[i];
 	const struct call_row *row = prog_row(call);
 	const struct row_plan *plan = &exec->plans[call->row];
-	struct frame *frame = &exec->frames[exec->depth];
+	struct frame *frame = &thread->frames[thread->depth];
 	unsigned process = call->row == CALL_ID_pass ? (unsigned)frame->call.name : call->process;
 	struct trace_entry *entry = trace_add(&exec->trace, TRACE_CALL);
 
@@ -416,52 +439,55 @@ static void record(struct exec *exec, uint32_t i, const struct call_outcome *out
 	}
 	if (!entry)
 		return;
-	entry->depth = (uint8_t)exec->depth;
-	entry->thread = call->thread;
+	entry->depth = (uint8_t)thread->depth;
+	entry->thread = (uint8_t)thread->number;
 	entry->injected = outcome->injected;
 	entry->call = (uint16_t)i;
-	entry->result = plan->result_is_descriptor ? name_descriptor(exec, process, outcome->result)
-						   : outcome->result;
+	entry->result = plan->result_is_descriptor
+				? name_descriptor(exec, thread, process, outcome->result)
+				: outcome->result;
 	if (outcome->image_size)
-		trace_image(exec, entry, plan, row, outcome, call->process);
+		trace_image(exec, thread, entry, plan, row, outcome, call->process);
 	if (frame->write_count)
 		exec_memory_record(exec, frame);
 }
 
 /* The failure that a sweep asks for instead of the program's. */
-static void override_failure(const struct exec *exec, struct resolved_call *call)
+static void override_failure(const struct exec_thread *thread, struct resolved_call *call)
 {
-	if (exec->depth || exec->fail == FAIL_SWEEP)
+	if (thread->depth || thread->fail == FAIL_SWEEP)
 		return;
-	call->fail = exec->fail;
-	call->fail_nth = exec->fail_nth;
+	call->fail = thread->fail;
+	call->fail_nth = thread->fail_nth;
 }
 
 /* The model is told the failure by its own name, whatever way of counting led to it. */
-static void name_failure(const struct exec *exec, struct resolved_call *call)
+static void name_failure(const struct exec_thread *thread, struct resolved_call *call)
 {
 	call->fail = FAIL_POINT;
-	call->fail_point = exec->injected_point;
-	call->fail_nth = exec->injected_nth;
+	call->fail_point = thread->injected_point;
+	call->fail_nth = thread->injected_nth;
 }
 
-static void call_target(struct exec *exec, struct frame *frame, struct call_outcome *outcome)
+static void call_target(struct exec *exec, struct exec_thread *thread, struct frame *frame,
+	struct call_outcome *outcome)
 {
-	exec->running = true;
-	if (exec->use_injected && !exec->depth) {
-		name_failure(exec, &frame->call);
-		exec->injected_allowed =
+	thread->running = true;
+	if (thread->use_injected && !thread->depth) {
+		name_failure(thread, &frame->call);
+		thread->injected_allowed =
 			exec->class->injected && exec->class->injected(exec->target, &frame->call,
-							 exec->injected_error, outcome);
+							 thread->injected_error, outcome);
 	} else {
 		exec->class->call(exec->target, &frame->call, outcome);
 	}
-	exec->running = exec->depth != 0;
+	thread->running = thread->depth != 0;
 }
 
-int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range *range)
+int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct callback_range *range)
 {
-	struct frame *frame = &exec->frames[exec->depth];
+	struct frame *frame = &thread->frames[thread->depth];
 	struct call_outcome outcome = {0};
 	bool control = prog_row(&exec->prog->calls[i])->kind == CALL_CONTROL;
 
@@ -470,36 +496,36 @@ int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range
 	if (control) {
 		memset(&frame->call, 0, sizeof(frame->call));
 		frame->own_from = frame->own_to = 0;
-		outcome.result = exec_control(exec, i, range);
-	} else if (exec_resolve(exec, i, frame)) {
-		override_failure(exec, &frame->call);
-		call_target(exec, frame, &outcome);
+		outcome.result = exec_control(exec, thread, i, range);
+	} else if (exec_resolve(exec, thread, i, frame)) {
+		override_failure(thread, &frame->call);
+		call_target(exec, thread, frame, &outcome);
 	} else {
 		outcome.result = -12; /* the host's own ENOMEM */
 	}
-	if (!exec->depth) {
+	if (!thread->depth) {
 		exec->has_resolved = !control;
 		exec->injected = outcome.injected;
 		exec->faults_passed = outcome.faults_passed;
 		exec->reached_point = outcome.fail_point;
 		exec->reached_nth = outcome.fail_nth;
-		if (exec->use_injected && !exec->injected_allowed)
+		if (thread->use_injected && !thread->injected_allowed)
 			return outcome.result;
 	}
-	record(exec, i, &outcome);
+	record(exec, thread, i, &outcome);
 	return outcome.result;
 }
 
-int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject,
-	const void *image, uint32_t size)
+int64_t exec_quiet_call(struct exec *exec, struct exec_thread *thread, uint32_t i, enum call_id row,
+	uint64_t subject, const void *image, uint32_t size)
 {
 	const struct call *call = &exec->prog->calls[i];
 	struct resolved_call quiet = {
 		.row = &call_rows[row],
 		.call = (uint16_t)i,
-		.thread = call->thread,
+		.thread = (uint8_t)thread->number,
 		.process = call->process,
-		.depth = (uint8_t)exec->depth,
+		.depth = (uint8_t)thread->depth,
 		.subject = subject,
 		.image = image,
 		.image_size = size,
@@ -507,7 +533,7 @@ int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_
 	};
 	struct call_outcome outcome = {0};
 
-	exec->running = false;
+	thread->running = false;
 	exec->class->call(exec->target, &quiet, &outcome);
 	return outcome.result;
 }
@@ -521,11 +547,13 @@ uint32_t exec_repeats(const struct exec *exec, uint32_t i)
 
 static int64_t step(struct exec *exec, uint32_t i, uint8_t fail, uint16_t nth)
 {
-	exec->callback_count = 0;
-	exec->use_injected = false;
-	exec->fail = fail;
-	exec->fail_nth = nth;
-	return exec_run_call(exec, i, NULL);
+	struct exec_thread *thread = exec->now;
+
+	thread->callback_count = 0;
+	thread->use_injected = false;
+	thread->fail = fail;
+	thread->fail_nth = nth;
+	return exec_run_call(exec, thread, i, NULL);
 }
 
 int64_t exec_step_once(struct exec *exec, uint32_t i)
@@ -545,17 +573,19 @@ int64_t exec_step_failing(struct exec *exec, uint32_t i, uint16_t nth)
 
 bool exec_step_injected(struct exec *exec, uint32_t i, int64_t error, uint8_t point, uint16_t nth)
 {
-	exec->callback_count = 0;
-	exec->fail = FAIL_SWEEP;
-	exec->use_injected = true;
-	exec->injected_error = error;
-	exec->injected_point = point;
-	exec->injected_nth = nth;
-	exec_run_call(exec, i, NULL);
-	exec->use_injected = false;
-	if (exec->injected_allowed && exec->trace.entry_count)
+	struct exec_thread *thread = exec->now;
+
+	thread->callback_count = 0;
+	thread->fail = FAIL_SWEEP;
+	thread->use_injected = true;
+	thread->injected_error = error;
+	thread->injected_point = point;
+	thread->injected_nth = nth;
+	exec_run_call(exec, thread, i, NULL);
+	thread->use_injected = false;
+	if (thread->injected_allowed && exec->trace.entry_count)
 		exec->trace.entries[exec->trace.entry_count - 1].injected = 1;
-	return exec->injected_allowed;
+	return thread->injected_allowed;
 }
 
 int64_t exec_step(struct exec *exec, uint32_t i)
@@ -569,7 +599,7 @@ int64_t exec_step(struct exec *exec, uint32_t i)
 
 void exec_finish(struct exec *exec)
 {
-	exec->running = false;
+	exec->now->running = false;
 	exec->class->finish(exec->target);
 }
 

@@ -109,17 +109,19 @@ void exec_note_access(struct exec *exec, uint32_t i, const struct resolved_call 
 	}
 }
 
-static int64_t unpin_one(struct exec *exec, uint32_t i, const struct callback_range *range,
-	uint64_t iova, uint64_t length)
+static int64_t unpin_one(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct callback_range *range, uint64_t iova, uint64_t length)
 {
 	struct call_access_pin pin = {.iova = iova, .length = length};
 
 	note_unpin(exec, range->handle, iova, length);
-	return exec_quiet_call(exec, i, CALL_ID_access_unpin, range->handle, &pin, sizeof(pin));
+	return exec_quiet_call(
+		exec, thread, i, CALL_ID_access_unpin, range->handle, &pin, sizeof(pin));
 }
 
 /* Yields how many pins it released. */
-static int64_t unpin_all(struct exec *exec, uint32_t i, const struct callback_range *range)
+static int64_t unpin_all(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct callback_range *range)
 {
 	int64_t released = 0;
 
@@ -132,14 +134,15 @@ static int64_t unpin_all(struct exec *exec, uint32_t i, const struct callback_ra
 		}
 		forget_pin(exec, p);
 		struct call_access_pin argument = {.iova = pin.iova, .length = pin.length};
-		exec_quiet_call(
-			exec, i, CALL_ID_access_unpin, range->handle, &argument, sizeof(argument));
+		exec_quiet_call(exec, thread, i, CALL_ID_access_unpin, range->handle, &argument,
+			sizeof(argument));
 		released++;
 	}
 	return released;
 }
 
-static int64_t unpin_given(struct exec *exec, uint32_t i, const struct callback_range *range)
+static int64_t unpin_given(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct callback_range *range)
 {
 	const struct call *call = &exec->prog->calls[i];
 	const struct call_row *row = prog_row(call);
@@ -147,7 +150,7 @@ static int64_t unpin_given(struct exec *exec, uint32_t i, const struct callback_
 
 	if (iova < 0 || length < 0)
 		return 0;
-	return unpin_one(exec, i, range,
+	return unpin_one(exec, thread, i, range,
 		exec_value(exec, prog_value(exec->prog, call, (unsigned)iova)),
 		exec_value(exec, prog_value(exec->prog, call, (unsigned)length)));
 }
@@ -163,63 +166,67 @@ static int64_t install_body(struct exec *exec, uint32_t i)
 	return 0;
 }
 
-int64_t exec_control(struct exec *exec, uint32_t i, const struct callback_range *range)
+int64_t exec_control(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct callback_range *range)
 {
 	switch (exec->prog->calls[i].row) {
 	case CALL_ID_on: return install_body(exec, i);
-	case CALL_ID_unpin_all: return range ? unpin_all(exec, i, range) : 0;
-	case CALL_ID_unpin: return range ? unpin_given(exec, i, range) : 0;
+	case CALL_ID_unpin_all: return range ? unpin_all(exec, thread, i, range) : 0;
+	case CALL_ID_unpin: return range ? unpin_given(exec, thread, i, range) : 0;
 	default: return 0;
 	}
 }
 
-static void trace_callback(
-	struct exec *exec, const struct access_slot *slot, uint64_t iova, uint64_t length)
+static void trace_callback(struct exec *exec, const struct exec_thread *thread,
+	const struct access_slot *slot, uint64_t iova, uint64_t length)
 {
 	struct trace_entry *entry = trace_add(&exec->trace, TRACE_CALLBACK);
 	uint64_t range[2] = {iova, length};
 
 	if (!entry)
 		return;
-	entry->depth = (uint8_t)exec->depth;
+	entry->depth = (uint8_t)thread->depth;
 	entry->call = slot->creator;
-	entry->thread = exec->frames[exec->depth].call.thread;
+	entry->thread = (uint8_t)thread->number;
 	trace_set_image(&exec->trace, entry, range, sizeof(range));
 }
 
-static void run_body(struct exec *exec, uint16_t body, const struct callback_range *range)
+static void run_body(struct exec *exec, struct exec_thread *thread, uint16_t body,
+	const struct callback_range *range)
 {
 	const struct prog *prog = exec->prog;
 
-	exec->depth++;
+	thread->depth++;
 	for (uint32_t i = body; i < prog->call_count && prog->calls[i].body == body; i++) {
 		uint32_t times = prog->calls[i].repeat ? prog->calls[i].repeat : 1;
 
 		/* A repeat of a call that notifies again would multiply; the limit on callbacks
 		 * bounds both. */
-		while (times-- && exec->callback_count++ < CALLBACK_LIMIT)
-			exec_run_call(exec, i, range);
+		while (times-- && thread->callback_count++ < CALLBACK_LIMIT)
+			exec_run_call(exec, thread, i, range);
 	}
-	exec->depth--;
-	exec->running = true;
+	thread->depth--;
+	thread->running = true;
 }
 
-bool exec_unmap_event(void *context, uint64_t handle, uint64_t iova, uint64_t length)
+bool exec_unmap_event(
+	void *context, unsigned number, uint64_t handle, uint64_t iova, uint64_t length)
 {
 	struct exec *exec = context;
+	struct exec_thread *thread = &exec->threads[number];
 	struct access_slot *slot = find_access(exec, handle);
 	struct callback_range range = {.handle = handle, .iova = iova, .length = length};
 
 	if (!slot)
 		return false;
-	trace_callback(exec, slot, iova, length);
-	if (!slot->on || exec->depth >= EXEC_DEPTH_MAX ||
-		exec->callback_count++ >= CALLBACK_LIMIT) {
+	trace_callback(exec, thread, slot, iova, length);
+	if (!slot->on || thread->depth >= EXEC_DEPTH_MAX ||
+		thread->callback_count++ >= CALLBACK_LIMIT) {
 		for (uint32_t p = exec->pin_count; p--;)
 			if (pin_intersects(&exec->pins[p], &range))
 				forget_pin(exec, p);
 		return false;
 	}
-	run_body(exec, slot->on, &range);
+	run_body(exec, thread, slot->on, &range);
 	return true;
 }

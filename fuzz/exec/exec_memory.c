@@ -35,11 +35,12 @@ void exec_memory_event(
 	void *context, uint64_t address, const void *old, const void *bytes, uint32_t count)
 {
 	struct exec *exec = context;
-	struct frame *frame = &exec->frames[exec->depth];
+	struct exec_thread *thread = exec->now;
+	struct frame *frame = &thread->frames[thread->depth];
 	const uint8_t *before = old, *after = bytes;
 	uint64_t end = address + count;
 
-	if (!exec->running)
+	if (!thread->running)
 		return;
 	if (end <= frame->own_from || address >= frame->own_to) {
 		add_write(frame, address, before, after, count);

@@ -3,6 +3,7 @@
 #ifndef IOMMUZZ_FUZZ_EXEC_EXEC_PRIVATE_H
 #define IOMMUZZ_FUZZ_EXEC_EXEC_PRIVATE_H
 
+#include <pthread.h>
 #include <string.h>
 
 #include "fuzz/exec/exec.h"
@@ -13,7 +14,8 @@
 #define EXEC_FD_MAX                                                                                \
 	1024 /* descriptors of a process that are renamed; the machine allows no more              \
 	      */
-#define EXEC_ACCESS_MAX 256 /* in-kernel accesses that can have a body at a time */
+#define EXEC_NAMES_EACH 4096 /* names of descriptors of one thread */
+#define EXEC_ACCESS_MAX 256  /* in-kernel accesses that can have a body at a time */
 
 /* What the executor needs to know of a row, computed once. */
 struct row_plan {
@@ -69,6 +71,23 @@ struct callback_range {
 	uint64_t handle, iova, length;
 };
 
+/* A thread of the program, and what it is at. */
+struct exec_thread {
+	unsigned number; /* 0 main, 1..8 A to H */
+	unsigned depth;	 /* callbacks around the running call */
+	bool running;	 /* a target call is under way in frames[depth] */
+	struct frame frames[EXEC_FRAMES];
+	uint32_t callback_count; /* of the running top-level call */
+	uint8_t fail; /* overrides the program's failure for this step unless FAIL_SWEEP */
+	uint16_t fail_nth;
+	bool use_injected; /* the step is class->injected with injected_error */
+	bool injected_allowed;
+	int64_t injected_error;
+	uint8_t injected_point; /* what failed in the implementation, for the model */
+	uint16_t injected_nth;
+	uint32_t fd_count; /* descriptors that it made so far */
+};
+
 struct exec {
 	const struct target_class *class;
 	struct target *target;
@@ -82,24 +101,19 @@ struct exec {
 	struct call_state *states;
 	uint32_t state_room;
 
-	unsigned depth; /* callbacks around the running call */
-	bool running;	/* a target call is under way in frames[depth] */
-	struct frame frames[EXEC_FRAMES];
-	bool has_resolved;
+	struct exec_thread threads[EXEC_THREADS];
+	struct exec_thread *now; /* who runs, where threads run in turns */
+	bool parallel;		 /* threads run at once: books are kept under `lock` */
+	pthread_mutex_t lock;
+	struct scheduler *scheduler; /* threads run in turns by it, NULL: none */
+	bool abandoned;		     /* the section did not end: the machine is unfit for more */
 
-	uint8_t fail; /* overrides the program's failure for this step unless FAIL_SWEEP */
-	uint16_t fail_nth;
-	bool use_injected; /* the step is class->injected with injected_error */
-	bool injected_allowed;
-	int64_t injected_error;
-	uint8_t injected_point; /* what failed in the implementation, for the model */
-	uint16_t injected_nth;
+	bool has_resolved;
 	uint8_t reached_point; /* what failed here */
 	uint16_t reached_nth;
 	bool injected;
 	uint32_t faults_passed;
 
-	uint32_t fd_count;		       /* descriptors of the run so far */
 	uint32_t fd_highest[PROG_PROCESS_MAX]; /* above it fd_names is 0 */
 	uint16_t fd_names[PROG_PROCESS_MAX]
 			 [EXEC_FD_MAX]; /* what a descriptor is called in the trace, 0: as is */
@@ -108,8 +122,19 @@ struct exec {
 	uint32_t access_count;
 	struct pin *pins;
 	uint32_t pin_count, pin_room;
-	uint32_t callback_count; /* of the running top-level call */
 };
+
+/* Around the executor's books, while threads run at once; never held in a target. */
+static inline void exec_enter(struct exec *exec)
+{
+	if (exec->parallel)
+		pthread_mutex_lock(&exec->lock);
+}
+static inline void exec_leave(struct exec *exec)
+{
+	if (exec->parallel)
+		pthread_mutex_unlock(&exec->lock);
+}
 
 /* field_get and field_set where each call of a program passes; fields are little endian, as are
  * hosts. */
@@ -137,7 +162,8 @@ static inline uint64_t image_get(const struct field *field, const uint8_t *image
 
 /* exec_resolve.c: the call with handles, image and literals, in frames[depth]. False when memory is
  * short. */
-bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame);
+bool exec_resolve(
+	struct exec *exec, const struct exec_thread *thread, uint32_t i, struct frame *frame);
 uint64_t exec_value(const struct exec *exec, const struct value *value);
 bool buffer_reserve(struct buffer *buffer, uint32_t room);
 
@@ -147,17 +173,20 @@ void exec_memory_event(
 void exec_memory_record(struct exec *exec, struct frame *frame);
 
 /* exec_callback.c: accesses, their pins and callbacks. */
-bool exec_unmap_event(void *context, uint64_t handle, uint64_t iova, uint64_t length);
+bool exec_unmap_event(
+	void *context, unsigned thread, uint64_t handle, uint64_t iova, uint64_t length);
 /* Keeps the books after a call: accesses made and ended, pins taken and given back. */
 void exec_note_access(struct exec *exec, uint32_t i, const struct resolved_call *call,
 	const struct call_outcome *outcome);
 /* Runs a call of kind CALL_CONTROL; range is that of the callback around it, or NULL. */
-int64_t exec_control(struct exec *exec, uint32_t i, const struct callback_range *range);
+int64_t exec_control(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct callback_range *range);
 
 /* exec.c */
-int64_t exec_run_call(struct exec *exec, uint32_t i, const struct callback_range *range);
+int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,
+	const struct callback_range *range);
 /* A target call that the program does not name (the unpins of unpin-all); not traced. */
-int64_t exec_quiet_call(struct exec *exec, uint32_t i, enum call_id row, uint64_t subject,
-	const void *image, uint32_t size);
+int64_t exec_quiet_call(struct exec *exec, struct exec_thread *thread, uint32_t i, enum call_id row,
+	uint64_t subject, const void *image, uint32_t size);
 
 #endif

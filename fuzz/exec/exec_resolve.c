@@ -272,7 +272,8 @@ static void set_own_range(
 	frame->own_to = frame->call.at + (seen < row->size ? seen : row->size);
 }
 
-bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame)
+bool exec_resolve(
+	struct exec *exec, const struct exec_thread *thread, uint32_t i, struct frame *frame)
 {
 	const struct call *call = &exec->prog->calls[i];
 	const struct call_row *row = prog_row(call);
@@ -288,22 +289,22 @@ bool exec_resolve(struct exec *exec, uint32_t i, struct frame *frame)
 	frame->literal_count = 0;
 	frame->literal_bytes.used = 0;
 	/* Half of a thread's window for its own calls, an eighth for each callback depth. */
-	frame->window =
-		EXEC_ARGUMENT_BASE + (uint64_t)call->thread * EXEC_ARGUMENT_SIZE +
-		(exec->depth ? EXEC_ARGUMENT_SIZE / 2 + (exec->depth - 1) * (EXEC_ARGUMENT_SIZE / 8)
-			     : 0);
+	frame->window = EXEC_ARGUMENT_BASE + (uint64_t)thread->number * EXEC_ARGUMENT_SIZE +
+			(thread->depth ? EXEC_ARGUMENT_SIZE / 2 +
+						 (thread->depth - 1) * (EXEC_ARGUMENT_SIZE / 8)
+				       : 0);
 	if (!build_image(exec, call, frame, tail, default_place))
 		return false;
 	point_literals(frame);
 	resolved->row = row;
 	resolved->call = (uint16_t)i;
-	resolved->thread = call->thread;
+	resolved->thread = (uint8_t)thread->number;
 	resolved->process = call->process;
-	resolved->depth = (uint8_t)exec->depth;
+	resolved->depth = (uint8_t)thread->depth;
 	/* In a callback only a named user copy fails: of the other points the model does not know
 	 * the pass. */
 	bool counted =
-		!exec->depth || (call->fail == FAIL_POINT && call->fail_point == FAULT_USER_COPY);
+		!thread->depth || (call->fail == FAIL_POINT && call->fail_point == FAULT_USER_COPY);
 	resolved->fail = call->fail == FAIL_SWEEP || !counted ? FAIL_NONE : call->fail;
 	resolved->fail_point = call->fail_point;
 	resolved->fail_nth = call->fail_nth;

@@ -30,6 +30,7 @@ struct target_config {
 			   0 */
 	uint32_t compat;
 	/* Of the program that follows, for targets whose processes are real: */
+	bool threads;	     /* calls come from threads that run in turns (events.phase, fibers) */
 	bool uses_processes; /* calls make or end processes, or pass descriptors */
 	bool first_ends;     /* P1 calls exec or exit */
 	bool unreadable;     /* has memory that may be written or run, but not read */
@@ -89,9 +90,10 @@ struct call_outcome {
  * Called by targets from inside target_call, without any lock of the target that unpin needs. The
  * executor answers with the calls of the `on` body, made on the same target, or returns false when
  * the program has none: then the target itself behaves as a correct driver and unpins what
- * intersects.
+ * intersects. thread: that of the call around it.
  */
-typedef bool (*target_unmap_fn)(void *context, uint64_t handle, uint64_t iova, uint64_t length);
+typedef bool (*target_unmap_fn)(
+	void *context, unsigned thread, uint64_t handle, uint64_t iova, uint64_t length);
 
 struct target_events {
 	void *context;
@@ -100,6 +102,14 @@ struct target_events {
 	 * before */
 	void (*memory)(void *context, uint64_t address, const void *old, const void *bytes,
 		uint32_t count);
+	/*
+	 * Model only: the running call stands before a step of its own that calls of other threads
+	 * may come between (specification 3.7, 3.9, 7.3, 12). what: the lock that the specification
+	 * names for the step ("object_table", "iova_rwsem", "domains_rwsem", "ioas_mutex", ...), or
+	 * "put", "callback", "user-copy". blocked: the step cannot be taken as things are; asked
+	 * again after every step of another thread. NULL when calls come one at a time.
+	 */
+	void (*phase)(void *context, const char *what, bool blocked);
 };
 
 struct target;

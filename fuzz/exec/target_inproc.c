@@ -45,7 +45,8 @@ static bool on_unmap(
 		return false;
 	/* The failure is meant for the call, not for what the driver does in its callback. */
 	bool paused = target->armed && fault_pause(task);
-	bool done = target->events.unmap(target->events.context, handle, iova, length);
+	bool done = target->events.unmap(
+		target->events.context, task_thread(task), handle, iova, length);
 	if (paused)
 		fault_resume(task);
 	return done;

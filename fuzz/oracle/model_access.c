@@ -163,7 +163,8 @@ void model_access_notify(
 
 		access->callbacks++;
 		model->armed.paused = true;
-		handled = model->events.unmap(model->events.context, access->handle, iova, length);
+		handled = model->events.unmap(model->events.context, call ? call->thread : 0,
+			access->handle, iova, length);
 		access->callbacks--;
 		model->armed.paused = paused;
 		model->call = call;

@@ -16,6 +16,7 @@
 #define PROG_VALUE_MAX	  65536
 #define PROG_BYTES_MAX	  (1u << 20)
 #define PROG_SWITCH_MAX	  4096
+#define PROG_SCHEDULE_MAX 64			  /* schedule bytes */
 #define PROG_PAGES_MAX	  (1u << 20)		  /* pages of mem: 4 GiB */
 #define PROG_LOCK_CLASSES 64			  /* schedule_switch.object is at most this */
 #define PROG_THREAD_MAX	  8			  /* A to H; thread 0 is the main thread */
@@ -105,6 +106,12 @@ struct prog {
 	struct value *values;
 	uint8_t *bytes;
 	struct schedule_switch *switches;
+	/*
+	 * Schedule bytes, another way to decide who runs (fuzz/schedule/strategy.h): used by
+	 * fuzz_race when there are no switches. `schedule-bytes: 0x...` in text.
+	 */
+	uint32_t schedule_count; /* at most PROG_SCHEDULE_MAX */
+	uint8_t schedule[PROG_SCHEDULE_MAX];
 };
 
 /* An empty program; needs no memory until something is added. Ended by prog_free, reused by

@@ -33,18 +33,56 @@ static bool threaded(const struct task *task)
 	return task->locks.slow >= LOCK_THREADS;
 }
 
-/* Tells the scheduler of fiber mode where the task is. */
-static void point_at(struct task *task, enum schedule_point point, const char *what)
+/* The scheduler of fiber mode, NULL in others. */
+static inline const struct sim_scheduler *fibers(const struct task *task)
 {
-	const struct sim_scheduler *scheduler = task->sim->scheduler;
-
-	if (task->sim->config.locks == LOCKS_FIBER && scheduler)
-		scheduler->point(scheduler->context, task, point, what);
+	return task->sim->config.locks == LOCKS_FIBER ? task->sim->scheduler : NULL;
 }
 
 void schedule_point_slow(struct task *task, enum schedule_point point)
 {
-	point_at(task, point, NULL);
+	const struct sim_scheduler *scheduler = fibers(task);
+
+	if (scheduler)
+		scheduler->point(scheduler->context, task, point, 0);
+}
+
+/* Before a lock is tried. */
+static void before_lock(struct task *task, uint16_t class, const void *lock, bool may_wait)
+{
+	const struct sim_scheduler *scheduler = fibers(task);
+
+	if (!scheduler)
+		return;
+	if (may_wait)
+		scheduler->asked(scheduler->context, task, class, lock);
+	scheduler->point(scheduler->context, task, SCHEDULE_LOCK, class + 1u);
+}
+
+static void note_taken(struct task *task, uint16_t class, const void *lock, bool shared)
+{
+	const struct sim_scheduler *scheduler = fibers(task);
+
+	lock_note(&task->locks, class);
+	if (scheduler)
+		scheduler->taken(scheduler->context, task, class, lock, shared);
+}
+
+static void note_given(struct task *task, uint16_t class, const void *lock)
+{
+	const struct sim_scheduler *scheduler = fibers(task);
+
+	lock_forget(&task->locks, class);
+	if (scheduler)
+		scheduler->given(scheduler->context, task, class, lock);
+}
+
+static void after_unlock(struct task *task, uint16_t class)
+{
+	const struct sim_scheduler *scheduler = fibers(task);
+
+	if (scheduler)
+		scheduler->point(scheduler->context, task, SCHEDULE_UNLOCK, class + 1u);
 }
 
 void might_sleep_report(struct task *task, const char *what)
@@ -76,7 +114,7 @@ void mutex_lock_slow(struct task *task, struct mutex *mutex)
 	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)};
 
 	might_sleep(task, lock_class_name((enum lock_class)seen.class));
-	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	before_lock(task, seen.class, mutex, true);
 	seen.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
 	if (seen.owner == task->locks.number || (seen.owner && !threaded(task)))
 		report_taken(task, seen.class, seen.owner);
@@ -84,14 +122,14 @@ void mutex_lock_slow(struct task *task, struct mutex *mutex)
 		mutex->owner = task->locks.number;
 	else if (seen.owner != task->locks.number)
 		wait_mutex(task, mutex);
-	lock_note(&task->locks, seen.class);
+	note_taken(task, seen.class, mutex, false);
 }
 
 bool mutex_trylock(struct task *task, struct mutex *mutex)
 {
 	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)}, taken;
 
-	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	before_lock(task, seen.class, mutex, false);
 	seen.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
 	do {
 		if (seen.owner)
@@ -100,7 +138,7 @@ bool mutex_trylock(struct task *task, struct mutex *mutex)
 		taken.owner = task->locks.number;
 	} while (!__atomic_compare_exchange_n(
 		&mutex->word, &seen.word, taken.word, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-	lock_note(&task->locks, seen.class);
+	note_taken(task, seen.class, mutex, false);
 	return true;
 }
 
@@ -112,16 +150,16 @@ void mutex_unlock_slow(struct task *task, struct mutex *mutex)
 		report_not_held(task, seen.class, seen.owner);
 		return;
 	}
-	lock_forget(&task->locks, seen.class);
+	note_given(task, seen.class, mutex);
 	release_mutex(task, mutex);
-	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+	after_unlock(task, seen.class);
 }
 
 void spin_lock_slow(struct task *task, struct spinlock *lock)
 {
 	struct spinlock seen = {.word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED)};
 
-	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	before_lock(task, seen.class, lock, true);
 	seen.word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
 	if (seen.owner == task->locks.number || (seen.owner && !threaded(task)))
 		report_taken(task, seen.class, seen.owner);
@@ -130,7 +168,7 @@ void spin_lock_slow(struct task *task, struct spinlock *lock)
 	else if (seen.owner != task->locks.number)
 		wait_spin(task, lock);
 	task->locks.slow++;
-	lock_note(&task->locks, seen.class);
+	note_taken(task, seen.class, lock, false);
 }
 
 void spin_unlock_slow(struct task *task, struct spinlock *lock)
@@ -142,9 +180,9 @@ void spin_unlock_slow(struct task *task, struct spinlock *lock)
 		return;
 	}
 	task->locks.slow--;
-	lock_forget(&task->locks, seen.class);
+	note_given(task, seen.class, lock);
 	release_spin(task, lock);
-	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+	after_unlock(task, seen.class);
 }
 
 void down_read_slow(struct task *task, struct rwsem *sem)
@@ -152,7 +190,7 @@ void down_read_slow(struct task *task, struct rwsem *sem)
 	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
 
 	might_sleep(task, lock_class_name((enum lock_class)seen.class));
-	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	before_lock(task, seen.class, sem, true);
 	seen.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED);
 	if (seen.writer == task->locks.number || (seen.writer && !threaded(task)))
 		report_taken(task, seen.class, seen.writer);
@@ -167,7 +205,7 @@ void down_read_slow(struct task *task, struct rwsem *sem)
 	} else if (seen.writer != task->locks.number) {
 		wait_read(task, sem);
 	}
-	lock_note(&task->locks, seen.class);
+	note_taken(task, seen.class, sem, true);
 }
 
 void up_read_slow(struct task *task, struct rwsem *sem)
@@ -178,9 +216,9 @@ void up_read_slow(struct task *task, struct rwsem *sem)
 		report_not_held(task, seen.class, seen.writer);
 		return;
 	}
-	lock_forget(&task->locks, seen.class);
+	note_given(task, seen.class, sem);
 	release_read(task, sem);
-	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+	after_unlock(task, seen.class);
 }
 
 void down_write_slow(struct task *task, struct rwsem *sem)
@@ -188,7 +226,7 @@ void down_write_slow(struct task *task, struct rwsem *sem)
 	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
 
 	might_sleep(task, lock_class_name((enum lock_class)seen.class));
-	point_at(task, SCHEDULE_LOCK, lock_class_name((enum lock_class)seen.class));
+	before_lock(task, seen.class, sem, true);
 	seen.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED);
 	if (seen.writer == task->locks.number || (seen.writer && !threaded(task)))
 		report_taken(task, seen.class, seen.writer);
@@ -201,7 +239,7 @@ void down_write_slow(struct task *task, struct rwsem *sem)
 	} else if (seen.writer != task->locks.number) {
 		wait_write(task, sem);
 	}
-	lock_note(&task->locks, seen.class);
+	note_taken(task, seen.class, sem, false);
 }
 
 void up_write_slow(struct task *task, struct rwsem *sem)
@@ -212,9 +250,9 @@ void up_write_slow(struct task *task, struct rwsem *sem)
 		report_not_held(task, seen.class, seen.writer);
 		return;
 	}
-	lock_forget(&task->locks, seen.class);
+	note_given(task, seen.class, sem);
 	release_write(task, sem, false);
-	point_at(task, SCHEDULE_UNLOCK, lock_class_name((enum lock_class)seen.class));
+	after_unlock(task, seen.class);
 }
 
 void downgrade_write(struct task *task, struct rwsem *sem)
@@ -226,6 +264,11 @@ void downgrade_write(struct task *task, struct rwsem *sem)
 		return;
 	}
 	release_write(task, sem, true);
+	if (fibers(task)) {
+		task->sim->scheduler->given(task->sim->scheduler->context, task, seen.class, sem);
+		task->sim->scheduler->taken(
+			task->sim->scheduler->context, task, seen.class, sem, true);
+	}
 }
 
 bool mutex_is_held(const struct task *task, const struct mutex *mutex)
@@ -275,7 +318,7 @@ static bool is_done(const void *completion)
 void wait_for_completion(struct task *task, struct completion *completion)
 {
 	might_sleep(task, "wait_for_completion");
-	point_at(task, SCHEDULE_WAIT, "completion");
+	schedule_point_slow(task, SCHEDULE_WAIT);
 	if (threaded(task)) {
 		wait_completion(task, completion);
 		return;
@@ -291,13 +334,13 @@ void wait_for_completion(struct task *task, struct completion *completion)
 void complete(struct task *task, struct completion *completion)
 {
 	signal_completion(task, completion, false);
-	point_at(task, SCHEDULE_WAKE, "completion");
+	schedule_point_slow(task, SCHEDULE_WAKE);
 }
 
 void complete_all(struct task *task, struct completion *completion)
 {
 	signal_completion(task, completion, true);
-	point_at(task, SCHEDULE_WAKE, "completion");
+	schedule_point_slow(task, SCHEDULE_WAKE);
 }
 
 bool wait_event(struct task *task, struct wait_queue *queue, bool (*condition)(const void *),
@@ -306,7 +349,7 @@ bool wait_event(struct task *task, struct wait_queue *queue, bool (*condition)(c
 	struct wait_queue seen;
 
 	might_sleep(task, "wait_event");
-	point_at(task, SCHEDULE_WAIT, "wait");
+	schedule_point_slow(task, SCHEDULE_WAIT);
 	if (!threaded(task)) {
 		if (run_deferred_until(task, condition, argument, timeout_ms))
 			return true;
@@ -318,7 +361,7 @@ bool wait_event(struct task *task, struct wait_queue *queue, bool (*condition)(c
 		seen.word = __atomic_load_n(&queue->word, __ATOMIC_ACQUIRE);
 		if (condition(argument))
 			return true;
-		if (!wait_sequence(task, queue, seen.sequence, timeout_ms))
+		if (!wait_sequence(task, queue, seen.sequence, timeout_ms, condition, argument))
 			return condition(argument);
 	}
 }
@@ -326,7 +369,7 @@ bool wait_event(struct task *task, struct wait_queue *queue, bool (*condition)(c
 void wake_up_all(struct task *task, struct wait_queue *queue)
 {
 	wake_sequence(task, queue);
-	point_at(task, SCHEDULE_WAKE, "wait");
+	schedule_point_slow(task, SCHEDULE_WAKE);
 }
 
 /* Names of the held classes whose bit is in which, with commas. */

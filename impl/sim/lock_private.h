@@ -17,8 +17,10 @@ void release_read(struct task *task, struct rwsem *sem);
 void release_write(struct task *task, struct rwsem *sem, bool keep_reading);
 void wait_completion(struct task *task, struct completion *completion);
 void signal_completion(struct task *task, struct completion *completion, bool all);
-/* True when woken or the sequence is no more `seen`; false on a timeout. */
-bool wait_sequence(struct task *task, struct wait_queue *queue, uint32_t seen, uint32_t timeout_ms);
+/* True when woken or the sequence is no more `seen`; false on a timeout. condition: what the caller
+ * waits for, for reports. */
+bool wait_sequence(struct task *task, struct wait_queue *queue, uint32_t seen, uint32_t timeout_ms,
+	bool (*condition)(const void *), const void *argument);
 void wake_sequence(struct task *task, struct wait_queue *queue);
 /* Sleeps until done(argument) holds; whoever makes it hold calls lock_wake(task, slot). */
 void wait_until(struct task *task, uint32_t slot, const char *what, bool (*done)(const void *),

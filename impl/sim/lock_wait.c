@@ -62,8 +62,11 @@ struct wait {
 	bool (*step)(struct task *task, void *lock, bool *counted);
 	void *lock;
 	uint32_t slot;
+	uint32_t object; /* 1 + class, 0: no lock */
 	const char *what;
-	uint32_t (*holder)(const void *lock);
+	/* Whether step would succeed, without doing it. */
+	bool (*ready)(const void *argument);
+	const void *argument;
 };
 
 static void deadline_after(struct timespec *deadline, uint32_t timeout_ms)
@@ -91,8 +94,15 @@ static bool wait_for(struct task *task, const struct wait *wait, uint32_t timeou
 				sim_warn(task, "deadlock", "%s without a scheduler", wait->what);
 				return false;
 			}
-			scheduler->block(scheduler->context, task, wait->slot, wait->what,
-				wait->holder ? wait->holder(wait->lock) : 0, timeout_ms);
+			struct sim_wait blocked = {.slot = wait->slot,
+				.object = wait->object,
+				.what = wait->what,
+				.lock = wait->lock,
+				.timeout_ms = timeout_ms,
+				.ready = wait->ready,
+				.argument = wait->argument};
+
+			scheduler->block(scheduler->context, task, &blocked);
 			if (timeout_ms)
 				return wait->step(task, wait->lock, &counted);
 		}
@@ -137,16 +147,16 @@ static bool step_mutex(struct task *task, void *lock, bool *counted)
 	return !seen.owner;
 }
 
-static uint32_t holder_mutex(const void *lock)
+static bool is_free(const void *lock)
 {
-	return ((const struct mutex *)lock)->owner;
+	return !((const struct mutex *)lock)->owner;
 }
 
 static void wait_owned(struct task *task, struct mutex *mutex)
 {
 	struct mutex seen = {.word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED)}, next;
-	struct wait wait = {step_mutex, mutex, seen.class,
-		lock_class_name((enum lock_class)seen.class), holder_mutex};
+	struct wait wait = {step_mutex, mutex, seen.class, seen.class + 1u,
+		lock_class_name((enum lock_class)seen.class), is_free, mutex};
 	unsigned spin;
 
 	for (spin = 0; spin < SPINS; spin++) {
@@ -244,17 +254,22 @@ static bool step_write(struct task *task, void *lock, bool *counted)
 	return free;
 }
 
-static uint32_t holder_rwsem(const void *lock)
+static bool is_readable(const void *lock)
 {
-	return ((const struct rwsem *)lock)->writer;
+	return !((const struct rwsem *)lock)->writer;
 }
 
-static void wait_rwsem(
-	struct task *task, struct rwsem *sem, bool (*step)(struct task *, void *, bool *))
+static bool is_writable(const void *lock)
+{
+	return !((const struct rwsem *)lock)->holders;
+}
+
+static void wait_rwsem(struct task *task, struct rwsem *sem,
+	bool (*step)(struct task *, void *, bool *), bool (*ready)(const void *))
 {
 	struct rwsem seen = {.word = __atomic_load_n(&sem->word, __ATOMIC_RELAXED)};
-	struct wait wait = {
-		step, sem, seen.class, lock_class_name((enum lock_class)seen.class), holder_rwsem};
+	struct wait wait = {step, sem, seen.class, seen.class + 1u,
+		lock_class_name((enum lock_class)seen.class), ready, sem};
 
 	wait_for(task, &wait, 0);
 }
@@ -270,12 +285,12 @@ void wait_read(struct task *task, struct rwsem *sem)
 			    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return;
 	}
-	wait_rwsem(task, sem, step_read);
+	wait_rwsem(task, sem, step_read, is_readable);
 }
 
 void wait_write(struct task *task, struct rwsem *sem)
 {
-	wait_rwsem(task, sem, step_write);
+	wait_rwsem(task, sem, step_write, is_writable);
 }
 
 void release_read(struct task *task, struct rwsem *sem)
@@ -328,9 +343,15 @@ static bool step_completion(struct task *task, void *object, bool *counted)
 	return seen.done != 0;
 }
 
+static bool is_completed(const void *completion)
+{
+	return ((const struct completion *)completion)->done != 0;
+}
+
 void wait_completion(struct task *task, struct completion *completion)
 {
-	struct wait wait = {step_completion, completion, SLOT_COMPLETION, "completion", NULL};
+	struct wait wait = {step_completion, completion, SLOT_COMPLETION, 0, "completion",
+		is_completed, completion};
 
 	wait_for(task, &wait, 0);
 }
@@ -380,10 +401,12 @@ static bool step_sequence(struct task *task, void *object, bool *counted)
 	return moved;
 }
 
-bool wait_sequence(struct task *task, struct wait_queue *queue, uint32_t seen, uint32_t timeout_ms)
+bool wait_sequence(struct task *task, struct wait_queue *queue, uint32_t seen, uint32_t timeout_ms,
+	bool (*condition)(const void *), const void *argument)
 {
 	struct sequence_wait sequence = {queue, seen};
-	struct wait wait = {step_sequence, &sequence, SLOT_WAIT, "wait", NULL};
+	/* Ready when what is waited for holds, woken or not: a wake-up that was lost is seen. */
+	struct wait wait = {step_sequence, &sequence, SLOT_WAIT, 0, "wait", condition, argument};
 	struct wait_queue last, next;
 
 	if (wait_for(task, &wait, timeout_ms))
@@ -429,7 +452,7 @@ void wait_until(struct task *task, uint32_t slot, const char *what, bool (*done)
 	const void *argument)
 {
 	struct until until = {done, argument};
-	struct wait wait = {step_until, &until, slot, what, NULL};
+	struct wait wait = {step_until, &until, slot, 0, what, done, argument};
 
 	wait_for(task, &wait, 0);
 }

@@ -146,6 +146,11 @@ struct mm *task_mm(const struct task *task)
 	return task->process ? task->process->mm : NULL;
 }
 
+unsigned task_thread(const struct task *task)
+{
+	return task->process ? (task->locks.number - 1) % SIM_THREADS : 0;
+}
+
 bool task_capable(const struct task *task, uint32_t capability)
 {
 	/* Kernel threads may do everything. */

@@ -99,6 +99,8 @@ struct task *sim_task(struct sim *sim, unsigned process, unsigned thread);
 struct sim *task_sim(const struct task *task);
 struct process *task_process(const struct task *task);
 struct mm *task_mm(const struct task *task);
+/* Which thread of its process it is: 0 main, 1 to 8; 0 for a kernel thread. */
+unsigned task_thread(const struct task *task);
 /* Whether its process has that one of the SIM_CAP_ bits. */
 bool task_capable(const struct task *task, uint32_t capability);
 /* The kernel profile, as LINUX(major, minor), and how locks work in this machine. */

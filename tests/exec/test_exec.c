@@ -285,7 +285,7 @@ static void test_memory(void)
 static void notify(struct target *target, const struct resolved_call *call)
 {
 	if (strcmp(call->row->name, "IOMMU_IOAS_UNMAP") == 0)
-		target->events.unmap(target->events.context, 1, 4096, 8192);
+		target->events.unmap(target->events.context, 0, 1, 4096, 8192);
 }
 
 static void test_callbacks(void)

@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 
-static bool on_unmap(void *context, uint64_t handle, uint64_t iova, uint64_t length)
+static bool on_unmap(
+	void *context, unsigned thread, uint64_t handle, uint64_t iova, uint64_t length)
 {
 	struct machine *machine = context;
 	bool handled;
 
+	(void)thread;
 	machine->callbacks++;
 	machine->callback_iova = iova;
 	machine->callback_length = length;

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run itself: fibers, who can go on, what was passed. */
+#include "fuzz/schedule/scheduler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/schedule/scheduler_private.h"
+#include "fuzz/schedule/strategy.h"
+
+struct scheduler *scheduler_open(void)
+{
+	struct scheduler *scheduler = calloc(1, sizeof(*scheduler));
+
+	if (!scheduler)
+		return NULL;
+	scheduler->threads[0].fiber = fiber_adopt();
+	scheduler->step_room = 1024;
+	scheduler->steps = malloc(scheduler->step_room * sizeof(*scheduler->steps));
+	scheduler->footprints = malloc(scheduler->step_room * sizeof(*scheduler->footprints));
+	lock_graph_init(&scheduler->graph);
+	scheduler_locks_init(scheduler);
+	if (scheduler->threads[0].fiber && scheduler->steps && scheduler->footprints)
+		return scheduler;
+	scheduler_close(scheduler);
+	return NULL;
+}
+
+void scheduler_close(struct scheduler *scheduler)
+{
+	if (!scheduler)
+		return;
+	for (unsigned t = 0; t < SCHEDULER_THREADS; t++)
+		fiber_free(scheduler->threads[t].fiber);
+	free(scheduler->steps);
+	free(scheduler->footprints);
+	free(scheduler->holds);
+	free(scheduler);
+}
+
+void scheduler_set_owner(struct scheduler *scheduler, const struct scheduler_owner *owner)
+{
+	scheduler->owner = *owner;
+}
+
+void scheduler_begin(struct scheduler *scheduler, struct strategy *strategy)
+{
+	scheduler->strategy = strategy;
+	scheduler->step_count = 0;
+	scheduler->quiet_until = strategy ? 0 : UINT32_MAX;
+	scheduler->preemptions = 0;
+	scheduler->active = false;
+	scheduler->stopping = false;
+	scheduler->current = 0;
+	scheduler->ended = 0;
+	scheduler->has_report = false;
+	scheduler->hold_count = 0;
+	scheduler->task_count = 0;
+	for (unsigned t = 0; t < SCHEDULER_THREADS; t++) {
+		scheduler->threads[t].state = THREAD_IDLE;
+		scheduler->threads[t].call = 0;
+		scheduler->threads[t].held_count = 0;
+	}
+}
+
+void scheduler_finish(struct scheduler *scheduler, enum scheduler_end end)
+{
+	if (scheduler->strategy && scheduler->strategy->end)
+		scheduler->strategy->end(scheduler->strategy, scheduler, end);
+}
+
+void scheduler_call(struct scheduler *scheduler, unsigned call)
+{
+	scheduler->threads[scheduler->current].call = (uint16_t)call;
+	if (scheduler->active)
+		scheduler_touch(scheduler, 0, FOOTPRINT_EXECUTOR);
+}
+
+bool scheduler_active(const struct scheduler *scheduler)
+{
+	return scheduler->active;
+}
+
+unsigned scheduler_current(const struct scheduler *scheduler)
+{
+	return scheduler->current;
+}
+
+uint32_t scheduler_ended(const struct scheduler *scheduler)
+{
+	return scheduler->ended;
+}
+
+const struct scheduler_step *scheduler_steps(const struct scheduler *scheduler, uint32_t *count)
+{
+	*count = scheduler->step_count;
+	return scheduler->steps;
+}
+
+uint32_t scheduler_step_count(const struct scheduler *scheduler)
+{
+	return scheduler->step_count;
+}
+
+uint32_t scheduler_preemptions(const struct scheduler *scheduler)
+{
+	return scheduler->preemptions;
+}
+
+void scheduler_quiet_until(struct scheduler *scheduler, uint32_t step)
+{
+	scheduler->quiet_until = step;
+}
+
+void scheduler_stop(struct scheduler *scheduler)
+{
+	scheduler->stopping = true;
+}
+
+/* -- steps -- */
+
+static uint32_t ready_mask(const struct scheduler *scheduler)
+{
+	uint32_t mask = 0;
+
+	for (unsigned t = 1; t < SCHEDULER_THREADS; t++)
+		mask |= (uint32_t)(scheduler->threads[t].state == THREAD_READY) << t;
+	return mask;
+}
+
+/* The new step, or NULL: the run is too long (or the host's memory short). */
+static struct scheduler_step *add_step(struct scheduler *scheduler, unsigned point, uint32_t object)
+{
+	uint32_t n = scheduler->step_count;
+
+	if (__builtin_expect(n == scheduler->step_room, 0)) {
+		uint32_t room = scheduler->step_room * 2;
+		void *steps, *footprints;
+
+		if (n >= SCHEDULER_LIMIT)
+			return NULL;
+		steps = realloc(scheduler->steps, room * sizeof(*scheduler->steps));
+		if (!steps)
+			return NULL;
+		scheduler->steps = steps;
+		footprints = realloc(scheduler->footprints, room * sizeof(*scheduler->footprints));
+		if (!footprints)
+			return NULL;
+		scheduler->footprints = footprints;
+		scheduler->step_room = room;
+	}
+	struct scheduler_step *step = &scheduler->steps[n];
+	*step = (struct scheduler_step){
+		.thread = (uint8_t)scheduler->current,
+		.point = (uint8_t)point,
+		.next = (uint8_t)scheduler->current,
+		.call = scheduler->threads[scheduler->current].call,
+		.object = (uint16_t)object,
+	};
+	scheduler->footprints[n] = (struct footprint){0, 0};
+	scheduler->step_count = n + 1;
+	return step;
+}
+
+/* -- switching -- */
+
+/* Leaves the current fiber for good or until somebody chooses it again. */
+static void switch_to(struct scheduler *scheduler, unsigned next)
+{
+	unsigned from = scheduler->current;
+
+	if (next == from)
+		return;
+	scheduler->current = next;
+	if (scheduler->owner.switched)
+		scheduler->owner.switched(scheduler->owner.context, next);
+	fiber_switch(scheduler->threads[from].fiber, scheduler->threads[next].fiber);
+}
+
+/* Ends the section from whatever thread this is; does not return. */
+static void leave_section(struct scheduler *scheduler, enum scheduler_end end)
+{
+	scheduler->end = end;
+	scheduler->active = false;
+	switch_to(scheduler, 0);
+	abort();
+}
+
+static unsigned ask_strategy(
+	struct scheduler *scheduler, unsigned current, uint32_t ready, uint32_t step)
+{
+	struct strategy *strategy = scheduler->strategy;
+	unsigned next = strategy ? strategy->choose(strategy, scheduler, current, ready, step)
+				 : strategy_default(current, ready);
+
+	if (scheduler->stopping)
+		leave_section(scheduler, SCHEDULER_STOPPED);
+	return next;
+}
+
+void scheduler_point(struct scheduler *scheduler, unsigned point, uint32_t object)
+{
+	struct scheduler_step *step;
+
+	if (!scheduler->active)
+		return;
+	step = add_step(scheduler, point, object);
+	if (__builtin_expect(!step, 0)) {
+		scheduler_report_livelock(scheduler);
+		leave_section(scheduler, SCHEDULER_LIVELOCK);
+	}
+	uint32_t n = scheduler->step_count - 1;
+	uint32_t ready = ready_mask(scheduler);
+	step->ready = (uint8_t)(ready >> 1);
+	if (n < scheduler->quiet_until)
+		return;
+	unsigned next = ask_strategy(scheduler, scheduler->current, ready, n);
+	scheduler->steps[n].next = (uint8_t)next;
+	if (next == scheduler->current)
+		return;
+	scheduler->preemptions++;
+	switch_to(scheduler, next);
+}
+
+/* The current thread cannot go on: who does? THREAD_READY ones, else whose wait has a timeout. */
+static void give_way(struct scheduler *scheduler, unsigned point, uint32_t object)
+{
+	struct scheduler_step *step = add_step(scheduler, point, object);
+
+	if (!step) {
+		scheduler_report_livelock(scheduler);
+		leave_section(scheduler, SCHEDULER_LIVELOCK);
+	}
+	uint32_t n = scheduler->step_count - 1;
+	uint32_t ready = ready_mask(scheduler);
+	if (!ready) {
+		enum scheduler_end end = scheduler_stuck(scheduler);
+
+		ready = ready_mask(scheduler);
+		if (!ready)
+			leave_section(scheduler, end);
+	}
+	scheduler->steps[n].ready = (uint8_t)(ready >> 1);
+	unsigned next = ask_strategy(scheduler, SCHEDULER_NONE, ready, n);
+	scheduler->steps[n].next = (uint8_t)next;
+	switch_to(scheduler, next);
+}
+
+void scheduler_block(struct scheduler *scheduler, const struct sim_wait *wait)
+{
+	struct thread *thread = &scheduler->threads[scheduler->current];
+
+	if (!scheduler->active) {
+		scheduler_report_alone(scheduler, wait);
+		return;
+	}
+	thread->state = THREAD_BLOCKED;
+	thread->wait = *wait;
+	thread->timed_out = false;
+	scheduler_touch(scheduler, FOOTPRINT_WAKE, 0);
+	give_way(scheduler, SCHEDULE_BLOCK, wait->object);
+}
+
+void scheduler_wake(struct scheduler *scheduler, uint32_t slot)
+{
+	scheduler_touch(scheduler, 0, FOOTPRINT_WAKE);
+	for (unsigned t = 1; t < SCHEDULER_THREADS; t++) {
+		struct thread *thread = &scheduler->threads[t];
+
+		if (thread->state == THREAD_BLOCKED && thread->wait.slot == slot)
+			thread->state = THREAD_READY;
+	}
+}
+
+/* -- sections -- */
+
+static void thread_main(void *argument)
+{
+	struct thread *thread = argument;
+	struct scheduler *scheduler = thread->scheduler;
+
+	scheduler->entry(scheduler->entry_context, thread->number);
+	thread->state = THREAD_ENDED;
+	scheduler->ended |= UINT32_C(1) << thread->number;
+	scheduler_touch(scheduler, 0, FOOTPRINT_EXECUTOR);
+	/* Whoever waits for its end looks again. */
+	scheduler_wake(scheduler, SCHEDULER_SLOT_END);
+	scheduler->running--;
+	if (!scheduler->running)
+		leave_section(scheduler, SCHEDULER_DONE);
+	give_way(scheduler, SCHEDULE_END, 0);
+	abort();
+}
+
+static bool prepare(struct scheduler *scheduler, uint32_t threads)
+{
+	scheduler->running = 0;
+	scheduler->ended = 0;
+	for (unsigned t = 1; t < SCHEDULER_THREADS; t++) {
+		struct thread *thread = &scheduler->threads[t];
+
+		thread->state = THREAD_IDLE;
+		if (!(threads >> t & 1))
+			continue;
+		if (!thread->fiber)
+			thread->fiber = fiber_create();
+		if (!thread->fiber)
+			return false;
+		thread->scheduler = scheduler;
+		thread->number = t;
+		thread->state = THREAD_READY;
+		thread->held_count = 0;
+		fiber_start(thread->fiber, thread_main, thread);
+		scheduler->running++;
+	}
+	return true;
+}
+
+enum scheduler_end scheduler_section(struct scheduler *scheduler, uint32_t threads,
+	void (*entry)(void *context, unsigned thread), void *context)
+{
+	scheduler->entry = entry;
+	scheduler->entry_context = context;
+	if (!prepare(scheduler, threads))
+		return SCHEDULER_STOPPED;
+	if (!scheduler->running)
+		return SCHEDULER_DONE;
+	scheduler->active = true;
+	scheduler->end = SCHEDULER_STOPPED;
+	if (add_step(scheduler, SCHEDULE_START, 0)) {
+		uint32_t n = scheduler->step_count - 1, ready = ready_mask(scheduler);
+		unsigned next = scheduler->strategy
+					? scheduler->strategy->choose(scheduler->strategy,
+						  scheduler, SCHEDULER_NONE, ready, n)
+					: strategy_default(SCHEDULER_NONE, ready);
+
+		scheduler->steps[n].ready = (uint8_t)(ready >> 1);
+		scheduler->steps[n].next = (uint8_t)next;
+		if (!scheduler->stopping)
+			switch_to(scheduler, next);
+	}
+	scheduler->active = false;
+	if (scheduler->owner.switched)
+		scheduler->owner.switched(scheduler->owner.context, 0);
+	return scheduler->end;
+}
+
+/* -- for a sim -- */
+
+static void sim_point(void *context, struct task *task, enum schedule_point point, uint32_t object)
+{
+	struct scheduler *scheduler = context;
+
+	if (!scheduler->active)
+		return;
+	scheduler_note_task(scheduler, task);
+	scheduler_point(scheduler, point, object);
+	scheduler_touch_point(scheduler, point);
+}
+
+static void sim_block(void *context, struct task *task, const struct sim_wait *wait)
+{
+	struct scheduler *scheduler = context;
+
+	scheduler_note_task(scheduler, task);
+	scheduler_block(scheduler, wait);
+}
+
+static void sim_wake(void *context, struct task *task, uint32_t slot)
+{
+	(void)task;
+	scheduler_wake(context, slot);
+}
+
+void scheduler_locks_init(struct scheduler *scheduler)
+{
+	scheduler->for_sim = (struct sim_scheduler){
+		.context = scheduler,
+		.point = sim_point,
+		.block = sim_block,
+		.wake = sim_wake,
+		.asked = scheduler_asked,
+		.taken = scheduler_taken,
+		.given = scheduler_given,
+	};
+}
+
+const struct sim_scheduler *scheduler_for_sim(struct scheduler *scheduler)
+{
+	return &scheduler->for_sim;
+}
