@@ -5,7 +5,8 @@
 
 #include "fuzz/prog/binary.h"
 
-#define BINARY_VERSION 1
+#define BINARY_VERSION	     1
+#define BINARY_WITH_SCHEDULE 2 /* version of programs that have schedule bytes */
 
 enum binary_option { /* bits of the second byte: which options follow, in this order */
 	OPTION_KERNEL = 1 << 0,

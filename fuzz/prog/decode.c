@@ -69,16 +69,19 @@ static void decode_switches(struct decoder *decoder)
 	}
 }
 
-static void decode_options(struct decoder *decoder)
+static void decode_schedule(struct decoder *decoder)
+{
+	struct prog *prog = decoder->prog;
+	uint32_t count = take_byte(decoder) % (PROG_SCHEDULE_MAX + 1u);
+
+	for (uint32_t i = 0; i < count && decoder->at < decoder->end; i++)
+		prog->schedule[prog->schedule_count++] = take_byte(decoder);
+}
+
+static void decode_options(struct decoder *decoder, uint8_t present)
 {
 	struct prog_options *options = &decoder->prog->options;
-	uint8_t present;
 
-	/* There is one version; all others are read as the newest. */
-	take_byte(decoder);
-	present = take_byte(decoder);
-	if (!present)
-		return;
 	if (present & OPTION_KERNEL)
 		options->kernel = (uint16_t)take(decoder, 2);
 	if (present & OPTION_BUG)
@@ -431,6 +434,7 @@ static bool decode_call(struct decoder *decoder, uint16_t *body)
 void prog_decode(struct prog *prog, const uint8_t *data, size_t size)
 {
 	struct decoder decoder;
+	uint8_t version, present;
 	uint16_t body = 0;
 
 	prog_clear(prog);
@@ -439,7 +443,14 @@ void prog_decode(struct prog *prog, const uint8_t *data, size_t size)
 	decoder.at = data;
 	decoder.end = data ? data + size : data;
 	memset(decoder.producers.counts, 0, sizeof(decoder.producers.counts));
-	decode_options(&decoder);
+	version = take_byte(&decoder);
+	present = take_byte(&decoder);
+	if (present)
+		decode_options(&decoder, present);
+	if (version == BINARY_WITH_SCHEDULE)
+		decode_schedule(&decoder);
 	while (decoder.at < decoder.end && decode_call(&decoder, &body))
 		;
+	if (prog->schedule_count)
+		prog_repair_schedule(prog);
 }

@@ -54,7 +54,7 @@ static void encode_options(struct encoder *encoder)
 		(options->compat ? OPTION_COMPAT : 0u) |
 		(prog->switch_count ? OPTION_SWITCHES : 0u);
 
-	put_byte(encoder, BINARY_VERSION);
+	put_byte(encoder, prog->schedule_count ? BINARY_WITH_SCHEDULE : BINARY_VERSION);
 	put_byte(encoder, present);
 	put(encoder, options->kernel, present & OPTION_KERNEL ? 2 : 0);
 	put(encoder, options->bug, present & OPTION_BUG ? 2 : 0);
@@ -73,6 +73,10 @@ static void encode_options(struct encoder *encoder)
 		put_count(encoder, next->call);
 		put_count(encoder, next->occurrence);
 	}
+	if (prog->schedule_count)
+		put_byte(encoder, prog->schedule_count);
+	for (uint32_t i = 0; i < prog->schedule_count; i++)
+		put_byte(encoder, prog->schedule[i]);
 }
 
 static int constant_index(uint64_t number)

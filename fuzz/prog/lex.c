@@ -19,7 +19,7 @@ static bool is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static int hex_digit(char c)
+int lex_hex_digit(char c)
 {
 	if (is_digit(c))
 		return c - '0';
@@ -242,7 +242,7 @@ static bool number_digits(struct lex *lex, uint64_t *number)
 	digits = lex->at;
 	*number = 0;
 	while (lex->at < lex->end) {
-		int digit = hex_digit(*lex->at);
+		int digit = lex_hex_digit(*lex->at);
 
 		if (digit < 0 || (unsigned)digit >= base)
 			break;
@@ -321,8 +321,8 @@ static bool add_byte(struct lex *lex, struct prog *prog, struct value *value, ui
 
 static bool hex_pair(struct lex *lex, uint8_t *byte)
 {
-	int high = lex->at < lex->end ? hex_digit(lex->at[0]) : -1;
-	int low = lex->end - lex->at > 1 ? hex_digit(lex->at[1]) : -1;
+	int high = lex->at < lex->end ? lex_hex_digit(lex->at[0]) : -1;
+	int low = lex->end - lex->at > 1 ? lex_hex_digit(lex->at[1]) : -1;
 
 	if (high < 0 || low < 0)
 		return lex_fail_found(lex, lex->at, NULL, "expected two hex digits");
@@ -375,7 +375,7 @@ static bool quoted_text(struct lex *lex, struct prog *prog, struct value *value)
 
 static bool hex_text(struct lex *lex, struct prog *prog, struct value *value, bool quoted)
 {
-	while (lex->at < lex->end && (quoted ? *lex->at != '"' : hex_digit(*lex->at) >= 0)) {
+	while (lex->at < lex->end && (quoted ? *lex->at != '"' : lex_hex_digit(*lex->at) >= 0)) {
 		uint8_t byte = 0;
 
 		if (!hex_pair(lex, &byte) || !add_byte(lex, prog, value, byte))
@@ -399,7 +399,7 @@ bool lex_bytes(struct lex *lex, struct prog *prog, bool plain, struct value *val
 		lex->at += 2;
 		return hex_text(lex, prog, value, true);
 	}
-	if (plain && hex_digit(lex_next(lex)) >= 0)
+	if (plain && lex_hex_digit(lex_next(lex)) >= 0)
 		return hex_text(lex, prog, value, false);
 	return lex_fail_found(lex, lex->at, NULL, "expected bytes such as \"text\" or x\"00ff\"");
 }

@@ -54,6 +54,8 @@ bool lex_is_arrow(const struct lex *lex);
  * empty. Takes nothing. */
 struct span lex_word(const struct lex *lex, const char *more);
 bool span_is(struct span span, const char *word);
+/* The digit's value, -1 if it is none. */
+int lex_hex_digit(char c);
 
 /* An unsigned number with suffix (K M G P), decimal or 0x. */
 bool lex_number(struct lex *lex, uint64_t *number);

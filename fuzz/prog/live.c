@@ -139,6 +139,7 @@ void prog_live_mend(struct prog *prog)
 	}
 	prog->options.bug = 0;
 	prog->switch_count = 0;
+	prog->schedule_count = 0;
 	for (uint32_t i = 0; i < prog->call_count; i++) {
 		if (prog_live_obstacle(prog, i))
 			mend_call(prog, i);

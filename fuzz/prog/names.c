@@ -136,6 +136,7 @@ static const struct number_name header_keys[] = {
 	{"known-fail", 0},
 	{"twin", 0},
 	{"schedule:", 0},
+	{"schedule-bytes", 0},
 	{NULL, 0},
 };
 

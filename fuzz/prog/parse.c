@@ -577,7 +577,7 @@ static bool lines(struct parser *parser, const char *source, size_t length)
 		if (!line(parser))
 			return false;
 	}
-	return end_of_text(parser);
+	return parse_check_schedule(parser) && end_of_text(parser);
 }
 
 bool prog_parse(

@@ -373,6 +373,37 @@ static bool schedule(struct parser *parser)
 	return true;
 }
 
+/* 0x0a1b: as many bytes as pairs of digits. */
+static bool schedule_bytes(struct parser *parser)
+{
+	struct lex *lex = &parser->lex;
+	struct prog *prog = &parser->text->prog;
+	struct span word;
+	const char *digits;
+
+	if (prog->schedule_count)
+		return lex_fail(lex, lex->at, "schedule-bytes is given twice");
+	if (!header_word(parser, "bytes such as 0x0a1b", &word))
+		return false;
+	digits = word.at + 2;
+	if (word.length < 4 || word.length % 2 || strncmp(word.at, "0x", 2) != 0)
+		return lex_fail_found(lex, word.at, NULL, "expected bytes such as 0x0a1b");
+	if (word.length / 2 - 1 > PROG_SCHEDULE_MAX)
+		return lex_fail(
+			lex, word.at, "a program has at most %d schedule bytes", PROG_SCHEDULE_MAX);
+	for (; digits < word.at + word.length; digits += 2) {
+		int high = lex_hex_digit(digits[0]), low = lex_hex_digit(digits[1]);
+
+		if (high < 0 || low < 0)
+			return lex_fail_found(lex, digits, NULL, "expected two hex digits");
+		prog->schedule[prog->schedule_count++] = (uint8_t)(high << 4 | low);
+	}
+	parser->schedule_line = lex->line;
+	parser->schedule_at = word.at;
+	parser->schedule_line_start = lex->line_start;
+	return true;
+}
+
 static bool header_key(struct parser *parser)
 {
 	struct lex *lex = &parser->lex;
@@ -399,9 +430,23 @@ static bool header_key(struct parser *parser)
 		return rest_of_line(parser, &header->known_fail);
 	if (span_is(word, "schedule:") || span_is(word, "schedule"))
 		return schedule(parser);
+	if (span_is(word, "schedule-bytes") || span_is(word, "schedule-bytes:"))
+		return schedule_bytes(parser);
 	near_miss_init(&miss, word.at, word.length);
 	near_miss_list(&miss, NAMES_HEADER);
 	return lex_fail_found(lex, word.at, &miss, "expected a key of the header");
+}
+
+bool parse_check_schedule(struct parser *parser)
+{
+	const struct prog *prog = &parser->text->prog;
+	const char *reason = prog->switch_count ? "schedule-bytes and schedule exclude each other"
+						: "schedule-bytes need a call in a thread";
+
+	if (!prog->schedule_count || (!prog->switch_count && prog_has_threads(prog)))
+		return true;
+	lex_set_line(&parser->lex, parser->schedule_line_start, parser->schedule_line);
+	return lex_fail(&parser->lex, parser->schedule_at, "%s", reason);
 }
 
 bool parse_header_line(struct parser *parser)

@@ -15,6 +15,9 @@ struct parser {
 	size_t pending_length;
 	bool seen_header;
 	bool seen_other; /* anything behind the description */
+	/* Where the schedule bytes stand, once there are some. */
+	const char *schedule_at, *schedule_line_start;
+	uint32_t schedule_line;
 };
 
 /* Fields that bare words fill, in order. Returns their number. */
@@ -36,5 +39,7 @@ bool parse_is_word(const struct parser *parser, struct span word);
 bool parse_expectation(struct parser *parser, uint32_t call);
 /* parse_header.c: a header line behind "#:". */
 bool parse_header_line(struct parser *parser);
+/* At the end: whether the program is one that can have the schedule bytes of its header. */
+bool parse_check_schedule(struct parser *parser);
 
 #endif

@@ -34,7 +34,7 @@ static bool has_names(const struct prog_header *header)
 bool print_has_header(const struct prog_text *text)
 {
 	return has_names(&text->header) || has_options(&text->prog.options) || text->header.needs ||
-	       text->header.known_fail || text->prog.switch_count;
+	       text->header.known_fail || text->prog.switch_count || text->prog.schedule_count;
 }
 
 static const char *next_separator(bool *first)
@@ -160,6 +160,18 @@ static void print_schedule(const struct printer *printer)
 	fputc('\n', printer->out);
 }
 
+static void print_schedule_bytes(const struct printer *printer)
+{
+	const struct prog *prog = printer->prog;
+
+	if (!prog->schedule_count)
+		return;
+	fputs("#: schedule-bytes 0x", printer->out);
+	for (uint32_t i = 0; i < prog->schedule_count; i++)
+		fprintf(printer->out, "%02x", prog->schedule[i]);
+	fputc('\n', printer->out);
+}
+
 void print_header(const struct printer *printer)
 {
 	const struct prog_header *header = &printer->text->header;
@@ -170,4 +182,5 @@ void print_header(const struct printer *printer)
 	if (header->known_fail)
 		fprintf(printer->out, "#: known-fail %s\n", header->known_fail);
 	print_schedule(printer);
+	print_schedule_bytes(printer);
 }

@@ -19,6 +19,7 @@ void prog_clear(struct prog *prog)
 	prog->value_count = 0;
 	prog->byte_count = 0;
 	prog->switch_count = 0;
+	prog->schedule_count = 0;
 }
 
 void prog_free(struct prog *prog)
@@ -153,6 +154,8 @@ bool prog_copy(struct prog *to, const struct prog *from)
 	to->value_count = from->value_count;
 	to->byte_count = from->byte_count;
 	to->switch_count = from->switch_count;
+	to->schedule_count = from->schedule_count;
+	memcpy(to->schedule, from->schedule, sizeof(to->schedule));
 	if (to->call_count)
 		memcpy(to->calls, from->calls, to->call_count * sizeof(*to->calls));
 	if (to->value_count)
@@ -221,7 +224,8 @@ static bool switch_equal(const struct schedule_switch *a, const struct schedule_
 bool prog_equal(const struct prog *a, const struct prog *b)
 {
 	if (!options_equal(&a->options, &b->options) || a->call_count != b->call_count ||
-		a->switch_count != b->switch_count)
+		a->switch_count != b->switch_count || a->schedule_count != b->schedule_count ||
+		memcmp(a->schedule, b->schedule, a->schedule_count) != 0)
 		return false;
 	for (uint32_t i = 0; i < a->switch_count; i++)
 		if (!switch_equal(&a->switches[i], &b->switches[i]))
@@ -230,6 +234,14 @@ bool prog_equal(const struct prog *a, const struct prog *b)
 		if (!call_equal(a, &a->calls[i], b, &b->calls[i]))
 			return false;
 	return true;
+}
+
+bool prog_has_threads(const struct prog *prog)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		if (prog->calls[i].thread)
+			return true;
+	return false;
 }
 
 bool prog_has_body(uint16_t row)

@@ -107,8 +107,8 @@ struct prog {
 	uint8_t *bytes;
 	struct schedule_switch *switches;
 	/*
-	 * Schedule bytes, another way to decide who runs (fuzz/schedule/strategy.h): used by
-	 * fuzz_race when there are no switches. `schedule-bytes: 0x...` in text.
+	 * Schedule bytes, another way to decide who runs (fuzz/schedule/strategy.h): only programs
+	 * with threads and without forced switches have some. `schedule-bytes 0x...` in text.
 	 */
 	uint32_t schedule_count; /* at most PROG_SCHEDULE_MAX */
 	uint8_t schedule[PROG_SCHEDULE_MAX];
@@ -122,7 +122,7 @@ void prog_free(struct prog *prog);
 /* Deep copy into an initialised program. False when memory is short. */
 bool prog_copy(struct prog *to, const struct prog *from);
 /* Whether two programs are the same: options, calls, values (by content, not by index), bytes,
- * switches. */
+ * switches, schedule bytes. */
 bool prog_equal(const struct prog *a, const struct prog *b);
 
 /*
@@ -185,19 +185,35 @@ bool prog_has_body(uint16_t row);
 unsigned prog_repair(struct prog *prog);
 /* The part of it that concerns options and switches. */
 unsigned prog_repair_options(struct prog *prog);
+/* The part of it that concerns schedule bytes: none without threads, or where switches are forced.
+ */
+unsigned prog_repair_schedule(struct prog *prog);
 
 /*
  * Removes calls marked in `drop` (call_count bytes), the bodies of removed `on` calls and the
- * switches of removed calls, and turns handles to them into VALUE_UNSET. drop: call_count bytes,
- * nonzero is dropped.
+ * switches of removed calls, and turns handles to them into VALUE_UNSET. Schedule bytes stay while
+ * there are threads. drop: call_count bytes, nonzero is dropped.
  */
 void prog_remove_calls(struct prog *prog, const uint8_t *drop);
 
+/* Whether any call runs in a thread other than the main one. */
+bool prog_has_threads(const struct prog *prog);
 /*
- * Makes a program that one thread runs: every call in the main thread, no forced switches, no
- * `barrier`, `join` or `wait`. What the fuzz targets run; the issue on interleavings removes it.
+ * Makes a program that one thread runs: every call in the main thread, no schedule, no `barrier`,
+ * `join` or `wait`. For fuzz_iommufd, which stays fast without threads; fuzz_race has them.
  */
 void prog_strip_threads(struct prog *prog);
+/*
+ * Makes a top-level call, its body included, run in that thread. Switches go on naming the calls
+ * they named, by their new numbers; those that would switch to their own thread are dropped.
+ */
+void prog_move_call(struct prog *prog, uint32_t index, uint8_t thread);
+/*
+ * Makes all calls of thread `from` run in thread `to`, where they stand. Switches are renumbered,
+ * those between the two dropped; `wait` for one becomes `wait` for the other, or `wait` goes where
+ * the thread would wait for itself.
+ */
+void prog_merge_threads(struct prog *prog, uint8_t from, uint8_t to);
 
 /*
  * Appends a copy of call `index` of another program with all its values, unrepaired (call indices

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeps programs inside the language: repair after mutation, removal of calls. */
+/* Keeps programs inside the language: repair after mutation. Copies of calls. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -283,6 +283,19 @@ unsigned prog_repair_options(struct prog *prog)
 	return repair.corrections;
 }
 
+unsigned prog_repair_schedule(struct prog *prog)
+{
+	struct repair repair;
+	bool keep = !prog->switch_count && prog->schedule_count && prog_has_threads(prog);
+
+	repair.corrections = 0;
+	if (!keep)
+		set_u32(&repair, &prog->schedule_count, 0);
+	else if (prog->schedule_count > PROG_SCHEDULE_MAX)
+		set_u32(&repair, &prog->schedule_count, PROG_SCHEDULE_MAX);
+	return repair.corrections;
+}
+
 unsigned prog_repair(struct prog *prog)
 {
 	struct repair repair;
@@ -297,7 +310,7 @@ unsigned prog_repair(struct prog *prog)
 	repair_switches(&repair);
 	for (uint32_t i = 0; i < prog->call_count; i++)
 		repair_call(&repair, i);
-	return repair.corrections;
+	return repair.corrections + prog_repair_schedule(prog);
 }
 
 static bool is_inside(const struct value *value, uint32_t count)
@@ -370,95 +383,7 @@ void prog_compact(struct prog *prog)
 	packed.switch_count = prog->switch_count;
 	packed.switch_room = prog->switch_room;
 	packed.options = prog->options;
+	packed.schedule_count = prog->schedule_count;
+	memcpy(packed.schedule, prog->schedule, sizeof(packed.schedule));
 	*prog = packed;
-}
-
-static void renumber_values(struct prog *prog, uint64_t first, uint32_t count,
-	const uint16_t *renumbered, unsigned depth)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		struct value *value = &prog->values[first + i];
-
-		if (value->kind == VALUE_HANDLE) {
-			if (renumbered[value->call] == UINT16_MAX)
-				memset(value, 0, sizeof(*value));
-			else
-				value->call = renumbered[value->call];
-		} else if ((value->kind == VALUE_STRUCT || value->kind == VALUE_ARRAY) &&
-			   depth < 2 * PROG_DEPTH_MAX) {
-			renumber_values(prog, value->start, value->count, renumbered, depth + 1);
-		}
-	}
-}
-
-/* A switch counts calls of its thread, so that removing one moves the later ones. */
-static void renumber_switches(struct prog *prog, const uint16_t *renumbered)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < prog->switch_count; i++) {
-		struct schedule_switch next = prog->switches[i];
-		uint16_t seen = 0, before = 0;
-		bool removed = false;
-
-		for (uint32_t j = 0; j < prog->call_count && seen <= next.call; j++) {
-			if (prog->calls[j].thread != next.thread || prog->calls[j].body)
-				continue;
-			removed = seen == next.call && renumbered[j] == UINT16_MAX;
-			before = (uint16_t)(before +
-					    (seen < next.call && renumbered[j] != UINT16_MAX));
-			seen++;
-		}
-		if (removed)
-			continue;
-		if (seen > next.call)
-			next.call = before;
-		prog->switches[kept++] = next;
-	}
-	prog->switch_count = kept;
-}
-
-void prog_remove_calls(struct prog *prog, const uint8_t *drop)
-{
-	uint16_t renumbered[PROG_CALL_MAX];
-	uint16_t kept = 0;
-
-	for (uint32_t i = 0; i < prog->call_count; i++) {
-		uint16_t body = prog->calls[i].body;
-		bool gone = drop[i] || (body && renumbered[body - 1] == UINT16_MAX);
-
-		renumbered[i] = gone ? UINT16_MAX : kept++;
-	}
-	renumber_switches(prog, renumbered);
-	for (uint32_t i = 0; i < prog->call_count; i++) {
-		struct call call = prog->calls[i];
-
-		if (renumbered[i] == UINT16_MAX)
-			continue;
-		renumber_values(
-			prog, call.first_value, prog_row(&call)->field_count, renumbered, 0);
-		if (call.body)
-			call.body = (uint16_t)(renumbered[call.body - 1] + 1);
-		prog->calls[renumbered[i]] = call;
-	}
-	prog->call_count = kept;
-	prog_compact(prog);
-}
-
-void prog_strip_threads(struct prog *prog)
-{
-	uint8_t drop[PROG_CALL_MAX] = {0};
-	bool any = false;
-
-	prog->switch_count = 0;
-	for (uint32_t i = 0; i < prog->call_count; i++) {
-		struct call *call = &prog->calls[i];
-
-		call->thread = 0;
-		drop[i] = call->row == CALL_ID_barrier || call->row == CALL_ID_join ||
-			  call->row == CALL_ID_wait;
-		any = any || drop[i];
-	}
-	if (any)
-		prog_remove_calls(prog, drop);
 }

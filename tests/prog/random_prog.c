@@ -225,6 +225,18 @@ static void random_switches(struct random *random, struct prog *prog)
 	}
 }
 
+/* Once the calls are there: only programs with threads and without switches have some. */
+static void random_schedule(struct random *random, struct prog *prog)
+{
+	if (prog->switch_count || !prog_has_threads(prog) || random_one_in(random, 3))
+		return;
+	prog->schedule_count = random_one_in(random, 8)
+				       ? PROG_SCHEDULE_MAX
+				       : random_below(random, PROG_SCHEDULE_MAX + 1);
+	for (uint32_t i = 0; i < prog->schedule_count; i++)
+		prog->schedule[i] = (uint8_t)random_next(random);
+}
+
 void random_prog(struct random *random, struct prog *prog)
 {
 	uint32_t calls = random_below(random, random_one_in(random, 100) ? 400 : 12);
@@ -245,6 +257,7 @@ void random_prog(struct random *random, struct prog *prog)
 			if (!random_call(random, prog, (uint16_t)(index + 1)))
 				return;
 	}
+	random_schedule(random, prog);
 }
 
 static void damage_call(struct random *random, struct prog *prog, struct call *call)
@@ -292,6 +305,8 @@ void random_damage(struct random *random, struct prog *prog)
 	if (prog->switch_count)
 		memset(&prog->switches[0], (int)random_below(random, 256),
 			sizeof(prog->switches[0]));
+	if (random_one_in(random, 3))
+		prog->schedule_count = random_below(random, 2 * PROG_SCHEDULE_MAX);
 }
 
 bool random_alter(struct random *random, struct prog *prog)
@@ -300,6 +315,13 @@ bool random_alter(struct random *random, struct prog *prog)
 
 	if (!prog->call_count)
 		return false;
+	if (prog->schedule_count && random_one_in(random, 2)) {
+		if (random_one_in(random, 2))
+			prog->schedule_count--;
+		else
+			prog->schedule[random_below(random, prog->schedule_count)] ^= 1;
+		return true;
+	}
 	call = &prog->calls[random_below(random, prog->call_count)];
 	for (unsigned i = 0; i < prog_row(call)->field_count; i++) {
 		struct value *value = prog_value(prog, call, i);

@@ -274,7 +274,7 @@ static bool has_threads(const struct prog *prog)
 			call->row == CALL_ID_wait)
 			return true;
 	}
-	return prog->switch_count != 0;
+	return prog->switch_count || prog->schedule_count;
 }
 
 static void test_strip_threads(const struct settings *settings)
@@ -294,6 +294,130 @@ static void test_strip_threads(const struct settings *settings)
 	}
 	result(passed && threaded, "prog_strip_threads leaves one thread and the language");
 	prog_free(&prog);
+}
+
+/* The n-th top-level call of a thread, UINT32_MAX if there is none. */
+static uint32_t call_of(const struct prog *prog, unsigned thread, unsigned n)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		if (prog->calls[i].thread == thread && !prog->calls[i].body && !n--)
+			return i;
+	return UINT32_MAX;
+}
+
+/* The switches of `after` name the same calls as those of `before`, as far as they are left. */
+static bool same_places(const struct prog *before, const struct prog *after)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < after->switch_count; i++) {
+		const struct schedule_switch *next = &after->switches[i];
+		uint32_t named = call_of(after, next->thread, next->call);
+
+		while (at < before->switch_count &&
+			(before->switches[at].occurrence != next->occurrence ||
+				before->switches[at].point != next->point ||
+				call_of(before, before->switches[at].thread,
+					before->switches[at].call) != named))
+			at++;
+		if (at++ == before->switch_count)
+			return false;
+	}
+	return true;
+}
+
+/* Switches away from calls that are there, told apart by their occurrence. */
+static void name_calls(struct random *random, struct prog *prog)
+{
+	prog->switch_count = 0;
+	prog->schedule_count = 0;
+	for (uint16_t i = 1; i <= 4; i++) {
+		uint32_t index = prog->call_count ? random_below(random, prog->call_count) : 0;
+		struct schedule_switch *next;
+		uint16_t call = 0;
+
+		if (!prog->call_count || prog->calls[index].body)
+			continue;
+		while (call_of(prog, prog->calls[index].thread, call) != index)
+			call++;
+		next = prog_add_switch(prog);
+		next->thread = prog->calls[index].thread;
+		next->to = (uint8_t)((next->thread + 1 + random_below(random, PROG_THREAD_MAX)) %
+				     (PROG_THREAD_MAX + 1));
+		next->call = call;
+		next->occurrence = i;
+	}
+}
+
+static void test_move_threads(const struct settings *settings)
+{
+	struct random random = {settings->seed + 5};
+	struct prog prog, before;
+	uint32_t moved = 0, seen = 0;
+	bool places = true, merged = true;
+
+	prog_init(&prog);
+	prog_init(&before);
+	for (uint32_t i = 0; i < settings->programs / 8 && places && merged; i++) {
+		uint8_t from = (uint8_t)random_below(&random, PROG_THREAD_MAX + 1);
+		uint8_t to = (uint8_t)((from + 1 + random_below(&random, PROG_THREAD_MAX)) %
+				       (PROG_THREAD_MAX + 1));
+		uint32_t index;
+
+		random_prog(&random, &prog);
+		name_calls(&random, &prog);
+		index = call_of(&prog, from, random_below(&random, 2));
+		if (index != UINT32_MAX && prog_copy(&before, &prog)) {
+			moved += prog.switch_count != 0;
+			prog_move_call(&prog, index, to);
+			if (!same_places(&before, &prog) || prog_repair(&prog) ||
+				prog.calls[index].thread != to)
+				places = complain("after prog_move_call", i, &before);
+			/* Negative control: without renumbering, switches name other calls. */
+			before.calls[index].thread = to;
+			seen += !same_places(&before, &prog) && prog.switch_count;
+		}
+		prog_merge_threads(&prog, from, to);
+		if (call_of(&prog, from, 0) != UINT32_MAX || prog_repair(&prog))
+			merged = complain("after prog_merge_threads", i, &prog);
+	}
+	printf("# %" PRIu32 " calls moved below switches, %" PRIu32 " would have been misnamed\n",
+		moved, seen);
+	result(places && moved, "switches name the same calls after prog_move_call");
+	result(merged, "prog_merge_threads empties a thread and stays in the language");
+	result(seen, "negative control: without new numbers switches name other calls");
+	prog_free(&prog);
+	prog_free(&before);
+}
+
+/* Seeds from before there were schedule bytes decode as they did: only version 2 has them. */
+static void test_versions(void)
+{
+	struct parse_error error;
+	struct prog_text text;
+	struct prog prog;
+	uint8_t bytes[64];
+	size_t size;
+	bool passed;
+
+	prog_text_init(&text);
+	prog_init(&prog);
+	passed = prog_parse(&text, "thread A: join\nthread B: join\n", 29, &error);
+	size = prog_encode(&text.prog, bytes, sizeof(bytes));
+	passed = passed && bytes[0] == 1;
+	for (unsigned version = 0; version < 256; version++) {
+		bytes[0] = (uint8_t)version;
+		prog_decode(&prog, bytes, size);
+		passed = passed && prog_equal(&prog, &text.prog) == (version != 2);
+	}
+	text.prog.schedule_count = 3;
+	size = prog_encode(&text.prog, bytes, sizeof(bytes));
+	passed = passed && bytes[0] == 2;
+	prog_decode(&prog, bytes, size);
+	passed = passed && prog.schedule_count == 3 && prog_equal(&prog, &text.prog);
+	result(passed, "bytes of the first version mean what they meant");
+	prog_free(&prog);
+	prog_text_free(&text);
 }
 
 /* Texts with damage must parse or fail with a place, and what parses survives. */
@@ -431,6 +555,11 @@ static void test_canonical_texts(void)
 		{"fd = open /dev/iommu\n_, h, _ = IOMMU_TEST_OP_MOCK_DOMAIN fd\nclose h+0",
 			"fd = open /dev/iommu\n_, h = IOMMU_TEST_OP_MOCK_DOMAIN fd\nclose h\n"},
 		{"process P2: uid=1000 caps=0", "process P2 uid=1000 caps=0\n"},
+		{"#:schedule-bytes: 0xFF0a\nthread A: wait B",
+			"#: schedule-bytes 0xff0a\nthread A: wait B\n"},
+		{"#: schedule: main.0@start->B,A.1@block#2 -> main, B.0@end->A\njoin",
+			"#: schedule: main.0@start#1 -> B, A.1@block#2 -> main, "
+			"B.0@end#1 -> A\njoin\n"},
 	};
 	bool passed = true;
 
@@ -468,6 +597,16 @@ static bool fails_with(char *source, const char *message)
 	return right;
 }
 
+static char *too_many_bytes(void)
+{
+	char *text = repeat_text("00", 2u * PROG_SCHEDULE_MAX);
+	char *line = malloc(strlen(text) + 64);
+
+	sprintf(line, "#: schedule-bytes 0x%s\nthread A: join\n", text);
+	free(text);
+	return line;
+}
+
 static void test_limits(void)
 {
 	bool passed = true;
@@ -483,6 +622,7 @@ static void test_limits(void)
 		repeat_text("join -> {", 1 << 20), "expected a number, 'ok' or an errno");
 	passed &= fails_with(repeat_text("#: schedule: A.1@lock -> B\n", 27u * PROG_SWITCH_MAX),
 		"at most 4096 switches");
+	passed &= fails_with(too_many_bytes(), "at most 64 schedule bytes");
 	passed &= fails_with(
 		repeat_text("put mem \"0123456789012345678901234567890123456789"
 			    "012345678901234567890123456789012345678901234567890123456789"
@@ -592,6 +732,8 @@ int main(int argc, char **argv)
 	test_flipped_bytes(&settings);
 	test_repair(&settings);
 	test_strip_threads(&settings);
+	test_move_threads(&settings);
+	test_versions();
 	test_damaged_texts(&settings);
 	printf("1..%u\n", tests);
 	return failures != 0;

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Takes calls out of programs and moves them between threads, with everything that names them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/prog/prog.h"
+
+static void renumber_values(struct prog *prog, uint64_t first, uint32_t count,
+	const uint16_t *renumbered, unsigned depth)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct value *value = &prog->values[first + i];
+
+		if (value->kind == VALUE_HANDLE) {
+			if (renumbered[value->call] == UINT16_MAX)
+				memset(value, 0, sizeof(*value));
+			else
+				value->call = renumbered[value->call];
+		} else if ((value->kind == VALUE_STRUCT || value->kind == VALUE_ARRAY) &&
+			   depth < 2 * PROG_DEPTH_MAX) {
+			renumber_values(prog, value->start, value->count, renumbered, depth + 1);
+		}
+	}
+}
+
+/* A switch counts calls of its thread, so that removing one moves the later ones. */
+static void renumber_switches(struct prog *prog, const uint16_t *renumbered)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < prog->switch_count; i++) {
+		struct schedule_switch next = prog->switches[i];
+		uint16_t seen = 0, before = 0;
+		bool removed = false;
+
+		for (uint32_t j = 0; j < prog->call_count && seen <= next.call; j++) {
+			if (prog->calls[j].thread != next.thread || prog->calls[j].body)
+				continue;
+			removed = seen == next.call && renumbered[j] == UINT16_MAX;
+			before = (uint16_t)(before +
+					    (seen < next.call && renumbered[j] != UINT16_MAX));
+			seen++;
+		}
+		if (removed)
+			continue;
+		if (seen > next.call)
+			next.call = before;
+		prog->switches[kept++] = next;
+	}
+	prog->switch_count = kept;
+}
+
+void prog_remove_calls(struct prog *prog, const uint8_t *drop)
+{
+	uint16_t renumbered[PROG_CALL_MAX];
+	uint16_t kept = 0;
+
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		uint16_t body = prog->calls[i].body;
+		bool gone = drop[i] || (body && renumbered[body - 1] == UINT16_MAX);
+
+		renumbered[i] = gone ? UINT16_MAX : kept++;
+	}
+	renumber_switches(prog, renumbered);
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		struct call call = prog->calls[i];
+
+		if (renumbered[i] == UINT16_MAX)
+			continue;
+		renumber_values(
+			prog, call.first_value, prog_row(&call)->field_count, renumbered, 0);
+		if (call.body)
+			call.body = (uint16_t)(renumbered[call.body - 1] + 1);
+		prog->calls[renumbered[i]] = call;
+	}
+	prog->call_count = kept;
+	prog_repair_schedule(prog);
+	prog_compact(prog);
+}
+
+void prog_strip_threads(struct prog *prog)
+{
+	uint8_t drop[PROG_CALL_MAX] = {0};
+	bool any = false;
+
+	prog->switch_count = 0;
+	prog->schedule_count = 0;
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		struct call *call = &prog->calls[i];
+
+		call->thread = 0;
+		drop[i] = call->row == CALL_ID_barrier || call->row == CALL_ID_join ||
+			  call->row == CALL_ID_wait;
+		any = any || drop[i];
+	}
+	if (any)
+		prog_remove_calls(prog, drop);
+}
+
+/* Which call a switch names, UINT32_MAX if the thread has none of that number. */
+static uint32_t switch_call(const struct prog *prog, const struct schedule_switch *next)
+{
+	uint32_t seen = 0;
+
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		if (prog->calls[i].thread == next->thread && !prog->calls[i].body &&
+			seen++ == next->call)
+			return i;
+	return UINT32_MAX;
+}
+
+static uint16_t number_in_thread(const struct prog *prog, uint32_t index)
+{
+	uint16_t number = 0;
+
+	for (uint32_t i = 0; i < index; i++)
+		number = (uint16_t)(number + (prog->calls[i].thread == prog->calls[index].thread &&
+						     !prog->calls[i].body));
+	return number;
+}
+
+/* Gives each call the thread in `threads` (a byte a call, bodies by their `on` call). */
+static void set_threads(struct prog *prog, const uint8_t *threads)
+{
+	uint32_t *named = calloc(prog->switch_count + 1u, sizeof(*named)), kept = 0;
+
+	for (uint32_t i = 0; named && i < prog->switch_count; i++)
+		named[i] = switch_call(prog, &prog->switches[i]);
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		prog->calls[i].thread = threads[prog->calls[i].body ? prog->calls[i].body - 1u : i];
+	for (uint32_t i = 0; named && i < prog->switch_count; i++) {
+		struct schedule_switch next = prog->switches[i];
+
+		if (named[i] != UINT32_MAX) {
+			next.thread = prog->calls[named[i]].thread;
+			next.call = number_in_thread(prog, named[i]);
+		}
+		if (next.thread != next.to)
+			prog->switches[kept++] = next;
+	}
+	prog->switch_count = kept;
+	free(named);
+	prog_repair_schedule(prog);
+}
+
+static void get_threads(const struct prog *prog, uint8_t threads[PROG_CALL_MAX])
+{
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		threads[i] = prog->calls[i].thread;
+}
+
+void prog_move_call(struct prog *prog, uint32_t index, uint8_t thread)
+{
+	uint8_t threads[PROG_CALL_MAX];
+
+	get_threads(prog, threads);
+	threads[index] = thread;
+	set_threads(prog, threads);
+}
+
+/* `wait` for a thread that is gone; without one nobody waits for the main thread. */
+static void merge_waits(struct prog *prog, uint8_t from, uint8_t to)
+{
+	uint8_t drop[PROG_CALL_MAX] = {0};
+	bool any = false;
+
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		struct call *call = &prog->calls[i];
+		struct value *name = prog_value(prog, call, 0);
+
+		if (call->row != CALL_ID_wait || name->kind != VALUE_NUMBER)
+			continue;
+		if (name->number == from)
+			name->number = to;
+		drop[i] = name->number == to && (call->thread == to || !to);
+		any = any || drop[i];
+	}
+	if (any)
+		prog_remove_calls(prog, drop);
+}
+
+void prog_merge_threads(struct prog *prog, uint8_t from, uint8_t to)
+{
+	uint8_t threads[PROG_CALL_MAX];
+
+	get_threads(prog, threads);
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		threads[i] = threads[i] == from ? to : threads[i];
+	for (uint32_t i = 0; i < prog->switch_count; i++) {
+		struct schedule_switch *next = &prog->switches[i];
+
+		next->to = next->to == from ? to : next->to;
+	}
+	set_threads(prog, threads);
+	merge_waits(prog, from, to);
+}
