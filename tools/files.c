@@ -87,14 +87,12 @@ bool files_is_binary(const uint8_t *bytes, size_t size)
 	return false;
 }
 
-static bool load_binary(const uint8_t *bytes, size_t size, bool to_run, struct prog_text *text)
+static bool load_binary(const uint8_t *bytes, size_t size, struct prog_text *text)
 {
 	struct prog prog;
 
 	prog_init(&prog);
 	prog_decode(&prog, bytes, size);
-	if (to_run)
-		prog_strip_threads(&prog);
 	bool done = prog_text_from(text, &prog);
 	prog_free(&prog);
 	if (!done)
@@ -102,8 +100,7 @@ static bool load_binary(const uint8_t *bytes, size_t size, bool to_run, struct p
 	return done;
 }
 
-static bool load(
-	const char *path, bool binary, bool to_run, struct prog_text *text, bool *was_binary)
+bool files_load(const char *path, bool binary, struct prog_text *text, bool *was_binary)
 {
 	struct parse_error error;
 	size_t size;
@@ -116,7 +113,7 @@ static bool load(
 	if (was_binary)
 		*was_binary = binary;
 	if (binary) {
-		done = load_binary(bytes, size, to_run, text);
+		done = load_binary(bytes, size, text);
 	} else if (!size) {
 		tool_error("%s: empty, expected a program", path);
 		done = false;
@@ -133,14 +130,9 @@ static bool load(
 	return done;
 }
 
-bool files_load(const char *path, bool binary, struct prog_text *text, bool *was_binary)
-{
-	return load(path, binary, false, text, was_binary);
-}
-
 bool files_load_to_run(const char *path, bool binary, struct prog_text *text)
 {
-	return load(path, binary, true, text, NULL);
+	return files_load(path, binary, text, NULL);
 }
 
 bool files_can_write(const char *path)

@@ -22,8 +22,8 @@ bool files_is_binary(const uint8_t *bytes, size_t size);
  * False after an error that names file and place.
  */
 bool files_load(const char *path, bool binary, struct prog_text *text, bool *was_binary);
-/* The same for a program that is to run: what a fuzz target strips from a binary input is stripped
- * here too. */
+/* The same for a program that is to run, with its threads. A target that strips something from its
+ * inputs (fuzz_iommufd: threads) writes the program that it ran beside the finding. */
 bool files_load_to_run(const char *path, bool binary, struct prog_text *text);
 /* Whether files_write has a chance: false after the error that it would print. Writes nothing. */
 bool files_can_write(const char *path);

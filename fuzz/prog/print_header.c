@@ -164,7 +164,8 @@ static void print_schedule_bytes(const struct printer *printer)
 {
 	const struct prog *prog = printer->prog;
 
-	if (!prog->schedule_count)
+	/* Switches say it all; bytes beside them are left over from the run that they are of. */
+	if (!prog->schedule_count || prog->switch_count)
 		return;
 	fputs("#: schedule-bytes 0x", printer->out);
 	for (uint32_t i = 0; i < prog->schedule_count; i++)
