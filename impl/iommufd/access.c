@@ -55,6 +55,8 @@ static struct access *next_listed(struct task *task, struct ioas *ioas, uint32_t
 		access = NULL;
 	}
 	spin_unlock(task, &ioas->access_lock);
+	if (access && SIM_BUG(task, NOTIFY_UNHELD))
+		object_put(task, access->context, &access->object);
 	return access;
 }
 
@@ -64,7 +66,8 @@ void ioas_notify_unmap(struct task *task, struct ioas *ioas, uint64_t iova, uint
 
 	for (uint32_t index = 0; (access = next_listed(task, ioas, &index)); index++) {
 		access_call_unmap(task, access, iova, length);
-		object_put(task, access->context, &access->object);
+		if (!SIM_BUG(task, NOTIFY_UNHELD))
+			object_put(task, access->context, &access->object);
 		if (SIM_BUG(task, NOTIFY_FIRST_ONLY))
 			break;
 	}
@@ -73,24 +76,58 @@ void ioas_notify_unmap(struct task *task, struct ioas *ioas, uint64_t iova, uint
 /* The callback of a change: everything, without the access lock. 7.3 step 8 */
 static void change_callback(struct task *task, struct access *access)
 {
+	bool locked = false;
+
 	if (!access->has_unmap || SIM_BUG(task, CHANGE_NOT_NOTIFIED))
 		return;
-	mutex_unlock(task, &access->lock);
+	if (SIM_BUG(task, CHANGE_KEEPS_LOCK))
+		locked = access->lock.waiters;
+	if (!locked)
+		mutex_unlock(task, &access->lock);
 	access_call_unmap(task, access, 0, UINT64_MAX);
-	mutex_lock(task, &access->lock);
+	if (!locked)
+		mutex_lock(task, &access->lock);
 }
 
 /* Steps 8 and 9: leaves the IOAS that the access was on, at its index there. */
 static void leave_ioas(struct task *task, struct access *access, struct ioas *old,
 	uint32_t list_index, bool notify)
 {
-	if (SIM_BUG(task, REPLACE_OLD_PUT_EARLY))
+	bool early = SIM_BUG(task, REPLACE_OLD_PUT_EARLY), listed = SIM_BUG(task, OLD_PUT_LISTED);
+
+	if (early)
 		object_drop_user(task, &old->object);
 	if (notify)
 		change_callback(task, access);
-	ioas_remove_access(task, old, access, list_index);
-	if (!SIM_BUG(task, REPLACE_OLD_PUT_EARLY))
+	if (listed)
 		object_drop_user(task, &old->object);
+	ioas_remove_access(task, old, access, list_index);
+	if (!early && !listed)
+		object_drop_user(task, &old->object);
+}
+
+/* What a change of an access begins with. */
+struct change {
+	struct ioas *old;
+	uint32_t list_index;
+	bool busy; /* another change is in its callback */
+};
+
+static struct change change_look(const struct access *access)
+{
+	return (struct change){
+		access->ioas, access->list_index, access->ioas != access->ioas_unpin};
+}
+
+/* Takes the access lock and looks under it; early: a defect, looks before. */
+static struct change change_begin(struct task *task, struct access *access, bool early)
+{
+	struct change change = {0};
+
+	if (early)
+		change = change_look(access);
+	mutex_lock(task, &access->lock);
+	return early ? change : change_look(access);
 }
 
 /*
@@ -98,14 +135,15 @@ static void leave_ioas(struct task *task, struct access *access, struct ioas *ol
  * the old one, which refuses pins and every other change. The access lock is held. 7.3 steps 3 to
  * 10
  */
-static int change_ioas(struct task *task, struct access *access, struct ioas *ioas)
+static int change_ioas(
+	struct task *task, struct access *access, const struct change *change, struct ioas *ioas)
 {
-	struct ioas *old = access->ioas;
-	uint32_t list_index = access->list_index, new_index = 0;
+	struct ioas *old = change->old;
+	uint32_t list_index = change->list_index, new_index = 0;
 	bool notified = false;
 	int rc;
 
-	if (access->ioas != access->ioas_unpin)
+	if (change->busy)
 		return -EBUSY;
 	if (old == ioas && !SIM_BUG(task, REPLACE_SAME_NOTIFIED))
 		return 0;
@@ -135,18 +173,18 @@ static int change_ioas(struct task *task, struct access *access, struct ioas *io
 
 int access_attach(struct task *task, struct access *access, uint32_t ioas_id)
 {
+	struct change change = change_begin(task, access, SIM_BUG(task, ATTACH_LOOKS_EARLY));
 	struct ioas *ioas;
 	int rc;
 
-	mutex_lock(task, &access->lock);
-	if (access->ioas) {
+	if (change.old) {
 		sim_warn(task, "access-attached", "access %u is attached already",
 			access->object.id);
 		mutex_unlock(task, &access->lock);
 		return -EINVAL;
 	}
 	ioas = ioas_get(task, access->context, ioas_id);
-	rc = ioas ? change_ioas(task, access, ioas) : -ENOENT;
+	rc = ioas ? change_ioas(task, access, &change, ioas) : -ENOENT;
 	if (ioas)
 		ioas_put(task, ioas);
 	mutex_unlock(task, &access->lock);
@@ -155,14 +193,14 @@ int access_attach(struct task *task, struct access *access, uint32_t ioas_id)
 
 int access_replace(struct task *task, struct access *access, uint32_t ioas_id)
 {
+	struct change change = change_begin(task, access, SIM_BUG(task, REPLACE_LOOKS_EARLY));
 	struct ioas *ioas;
 	int rc = -ENOENT;
 
-	mutex_lock(task, &access->lock);
-	if (access->ioas || SIM_BUG(task, REPLACE_DETACHED)) {
+	if (change.old || SIM_BUG(task, REPLACE_DETACHED)) {
 		ioas = ioas_get(task, access->context, ioas_id);
 		if (ioas) {
-			rc = change_ioas(task, access, ioas);
+			rc = change_ioas(task, access, &change, ioas);
 			ioas_put(task, ioas);
 		}
 	}
@@ -172,9 +210,10 @@ int access_replace(struct task *task, struct access *access, uint32_t ioas_id)
 
 void access_detach(struct task *task, struct access *access)
 {
-	mutex_lock(task, &access->lock);
-	if (access->ioas)
-		change_ioas(task, access, NULL);
+	struct change change = change_begin(task, access, SIM_BUG(task, DETACH_LOOKS_EARLY));
+
+	if (change.old)
+		change_ioas(task, access, &change, NULL);
 	else
 		sim_warn(task, "access-not-attached", "access %u is not attached",
 			access->object.id);
@@ -184,12 +223,13 @@ void access_detach(struct task *task, struct access *access)
 void access_destroy(struct task *task, struct access *access)
 {
 	struct file *file = access->file;
+	struct change change;
 
 	if (!object_remove(task, access->context, &access->object))
 		return;
-	mutex_lock(task, &access->lock);
-	if (access->ioas)
-		change_ioas(task, access, NULL);
+	change = change_begin(task, access, false);
+	if (change.old)
+		change_ioas(task, access, &change, NULL);
 	mutex_unlock(task, &access->lock);
 	object_free(task, &access->object);
 	file_put(task, file);

@@ -122,9 +122,13 @@ int access_pin_pages(struct task *task, struct access *access, uint64_t iova, ui
 		struct ioas *ioas = access->ioas;
 
 		ioas_touch(ioas);
+		if (SIM_BUG(task, PIN_UNLOCKED))
+			mutex_unlock(task, &access->lock);
 		down_read(task, &ioas->iova_rwsem);
 		rc = pin_walk(task, ioas, iova, last, out, flags);
 		up_read(task, &ioas->iova_rwsem);
+		if (SIM_BUG(task, PIN_UNLOCKED))
+			mutex_lock(task, &access->lock);
 	}
 	mutex_unlock(task, &access->lock);
 	return rc;

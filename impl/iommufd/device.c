@@ -123,6 +123,8 @@ static int automatic_new(struct task *task, struct device *device, struct ioas *
 	if (rc)
 		return rc;
 	hwpt->automatic = true;
+	if (SIM_BUG(task, HWPT_PUBLISHED_EARLY))
+		object_publish(task, ioas->context, &hwpt->object);
 	if (replace) {
 		rc = hwpt_fill(task, hwpt);
 		if (!rc)
@@ -179,11 +181,13 @@ static int device_change(struct task *task, struct device *device, uint32_t *pt_
 	} else if (object->type == OBJECT_IOAS) {
 		struct ioas *ioas = (struct ioas *)object;
 
-		mutex_lock(task, &ioas->mutex);
+		if (!SIM_BUG(task, ATTACH_UNLOCKED))
+			mutex_lock(task, &ioas->mutex);
 		rc = automatic_choose(task, device, ioas, replace, &used, &old);
 		if (used)
 			*pt_id = used->object.id;
-		mutex_unlock(task, &ioas->mutex);
+		if (!SIM_BUG(task, ATTACH_UNLOCKED))
+			mutex_unlock(task, &ioas->mutex);
 	} else {
 		rc = SIM_BUG(task, PT_TYPE_LOOKUP) ? -ENOENT : -EINVAL;
 	}

@@ -80,9 +80,11 @@ void hwpt_destroy(struct task *task, struct hwpt *hwpt)
 {
 	struct ioas *ioas = hwpt->ioas;
 
-	mutex_lock(task, &ioas->mutex);
+	if (!SIM_BUG(task, HWPT_UNLISTED_UNLOCKED))
+		mutex_lock(task, &ioas->mutex);
 	hwpt_unlist(task, hwpt);
-	mutex_unlock(task, &ioas->mutex);
+	if (!SIM_BUG(task, HWPT_UNLISTED_UNLOCKED))
+		mutex_unlock(task, &ioas->mutex);
 	iommu_domain_destroy(task, hwpt->domain);
 	object_drop_user(task, &ioas->object);
 	object_free(task, &hwpt->object);

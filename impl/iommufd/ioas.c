@@ -37,6 +37,8 @@ int64_t handle_IOMMU_IOAS_ALLOC(struct command *command)
 	ioas->alignment = 1;
 	ioas->changes = 1;
 	command->ioas_alloc.out_ioas_id = object->id;
+	if (SIM_BUG(task, IOAS_PUBLISHED_EARLY))
+		object_publish(task, context, object);
 	rc = command_respond(command);
 	if (rc && !SIM_BUG(task, IOAS_ALLOC_NOT_UNDONE)) {
 		object_abort(task, context, object);
@@ -137,6 +139,10 @@ static int ioas_replace_allowed(struct task *task, struct ioas *ioas, struct ran
 			break;
 		}
 	}
+	if (SIM_BUG(task, ALLOW_CHECK_UNLOCKED)) {
+		up_write(task, &ioas->iova_rwsem);
+		down_write(task, &ioas->iova_rwsem);
+	}
 	if (!rc) {
 		old = ioas->allowed;
 		ioas->allowed = *allowed;
@@ -215,6 +221,7 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 	struct task *task = command->task;
 	uint32_t capacity = command->iova_ranges.num_iovas, total = 0;
 	struct ioas *ioas;
+	uint64_t before;
 	int rc;
 
 	if (command->iova_ranges.__reserved && !SIM_BUG(task, RANGES_RESERVED_FIELD))
@@ -223,6 +230,7 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 	if (!ioas)
 		return -ENOENT;
 	down_read(task, &ioas->iova_rwsem);
+	before = lock_allow_user_copy(task, UINT64_C(1) << LOCK_IOVA);
 	rc = ranges_emit_all(command, ioas, &total);
 	if (!rc) {
 		command->iova_ranges.num_iovas = total;
@@ -233,6 +241,7 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 		if (!rc && total + SIM_BUG(task, RANGES_FULL) > capacity)
 			rc = -EMSGSIZE;
 	}
+	lock_allow_user_copy(task, before);
 	up_read(task, &ioas->iova_rwsem);
 	ioas_put(task, ioas);
 	return rc;

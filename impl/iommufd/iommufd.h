@@ -405,7 +405,7 @@ int ioas_unmap(
  * step 7 */
 struct pages *pages_create(struct task *task, struct iommufd_context *context, uint64_t user_va,
 	uint64_t length, bool writable);
-void pages_get(struct pages *pages);
+void pages_get(struct task *task, struct pages *pages);
 void pages_put(struct task *task, struct pages *pages);
 /* Pins, charges and maps the area into all domains of the IOAS; nothing stays on failure. Takes the
  * pages mutex. 3.2 */

@@ -103,6 +103,10 @@ static int add_domain_locked(struct task *task, struct ioas *ioas, struct iommu_
 			ioas_unreserve(task, ioas, domain);
 		return rc;
 	}
+	if (SIM_BUG(task, DOMAIN_LISTED_UNLOCKED)) {
+		ioas_unlock_all(task, ioas);
+		ioas_lock_all(task, ioas);
+	}
 	ioas->domains[ioas->domain_count++] = domain;
 	ioas->alignment = (uint32_t)alignment;
 	return 0;
@@ -151,6 +155,10 @@ int ioas_add_access(
 	ioas_touch(ioas);
 	while (index < ioas->access_room && ioas->accesses[index])
 		index++;
+	if (SIM_BUG(task, LIST_INDEX_UNLOCKED)) {
+		ioas_unlock_all(task, ioas);
+		ioas_lock_all(task, ioas);
+	}
 	rc = index > UINT16_MAX ? -EBUSY : grow(task, &ioas->accesses, &ioas->access_room, index);
 	if (rc)
 		goto unlock;
@@ -217,7 +225,12 @@ int ioas_set_large_pages(struct task *task, struct ioas *ioas, bool enable)
 {
 	int rc;
 
-	ioas_lock_all(task, ioas);
+	if (SIM_BUG(task, OPTION_LOCK_ORDER)) {
+		down_write(task, &ioas->iova_rwsem);
+		down_write(task, &ioas->domains_rwsem);
+	} else {
+		ioas_lock_all(task, ioas);
+	}
 	ioas_touch(ioas);
 	rc = set_large_pages_locked(ioas, enable);
 	ioas_unlock_all(task, ioas);

@@ -40,10 +40,12 @@ static void driver_end(
 	struct driver_frame **link = &driver->frames;
 
 	spin_lock(task, &machine->lock);
+	if (SIM_BUG(task, DRIVER_WAKE_EARLY))
+		wake_up_all(task, &driver->idle);
 	while (*link != frame)
 		link = &(*link)->next;
 	__atomic_store_n(link, frame->next, __ATOMIC_RELEASE);
-	if (!driver->frames)
+	if (!driver->frames && !SIM_BUG(task, DRIVER_WAKE_EARLY))
 		wake_up_all(task, &driver->idle);
 	spin_unlock(task, &machine->lock);
 }

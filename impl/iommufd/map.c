@@ -46,6 +46,11 @@ static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pi
 		rc = ioas_choose_iova(task, ioas, address, length, &start);
 	if (rc)
 		return rc;
+	if (flags & IOMMU_IOAS_MAP_FIXED_IOVA ? SIM_BUG(task, FIXED_CHECK_UNLOCKED)
+					      : SIM_BUG(task, AUTOMATIC_CHOICE_UNLOCKED)) {
+		up_write(task, &ioas->iova_rwsem);
+		down_write(task, &ioas->iova_rwsem);
+	}
 	next = start;
 	for (i = 0; i < count; i++) {
 		struct area *area = pieces[i].area;
@@ -62,6 +67,8 @@ static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pi
 			rc = -ENOMEM;
 			break;
 		}
+		if (SIM_BUG(task, MAP_PUBLISHED_UNPINNED))
+			area->pages = pieces[i].pages;
 		next += pieces[i].length;
 	}
 	if (!rc) {
@@ -76,6 +83,7 @@ static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pi
 /* Phases 2 and 3: fill the domains, publish. domains_rwsem is held for reading. */
 static int map_fill(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count)
 {
+	struct mutex *held = SIM_BUG(task, PUBLISHED_UNDER_PAGES) ? &pieces[0].pages->mutex : NULL;
 	uint32_t done = 0;
 	int rc = 0;
 
@@ -83,11 +91,16 @@ static int map_fill(struct task *task, struct ioas *ioas, struct map_piece *piec
 		for (; done < count && !rc; done++)
 			rc = area_fill(task, ioas, pieces[done].area, pieces[done].pages);
 	}
+	held = rc ? NULL : held;
+	if (held)
+		mutex_lock(task, held);
 	down_write(task, &ioas->iova_rwsem);
 	ioas_touch(ioas);
 	if (!rc) {
 		for (uint32_t i = 0; i < count; i++)
 			pieces[i].area->pages = pieces[i].pages;
+		if (held)
+			mutex_unlock(task, held);
 	} else if (!SIM_BUG(task, MAP_FAILURE_AREA)) {
 		/* The last one tried has cleaned up after itself. */
 		while (--done)
@@ -222,7 +235,8 @@ static int source_add(struct task *task, struct copy_source *source, struct page
 		source->pieces = more;
 		source->room *= 2;
 	}
-	pages_get(pages);
+	if (!SIM_BUG(task, COPY_SOURCE_UNHELD))
+		pages_get(task, pages);
 	piece = &source->pieces[source->count++];
 	piece->pages = pages;
 	piece->offset = offset;
@@ -275,6 +289,8 @@ static int source_open(struct command *command, struct copy_source *source)
 		down_read(task, &ioas->iova_rwsem);
 		rc = source_scan(task, ioas, copy->src_iova, last, source);
 		up_read(task, &ioas->iova_rwsem);
+		for (uint32_t i = 0; SIM_BUG(task, COPY_SOURCE_UNHELD) && i < source->count; i++)
+			pages_get(task, source->pieces[i].pages);
 	}
 	ioas_put(task, ioas);
 	if (!rc)

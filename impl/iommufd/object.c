@@ -93,6 +93,12 @@ static inline bool object_lock_counters(struct task *task, struct iommufd_object
 {
 	if (!counter_read(&object->users) || !counter_read(&object->wait_count))
 		return false;
+	if (SIM_BUG(task, COUNTERS_TWO_STEPS)) {
+		schedule_point(task, SCHEDULE_PUT);
+		counter_add(task, &object->wait_count, 1);
+		counter_add(task, &object->users, 1);
+		return true;
+	}
 	if (task_threaded(task)) {
 		if (!wait_count_inc_not_zero(object))
 			return false;
@@ -120,6 +126,10 @@ struct iommufd_object *object_get(
 			object_sizes[object->type] < object_sizes[type])
 			object = NULL;
 	}
+	if (SIM_BUG(task, LOOKUP_UNLOCKED)) {
+		spin_unlock(task, &context->objects_lock);
+		spin_lock(task, &context->objects_lock);
+	}
 	if (object && !object_lock_counters(task, object))
 		object = NULL;
 	spin_unlock(task, &context->objects_lock);
@@ -141,13 +151,27 @@ void object_put(struct task *task, struct iommufd_context *context, struct iommu
 {
 	/* users first: a destroyer that sees the last short reference gone must see users final. */
 	schedule_point(task, SCHEDULE_PUT);
+	if (SIM_BUG(task, PUT_ORDER)) {
+		if (!counter_add(task, &object->wait_count, (uint32_t)-1))
+			wake_up_all(task, &context->object_wait);
+		schedule_point(task, SCHEDULE_PUT);
+		counter_add(task, &object->users, (uint32_t)-1);
+		return;
+	}
 	counter_add(task, &object->users, (uint32_t)-1);
-	if (!counter_add(task, &object->wait_count, (uint32_t)-1))
+	schedule_point(task, SCHEDULE_PUT);
+	if (SIM_BUG(task, WAKE_EARLY)) {
+		wake_up_all(task, &context->object_wait);
+		counter_add(task, &object->wait_count, (uint32_t)-1);
+		return;
+	}
+	if (!counter_add(task, &object->wait_count, (uint32_t)-1) && !SIM_BUG(task, WAKE_MISSING))
 		wake_up_all(task, &context->object_wait);
 }
 
 void object_add_user(struct task *task, struct iommufd_object *object)
 {
+	schedule_point(task, SCHEDULE_PUT);
 	counter_add(task, &object->users, 1);
 }
 
@@ -167,6 +191,7 @@ static bool wait_count_is_zero(const void *object)
 static bool object_wait(
 	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
 {
+	schedule_point(task, SCHEDULE_PUT);
 	counter_add(task, &object->wait_count, (uint32_t)-1);
 	if (wait_count_is_zero(object))
 		return true;
@@ -211,7 +236,7 @@ int object_destroy(struct task *task, struct iommufd_context *context, uint32_t 
 	counter_add(task, &object->users, (uint32_t)-1);
 	idr_remove(&context->objects, id);
 	spin_unlock(task, &context->objects_lock);
-	if (object_wait(task, context, object))
+	if (SIM_BUG(task, DESTROY_UNWAITED) || object_wait(task, context, object))
 		object_teardown(task, object);
 	return 0;
 }
@@ -219,10 +244,16 @@ int object_destroy(struct task *task, struct iommufd_context *context, uint32_t 
 void object_drop_user_and_destroy(
 	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
 {
-	bool destroy;
+	bool destroy = false;
 
+	if (SIM_BUG(task, AUTOMATIC_LAST_MISSED)) {
+		destroy = counter_read(&object->users) == 2;
+		schedule_point(task, SCHEDULE_PUT);
+	}
 	spin_lock(task, &context->objects_lock);
-	destroy = counter_add(task, &object->users, (uint32_t)-1) == 1;
+	if (counter_add(task, &object->users, (uint32_t)-1) == 1 &&
+		!SIM_BUG(task, AUTOMATIC_LAST_MISSED))
+		destroy = true;
 	if (destroy) {
 		counter_add(task, &object->users, (uint32_t)-1);
 		idr_remove(&context->objects, object->id);
@@ -237,7 +268,7 @@ bool object_remove(
 {
 	bool alone;
 
-	if (!object_wait(task, context, object))
+	if (!SIM_BUG(task, REMOVE_UNWAITED) && !object_wait(task, context, object))
 		return false;
 	spin_lock(task, &context->objects_lock);
 	alone = counter_add(task, &object->users, (uint32_t)-1) == 1;

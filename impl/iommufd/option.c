@@ -29,6 +29,12 @@ static int rlimit_mode_set(struct command *command)
 	return rc;
 }
 
+static uint64_t account_mode(struct command *command)
+{
+	schedule_point(command->task, SCHEDULE_ACCESS);
+	return command->context->account_mm;
+}
+
 int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command)
 {
 	struct iommu_option *option = &command->option;
@@ -37,7 +43,7 @@ int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command)
 	if (option->__reserved || (option->object_id && !SIM_BUG(command->task, RLIMIT_OBJECT)))
 		return -EOPNOTSUPP;
 	if (option->op == IOMMU_OPTION_OP_GET)
-		option->val64 = command->context->account_mm;
+		option->val64 = account_mode(command);
 	else if (option->op == IOMMU_OPTION_OP_SET)
 		rc = rlimit_mode_set(command);
 	else
@@ -59,9 +65,10 @@ int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command)
 	ioas = ioas_get(task, command->context, option->object_id);
 	if (!ioas)
 		return -ENOENT;
-	if (option->op == IOMMU_OPTION_OP_GET)
+	if (option->op == IOMMU_OPTION_OP_GET) {
+		schedule_point(task, SCHEDULE_ACCESS);
 		option->val64 = ioas->small_pages == SIM_BUG(task, OPTION_GET_INVERTED);
-	else if (option->op != IOMMU_OPTION_OP_SET)
+	} else if (option->op != IOMMU_OPTION_OP_SET)
 		rc = -EOPNOTSUPP;
 	else if (option->val64 > 1 && !SIM_BUG(task, OPTION_VALUE))
 		rc = -EINVAL;

@@ -31,13 +31,15 @@ struct pages *pages_create(struct task *task, struct iommufd_context *context, u
 	return pages;
 }
 
-void pages_get(struct pages *pages)
+void pages_get(struct task *task, struct pages *pages)
 {
+	schedule_point(task, SCHEDULE_PUT);
 	__atomic_fetch_add(&pages->references, 1, __ATOMIC_RELAXED);
 }
 
 void pages_put(struct task *task, struct pages *pages)
 {
+	schedule_point(task, SCHEDULE_PUT);
 	/* Nobody can add a reference to the last one, so no atomic step is needed to see that it is
 	 * the last. */
 	if (__atomic_load_n(&pages->references, __ATOMIC_ACQUIRE) != 1 &&
@@ -56,6 +58,7 @@ static int pages_charge(struct task *task, struct pages *pages)
 
 	if (!more)
 		return 0;
+	schedule_point(task, SCHEDULE_ACCESS);
 	if (fault_here(task, FAULT_ACCOUNT))
 		return -ENOMEM;
 	if (SIM_BUG(task, ACCOUNT_ALL_AGAIN))
@@ -64,6 +67,12 @@ static int pages_charge(struct task *task, struct pages *pages)
 		limit++;
 	switch (pages->account) {
 	case ACCOUNT_USER:
+		if (SIM_BUG(task, ACCOUNT_TWO_STEPS)) {
+			if (user_locked(process_user(pages->process)) + more > limit)
+				return -ENOMEM;
+			schedule_point(task, SCHEDULE_ACCESS);
+			limit = UINT64_MAX;
+		}
 		if (!user_locked_add(process_user(pages->process), more, limit))
 			return -ENOMEM;
 		break;
@@ -88,6 +97,7 @@ static void pages_uncharge(struct task *task, struct pages *pages)
 {
 	uint64_t less = pages->charged - pages->pinned;
 
+	schedule_point(task, SCHEDULE_ACCESS);
 	pages->charged = pages->pinned;
 	if (SIM_BUG(task, ACCOUNT_KEPT) && !pages->pinned)
 		return;
@@ -124,7 +134,7 @@ struct page *pages_pinned_page(const struct pages *pages, uint64_t index)
 /* Pages that one scratch buffer holds: the size of a run and of a pin request. 10.26 */
 static uint64_t scratch_pages(struct task *task)
 {
-	uint32_t limit = machine_of(task)->temp_memory_limit;
+	uint32_t limit = __atomic_load_n(&machine_of(task)->temp_memory_limit, __ATOMIC_RELAXED);
 	uint64_t count = (limit ? limit : IOMMUFD_TEMP_MEMORY) / sizeof(struct page *);
 
 	if (count > IOMMUFD_TEMP_MEMORY / sizeof(struct page *))
@@ -144,6 +154,7 @@ static int run_pin(
 
 		if (fault_here(task, FAULT_PIN))
 			return -EFAULT;
+		schedule_point(task, SCHEDULE_USER_COPY);
 		count = mm_pin(task, pages->mm, pages->start + (first << SIM_PAGE_SHIFT),
 			last - first + 1, write, &run->pages[first - run->node.first]);
 		if (count < 0)
@@ -260,6 +271,7 @@ static void pages_unpin(struct task *task, struct pages *pages, uint64_t first, 
 			while (begin + count <= end && slot[count])
 				count++;
 			if (count) {
+				schedule_point(task, SCHEDULE_USER_COPY);
 				page_unpin(task, slot, count);
 				memset(slot, 0, count * sizeof(*slot));
 				run->live -= count;

@@ -142,6 +142,7 @@ static int rw_pinned(struct task *task, struct pages *pages, uint64_t offset, vo
 	mutex_lock(task, &pages->mutex);
 	rc = pages_pin(task, pages, first, last, false);
 	if (!rc) {
+		schedule_point(task, SCHEDULE_USER_COPY);
 		copy_pinned(task, pages, offset, buffer, length, write);
 		pages_release(task, pages, first, last);
 	}
@@ -162,6 +163,7 @@ static int rw_remote_page(
 		mm_put(task, mm);
 		return -EINVAL;
 	}
+	schedule_point(task, SCHEDULE_USER_COPY);
 	count = mm_pin_remote(task, mm, va & ~(SIM_PAGE_SIZE - 1), 1, write, &page);
 	mm_put(task, mm);
 	if (count < 0)
@@ -183,8 +185,21 @@ static int rw_borrowed(
 
 	if (fault_here(task, FAULT_USER_COPY) || !mm_get(mm))
 		return -EFAULT;
+	schedule_point(task, SCHEDULE_USER_COPY);
 	rc = mm_copy_borrowed(task, mm, va, buffer, length, write);
 	mm_put(task, mm);
+	return rc;
+}
+
+/* The mapper itself: an ordinary user copy under the locks of a walk. 12.4 */
+static int rw_own(struct task *task, uint64_t va, void *buffer, uint64_t length, bool write)
+{
+	uint64_t before =
+		lock_allow_user_copy(task, UINT64_C(1) << LOCK_ACCESS | UINT64_C(1) << LOCK_IOVA);
+	int rc = write ? copy_to_user(task, va, buffer, length)
+		       : copy_from_user(task, buffer, va, length);
+
+	lock_allow_user_copy(task, before);
 	return rc;
 }
 
@@ -202,11 +217,8 @@ int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buff
 			return rw_pinned(task, pages, offset, buffer, length, write);
 		return rw_borrowed(task, pages->mm, va, buffer, length, write);
 	}
-	if (task_mm(task) == pages->mm && !(flags & ACCESS_SLOW_PATH)) {
-		if (write)
-			return copy_to_user(task, va, buffer, length);
-		return copy_from_user(task, buffer, va, length);
-	}
+	if (task_mm(task) == pages->mm && !(flags & ACCESS_SLOW_PATH))
+		return rw_own(task, va, buffer, length, write);
 	if ((va & (SIM_PAGE_SIZE - 1)) + length > SIM_PAGE_SIZE)
 		return rw_pinned(task, pages, offset, buffer, length, write);
 	rc = rw_remote_page(task, pages->mm, va, buffer, length, write);

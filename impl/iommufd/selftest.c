@@ -134,8 +134,10 @@ static int check_map(struct task *task, struct iommu_domain *domain, uint64_t pa
 {
 	for (; length; length -= page_size, iova += page_size, uptr += page_size) {
 		const struct page *page;
-		int rc = mm_look_up(task, uptr, &page);
+		int rc;
 
+		schedule_point(task, SCHEDULE_USER_COPY);
+		rc = mm_look_up(task, uptr, &page);
 		if (rc)
 			return rc;
 		if (!page || iommu_translate(task, domain, iova) !=
@@ -187,8 +189,10 @@ int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command)
 		return -EINVAL;
 	for (; length; length -= SIM_PAGE_SIZE, uptr += SIM_PAGE_SIZE) {
 		const struct page *page;
-		int rc = mm_look_up(command->task, uptr, &page);
+		int rc;
 
+		schedule_point(command->task, SCHEDULE_USER_COPY);
+		rc = mm_look_up(command->task, uptr, &page);
 		if (rc)
 			return rc;
 		if ((page ? page->pins : 0) != command->test.md_check_refs.refs)
@@ -203,6 +207,7 @@ int64_t handle_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT(struct command *command)
 
 	if (limit < 12)
 		return -EINVAL;
+	schedule_point(command->task, SCHEDULE_ACCESS);
 	__atomic_store_n(&machine_of(command->task)->temp_memory_limit, limit, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -19,11 +19,16 @@ static void unmap_area(
 {
 	struct pages *pages = area->pages;
 
-	area->pages = NULL;
+	if (!SIM_BUG(task, UNMAP_MARK_LATE))
+		area->pages = NULL;
 	up_write(task, &ioas->iova_rwsem);
+	if (SIM_BUG(task, UNMAP_DOMAINS_DROPPED))
+		up_read(task, &ioas->domains_rwsem);
 	area_unfill(task, ioas, area, pages);
 	walk->bytes += area_length(area);
 	walk->areas++;
+	if (SIM_BUG(task, UNMAP_DOMAINS_DROPPED))
+		down_read(task, &ioas->domains_rwsem);
 	down_write(task, &ioas->iova_rwsem);
 	range_map_remove(&ioas->areas, &area->node);
 	sim_free(task, area, sizeof(*area));
@@ -56,11 +61,11 @@ static int unmap_check(struct task *task, struct area *area, struct unmap_walk *
 }
 
 /*
- * Walks until an area needs a callback (then *iova and *length describe it and the result is 1), an
- * error, or the end (0). Both locks are held.
+ * Walks until an area needs a callback (then *pinned is that area and the result is 1), an error,
+ * or the end (0). Both locks are held.
  */
-static int unmap_walk(struct task *task, struct ioas *ioas, struct unmap_walk *walk, uint64_t *iova,
-	uint64_t *length)
+static int unmap_walk(
+	struct task *task, struct ioas *ioas, struct unmap_walk *walk, const struct area **pinned)
 {
 	struct range_item *node;
 
@@ -75,8 +80,7 @@ static int unmap_walk(struct task *task, struct ioas *ioas, struct unmap_walk *w
 		if (rc < 0)
 			return rc;
 		if (!rc) {
-			*iova = node->first;
-			*length = area_length(area);
+			*pinned = area;
 			return 1;
 		}
 		unmap_area(task, ioas, area, walk);
@@ -91,7 +95,8 @@ int ioas_unmap(
 	struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *unmapped)
 {
 	struct unmap_walk walk = {.start = first, .last = last};
-	uint64_t iova, length;
+	const struct area *pinned = NULL;
+	uint64_t iova = 0, length = 0;
 	int rc;
 
 	for (;;) {
@@ -100,13 +105,21 @@ int ioas_unmap(
 		down_read(task, &ioas->domains_rwsem);
 		down_write(task, &ioas->iova_rwsem);
 		ioas_touch(ioas);
-		rc = unmap_walk(task, ioas, &walk, &iova, &length);
+		rc = unmap_walk(task, ioas, &walk, &pinned);
+		if (rc > 0 && !SIM_BUG(task, UNMAP_RANGE_LATE)) {
+			iova = pinned->node.first;
+			length = area_length(pinned);
+		}
 		up_write(task, &ioas->iova_rwsem);
 		callback_locked = rc > 0 && SIM_BUG(task, CALLBACK_LOCKED);
 		if (!callback_locked)
 			up_read(task, &ioas->domains_rwsem);
 		if (rc <= 0)
 			break;
+		if (SIM_BUG(task, UNMAP_RANGE_LATE)) {
+			iova = pinned->node.first;
+			length = area_length(pinned);
+		}
 		ioas_notify_unmap(task, ioas, iova, length);
 		if (callback_locked)
 			up_read(task, &ioas->domains_rwsem);
@@ -159,8 +172,12 @@ int64_t handle_IOMMU_IOAS_UNMAP(struct command *command)
 	if (!ioas)
 		return -ENOENT;
 	rc = ioas_unmap_range(command, ioas);
+	if (SIM_BUG(command->task, UNMAP_RESPONDS_LOCKED))
+		down_read(command->task, &ioas->domains_rwsem);
 	if (!rc)
 		rc = command_respond(command);
+	if (SIM_BUG(command->task, UNMAP_RESPONDS_LOCKED))
+		up_read(command->task, &ioas->domains_rwsem);
 	ioas_put(command->task, ioas);
 	return rc;
 }

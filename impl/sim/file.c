@@ -40,6 +40,7 @@ void file_put(struct task *task, struct file *file)
 {
 	uint32_t left;
 
+	schedule_point(task, SCHEDULE_PUT);
 	if (task->sim->threads)
 		left = __atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL);
 	else
@@ -117,16 +118,19 @@ struct file *fd_remove(struct process *process, int fd)
 
 int file_reserve_fd(struct task *task)
 {
+	schedule_point(task, SCHEDULE_PUT);
 	return task->process ? fd_reserve(task->process) : -EMFILE;
 }
 
 void file_install_fd(struct task *task, int fd, struct file *file)
 {
+	schedule_point(task, SCHEDULE_PUT);
 	fd_install(task->process, fd, file);
 }
 
 void file_release_fd(struct task *task, int fd)
 {
+	schedule_point(task, SCHEDULE_PUT);
 	fd_install(task->process, fd, NULL);
 }
 
@@ -146,6 +150,7 @@ struct file *file_from_fd(struct task *task, int fd)
 
 	if (!process)
 		return NULL;
+	schedule_point(task, SCHEDULE_PUT);
 	sim_enter(process->sim, &process->sim->state_lock);
 	if (is_open(process, fd)) {
 		file = process->files[fd];

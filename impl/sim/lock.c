@@ -398,6 +398,15 @@ void lock_assert_callback(struct task *task, uint64_t allowed)
 		sim_warn(task, "lock-held-at-callback", "%s", text);
 }
 
+void lock_report_user_copy(struct task *task)
+{
+	char text[256];
+
+	name_held(task, ~task->locks.copy_allowed, text, sizeof(text));
+	if (text[0])
+		sim_warn(task, "lock-held-at-user-copy", "%s", text);
+}
+
 void lock_assert_none(struct task *task)
 {
 	char text[256];

@@ -10,7 +10,7 @@
  * Each lock is one 64-bit word, so that the releasing task learns of waiters in the same step: it
  * never touches the lock again, and the next owner may free it. Reports (events.report) have the
  * rules "double-lock", "deadlock", "unlock-not-held", "sleep-in-atomic", "lock-held-at-return",
- * "lock-held-at-callback", "wait-forever", "rcu-unbalanced".
+ * "lock-held-at-callback", "lock-held-at-user-copy", "wait-forever", "rcu-unbalanced".
  */
 #ifndef IOMMUZZ_SIM_LOCK_H
 #define IOMMUZZ_SIM_LOCK_H
@@ -107,6 +107,7 @@ struct task_locks {
 	uint32_t slow;	 /* LOCK_THREADS unless in single mode, plus the depth of atomic context */
 	uint32_t depth;	 /* locks held */
 	uint16_t held[LOCK_CLASS_COUNT]; /* locks held of each class */
+	uint64_t copy_allowed;		 /* bit a class: lock_allow_user_copy */
 };
 #define LOCK_THREADS UINT32_C(0x10000)
 #define RWSEM_READER UINT32_C(0x10000) /* holders: one reader, no writer */
@@ -276,6 +277,25 @@ static inline void schedule_point(struct task *task, enum schedule_point point)
 /* Before calling out to a driver or notifier: reports every lock held whose class is not in allowed
  * (bit mask). */
 void lock_assert_callback(struct task *task, uint64_t allowed);
+/*
+ * The classes (bit mask) that the task may hold at a user copy from here on; none by default. Set
+ * around the copies where specification 12.4 names locks. Returns the mask before, to be restored.
+ */
+static inline uint64_t lock_allow_user_copy(struct task *task, uint64_t allowed)
+{
+	uint64_t before = task_locks(task)->copy_allowed;
+
+	task_locks(task)->copy_allowed = allowed;
+	return before;
+}
+/* Reports every lock held whose class is not allowed at a user copy. */
+void lock_report_user_copy(struct task *task);
+/* Before each user copy: it may fault and wait for anything. */
+static inline void lock_assert_user_copy(struct task *task)
+{
+	if (__builtin_expect(task_locks(task)->depth != 0, 0))
+		lock_report_user_copy(task);
+}
 /* The report of might_sleep. */
 void might_sleep_report(struct task *task, const char *what);
 /* Before something that may sleep: reports when in atomic context. what names it. */

@@ -59,8 +59,10 @@ int64_t sim_open(struct task *task, const char *path)
 
 int64_t sim_close(struct task *task, int fd)
 {
-	struct file *file = fd_remove(task->process, fd);
+	struct file *file;
 
+	schedule_point(task, SCHEDULE_PUT);
+	file = fd_remove(task->process, fd);
 	if (!file)
 		return -EBADF;
 	syscall_enter(task);
@@ -99,9 +101,12 @@ int64_t sim_ioctl(struct task *task, int fd, uint32_t command, uint64_t argument
 	if (!file)
 		return -EBADF;
 	syscall_enter(task);
+	if (SIM_BUG(task, FILE_UNHELD))
+		file_put(task, file);
 	result = file->kind == FILE_IOMMUFD ? iommufd_file_ioctl(task, file, command, argument)
 					    : -ENOTTY;
-	file_put(task, file);
+	if (!SIM_BUG(task, FILE_UNHELD))
+		file_put(task, file);
 	return syscall_leave(task, result);
 }
 
@@ -187,6 +192,7 @@ int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t pro
 	/* Before the descriptor, as on x86. */
 	if (offset % SIM_PAGE_SIZE)
 		return -EINVAL;
+	schedule_point(task, SCHEDULE_USER_COPY);
 	syscall_enter(task);
 	if (flags & CALL_MAP_ANONYMOUS)
 		return syscall_leave(task, mm_mmap(task, addr, length, prot, flags, NULL, offset));
@@ -200,12 +206,14 @@ int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t pro
 
 int64_t sim_munmap(struct task *task, uint64_t addr, uint64_t length)
 {
+	schedule_point(task, SCHEDULE_USER_COPY);
 	syscall_enter(task);
 	return syscall_leave(task, mm_munmap(task, addr, length));
 }
 
 int64_t sim_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot)
 {
+	schedule_point(task, SCHEDULE_USER_COPY);
 	syscall_enter(task);
 	return syscall_leave(task, mm_mprotect(task, addr, length, prot));
 }
@@ -248,6 +256,7 @@ int64_t sim_ftruncate(struct task *task, int fd, uint64_t size)
 
 int64_t sim_put(struct task *task, uint64_t address, const void *bytes, uint64_t count)
 {
+	schedule_point(task, SCHEDULE_USER_COPY);
 	return user_store(task, address, bytes, count) == count ? 0 : -EFAULT;
 }
 
@@ -256,6 +265,7 @@ int64_t sim_expect(struct task *task, uint64_t address, const void *bytes, uint6
 	uint8_t piece[512];
 	uint64_t done = 0;
 
+	schedule_point(task, SCHEDULE_USER_COPY);
 	while (done < count) {
 		size_t part = count - done < sizeof(piece) ? (size_t)(count - done) : sizeof(piece);
 
@@ -273,6 +283,7 @@ int64_t sim_fill(struct task *task, uint64_t address, uint8_t value, uint64_t co
 	uint8_t piece[SIM_PAGE_SIZE];
 	uint64_t done = 0;
 
+	schedule_point(task, SCHEDULE_USER_COPY);
 	memset(piece, value, sizeof(piece));
 	while (done < count) {
 		uint64_t at = address + done, part = SIM_PAGE_SIZE - at % SIM_PAGE_SIZE;
@@ -303,6 +314,7 @@ int64_t sim_fork(struct task *task, unsigned number)
 	struct process *child;
 	struct mm *mm;
 
+	schedule_point(task, SCHEDULE_USER_COPY);
 	if (!parent->mm)
 		return -ESRCH;
 	if (!slot_free(sim, number))
@@ -352,12 +364,14 @@ int64_t sim_spawn(
 
 int64_t sim_setrlimit_memlock(struct task *task, uint64_t bytes)
 {
+	schedule_point(task, SCHEDULE_ACCESS);
 	__atomic_store_n(&task->process->memlock, bytes, __ATOMIC_RELAXED);
 	return 0;
 }
 
 int64_t sim_setcaps(struct task *task, uint32_t capabilities)
 {
+	schedule_point(task, SCHEDULE_ACCESS);
 	task->process->capabilities = capabilities & SIM_CAP_ALL;
 	return 0;
 }

@@ -206,6 +206,7 @@ static int transfer(
 	struct sim *sim = task->sim;
 	int64_t n;
 
+	schedule_point(task, SCHEDULE_USER_COPY);
 	for (n = 0; n < count; n++) {
 		if (!page_at(sim, pieces[n].phys)) {
 			sim_warn(task, "dma to a freed page", "physical address %#llx",

@@ -117,6 +117,7 @@ static size_t store(struct mm *mm, struct task *report, uint64_t to, const void 
 bool user_copy_begins(struct task *task)
 {
 	might_sleep(task, "user copy");
+	lock_assert_user_copy(task);
 	schedule_point(task, SCHEDULE_USER_COPY);
 	return !fault_here(task, FAULT_USER_COPY) && task->process && task->process->mm;
 }
