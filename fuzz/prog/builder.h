@@ -49,6 +49,9 @@ void builder_rare(struct builder *b);
 /* The text of scene `index`, NULL behind the last. For tests. */
 const char *builder_rare_scene(unsigned index);
 
+/* A whole program with threads into an empty one (generate_threads.c). */
+void builder_threads(struct builder *b);
+
 /* One idiom by weight. */
 void builder_idiom(struct builder *b);
 /* How programs begin: a context, an IOAS, often a device. */

@@ -12,8 +12,11 @@ struct generate_options {
 	uint32_t exclude_needs; /* enum call_needs that must not be used (live kernels:
 				   NEEDS_INPROC) */
 	bool failures;		/* inject failures in a share of the programs */
-	bool live; /* for comparison with a live kernel: implemented calls that mean the
-		      same there (live.h), and scenes that reach rare errnos */
+	uint32_t threads; /* 0: none; else programs with two to so many threads (at most 4) that
+			     race on a few objects, and schedule bytes; call_max, failures and live
+			     say nothing then */
+	bool live;	  /* for comparison with a live kernel: implemented calls that mean the
+			     same there (live.h), and scenes that reach rare errnos */
 };
 
 /* A whole program into an initialised one (cleared first). */
@@ -34,5 +37,7 @@ void prog_generate_value(struct prog *prog, uint32_t at, unsigned field, struct 
  * point; one in eight is a sweep over all of them, which costs a run of the program each.
  */
 void prog_generate_failure(struct call *call, struct random *random);
+/* Fresh schedule bytes, 0 to PROG_SCHEDULE_MAX of them. */
+void prog_generate_schedule(struct prog *prog, struct random *random);
 
 #endif

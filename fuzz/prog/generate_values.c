@@ -290,6 +290,11 @@ void prog_generate(struct prog *prog, struct random *random, const struct genera
 
 	prog_clear(prog);
 	scene_build(&b.scene, prog, 0);
+	if (b.options->threads) {
+		builder_threads(&b);
+		prog_repair(prog);
+		return;
+	}
 	calls = 4 + (uint32_t)random_below(random, limit > 4 ? limit - 3 : 1);
 	builder_prelude(&b);
 	while (prog->call_count < calls && !b.full)
