@@ -30,4 +30,4 @@ function(iommuzz_link target)
 	target_link_libraries(${target} PRIVATE iommuzz_third_party Threads::Threads m)
 endfunction()
 
-set(IOMMUZZ_PROGRAM_LIBRARIES iommuzz_oracle iommuzz_exec iommuzz_prog iommuzz_impl iommuzz_abi)
+set(IOMMUZZ_PROGRAM_LIBRARIES iommuzz_oracle iommuzz_exec iommuzz_schedule iommuzz_prog iommuzz_impl iommuzz_abi)

@@ -93,6 +93,7 @@ struct exec *exec_open(const struct target_class *class, uint16_t kernel, const 
 	for (unsigned r = 0; r < CALL_ID_COUNT; r++)
 		plan_row(&plans[r], &call_rows[r]);
 	pthread_mutex_init(&exec->lock, NULL);
+	pthread_cond_init(&exec->told, NULL);
 	for (unsigned t = 0; t < EXEC_THREADS; t++)
 		exec->threads[t].number = t;
 	exec->now = &exec->threads[0];
@@ -103,6 +104,7 @@ struct exec *exec_open(const struct target_class *class, uint16_t kernel, const 
 		.context = exec,
 		.unmap = exec_unmap_event,
 		.memory = exec_memory_event,
+		.phase = exec_phase_event,
 	};
 	exec->config = config_of(exec, NULL);
 	exec->target = class->open(&exec->config, &exec->events, reason);
@@ -126,17 +128,26 @@ void exec_close(struct exec *exec)
 {
 	if (!exec)
 		return;
-	if (exec->target)
+	if (exec->target && exec->abandoned && exec->class->abandon)
+		exec->class->abandon(exec->target);
+	else if (exec->target)
 		exec->class->close(exec->target);
 	for (unsigned t = 0; t < EXEC_THREADS; t++)
 		for (unsigned f = 0; f < EXEC_FRAMES; f++)
 			free_frame(&exec->threads[t].frames[f]);
 	pthread_mutex_destroy(&exec->lock);
+	pthread_cond_destroy(&exec->told);
 	trace_free(&exec->trace);
 	free(exec->states);
 	free(exec->pins);
 	free(exec->plans);
 	free(exec);
+}
+
+void exec_set_watch(struct exec *exec, bool (*watch)(void *context, uint32_t entry), void *context)
+{
+	exec->watch = watch;
+	exec->watch_context = context;
 }
 
 struct target *exec_target(struct exec *exec)
@@ -233,17 +244,15 @@ uint64_t exec_work(const struct prog *prog)
 }
 
 /* Why a program cannot be run by this executor, or NULL. */
-static const char *unsupported(const struct prog *prog)
+static const char *unsupported(const struct exec *exec, const struct prog *prog)
 {
 	uint64_t runs = 0;
 
-	if (prog->switch_count)
-		return "not yet: schedules run with the fiber scheduler";
 	for (uint32_t i = 0; i < prog->call_count; i++) {
 		const struct call *call = &prog->calls[i];
 
-		if (call->thread || call->row == CALL_ID_barrier || call->row == CALL_ID_wait)
-			return "not yet: threads run with the fiber scheduler";
+		if (call->thread && !exec->scheduler && !exec->parallel)
+			return "threads need a scheduler";
 		if (call->row == CALL_ID_on && prog_value(prog, call, 1)->kind == VALUE_NUMBER &&
 			prog_value(prog, call, 1)->number == CALL_ON_NOTIFY)
 			return "not yet: notifications (on notify)";
@@ -254,13 +263,23 @@ static const char *unsupported(const struct prog *prog)
 
 static bool fresh_target(struct exec *exec, const struct target_config *config, const char **reason)
 {
-	if (exec->target && exec->class->reset(exec->target, config)) {
+	bool unfit = exec->abandoned && exec->class->abandon;
+
+	exec->abandoned = false;
+	if (exec->target && !unfit && exec->class->reset(exec->target, config)) {
 		exec->config = *config;
 		return true;
 	}
-	if (exec->target)
+	if (exec->target && unfit)
+		exec->class->abandon(exec->target);
+	else if (exec->target)
 		exec->class->close(exec->target);
 	exec->target = exec->class->open(config, &exec->events, reason);
+	/* Now the machine knows how its threads run. */
+	if (exec->target && exec->class->schedule && exec->scheduler) {
+		exec->class->schedule(exec->target, exec->scheduler);
+		exec->class->reset(exec->target, config);
+	}
 	exec->config = *config;
 	return exec->target != NULL;
 }
@@ -295,6 +314,7 @@ static void note_needs(struct target_config *config, const struct prog *prog)
 	for (uint32_t i = 0; i < prog->call_count; i++) {
 		const struct call *call = &prog->calls[i];
 
+		config->threads |= call->thread != 0;
 		switch ((enum call_id)call->row) {
 		case CALL_ID_exec:
 		case CALL_ID_exit:
@@ -318,12 +338,14 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 	struct target_config config = config_of(exec, &prog->options);
 
 	note_needs(&config, prog);
-	*reason = unsupported(prog);
+	*reason = unsupported(exec, prog);
 	if (!*reason && exec->work_limit && exec_work(prog) > exec->work_limit)
 		*reason = "more work than is allowed here (repeats and lengths)";
 	if (*reason)
 		return false;
+	exec->cut_short = false;
 	for (unsigned t = 0; t < EXEC_THREADS; t++) {
+		exec->threads[t].in_section = false;
 		exec->threads[t].running = false;
 		exec->threads[t].depth = 0;
 		exec->threads[t].fail = FAIL_SWEEP;
@@ -331,7 +353,6 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 		exec->threads[t].fd_count = 0;
 	}
 	exec->now = &exec->threads[0];
-	exec->abandoned = false;
 	exec->prog = prog;
 	exec->has_resolved = false;
 	exec->injected = false;
@@ -473,6 +494,7 @@ static void call_target(struct exec *exec, struct exec_thread *thread, struct fr
 	struct call_outcome *outcome)
 {
 	thread->running = true;
+	exec_leave(exec);
 	if (thread->use_injected && !thread->depth) {
 		name_failure(thread, &frame->call);
 		thread->injected_allowed =
@@ -481,6 +503,7 @@ static void call_target(struct exec *exec, struct exec_thread *thread, struct fr
 	} else {
 		exec->class->call(exec->target, &frame->call, outcome);
 	}
+	exec_enter(exec);
 	thread->running = thread->depth != 0;
 }
 
@@ -491,6 +514,7 @@ int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,
 	struct call_outcome outcome = {0};
 	bool control = prog_row(&exec->prog->calls[i])->kind == CALL_CONTROL;
 
+	exec_enter(exec);
 	frame->write_count = 0;
 	frame->written.used = 0;
 	if (control) {
@@ -503,16 +527,25 @@ int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,
 	} else {
 		outcome.result = -12; /* the host's own ENOMEM */
 	}
-	if (!thread->depth) {
+	if (!thread->depth && !thread->in_section) {
 		exec->has_resolved = !control;
 		exec->injected = outcome.injected;
 		exec->faults_passed = outcome.faults_passed;
 		exec->reached_point = outcome.fail_point;
 		exec->reached_nth = outcome.fail_nth;
-		if (thread->use_injected && !thread->injected_allowed)
+		if (thread->use_injected && !thread->injected_allowed) {
+			exec_leave(exec);
 			return outcome.result;
+		}
 	}
 	record(exec, thread, i, &outcome);
+	exec_leave(exec);
+	if (exec->watch && !exec->watch(exec->watch_context, exec->trace.entry_count - 1) &&
+		!exec->cut_short) {
+		exec->cut_short = true;
+		if (scheduler_active(exec->scheduler))
+			scheduler_stop(exec->scheduler);
+	}
 	return outcome.result;
 }
 
@@ -534,7 +567,9 @@ int64_t exec_quiet_call(struct exec *exec, struct exec_thread *thread, uint32_t 
 	struct call_outcome outcome = {0};
 
 	thread->running = false;
+	exec_leave(exec);
 	exec->class->call(exec->target, &quiet, &outcome);
+	exec_enter(exec);
 	return outcome.result;
 }
 
@@ -607,8 +642,16 @@ bool exec_run(struct exec *exec, const struct prog *prog, const char **reason)
 {
 	if (!exec_begin(exec, prog, reason))
 		return false;
-	for (uint32_t i = 0; i < prog->call_count; i++)
-		exec_step(exec, i);
+	for (uint32_t i = 0; i < prog->call_count;) {
+		uint32_t end = exec_section_end(prog, i);
+
+		if (end == i)
+			exec_step(exec, i++);
+		else if (exec_run_section(exec, i, end) == SCHEDULER_DONE)
+			i = end;
+		else
+			return true;
+	}
 	exec_finish(exec);
 	return true;
 }

@@ -6,6 +6,7 @@
 #include "fuzz/exec/target.h"
 #include "fuzz/exec/trace.h"
 #include "fuzz/prog/prog.h"
+#include "fuzz/schedule/scheduler.h"
 
 struct exec;
 
@@ -66,6 +67,26 @@ const struct trace *exec_trace(const struct exec *exec);
 uint64_t exec_output(const struct exec *exec, uint32_t i, unsigned output);
 /* Whether a fault injected into the last step was reached, and how many fault points it passed. */
 bool exec_injected(const struct exec *exec, uint32_t *faults_passed);
+
+/*
+ * Threads (exec_threads.c). A section is a run of calls in threads: exec_section_end gives the
+ * index behind it. A program with threads needs a scheduler (fuzz/schedule/scheduler.h; before
+ * exec_begin); whoever makes the run calls scheduler_begin first and scheduler_finish at its end.
+ */
+bool exec_has_threads(const struct prog *prog);
+struct scheduler;
+void exec_set_scheduler(struct exec *exec, struct scheduler *scheduler);
+uint32_t exec_section_end(const struct prog *prog, uint32_t i);
+/*
+ * Runs calls [from, to) in their threads, by turns. Anything but SCHEDULER_DONE: the machine was
+ * left in the middle of calls and is given up at the next begin; nothing else may run on it.
+ */
+enum scheduler_end exec_run_section(struct exec *exec, uint32_t from, uint32_t to);
+/*
+ * Asked after each call of a section (entry: its index in the trace); false ends the run there
+ * (SCHEDULER_STOPPED). NULL: none.
+ */
+void exec_set_watch(struct exec *exec, bool (*watch)(void *context, uint32_t entry), void *context);
 
 /* begin, all steps, finish. */
 bool exec_run(struct exec *exec, const struct prog *prog, const char **reason);

@@ -173,6 +173,11 @@ int64_t exec_control(struct exec *exec, struct exec_thread *thread, uint32_t i,
 	case CALL_ID_on: return install_body(exec, i);
 	case CALL_ID_unpin_all: return range ? unpin_all(exec, thread, i, range) : 0;
 	case CALL_ID_unpin: return range ? unpin_given(exec, thread, i, range) : 0;
+	case CALL_ID_barrier: exec_barrier(exec, thread); return 0;
+	case CALL_ID_wait:
+		exec_wait_thread(exec, thread,
+			(unsigned)prog_value(exec->prog, &exec->prog->calls[i], 0)->number);
+		return 0;
 	default: return 0;
 	}
 }
@@ -214,19 +219,23 @@ bool exec_unmap_event(
 {
 	struct exec *exec = context;
 	struct exec_thread *thread = &exec->threads[number];
-	struct access_slot *slot = find_access(exec, handle);
 	struct callback_range range = {.handle = handle, .iova = iova, .length = length};
+	uint16_t body = 0;
 
-	if (!slot)
-		return false;
-	trace_callback(exec, thread, slot, iova, length);
-	if (!slot->on || thread->depth >= EXEC_DEPTH_MAX ||
-		thread->callback_count++ >= CALLBACK_LIMIT) {
-		for (uint32_t p = exec->pin_count; p--;)
-			if (pin_intersects(&exec->pins[p], &range))
-				forget_pin(exec, p);
-		return false;
+	exec_enter(exec);
+	struct access_slot *slot = find_access(exec, handle);
+	if (slot) {
+		trace_callback(exec, thread, slot, iova, length);
+		body = slot->on;
+		if (thread->depth >= EXEC_DEPTH_MAX || thread->callback_count++ >= CALLBACK_LIMIT)
+			body = 0;
 	}
-	run_body(exec, thread, slot->on, &range);
-	return true;
+	/* A correct driver, which the target plays itself, keeps no pin in the range. */
+	for (uint32_t p = exec->pin_count; slot && !body && p--;)
+		if (pin_intersects(&exec->pins[p], &range))
+			forget_pin(exec, p);
+	exec_leave(exec);
+	if (body)
+		run_body(exec, thread, body, &range);
+	return body != 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fuzz/exec/exec.h"
+#include "fuzz/schedule/scheduler.h"
 
 #define EXEC_DEPTH_MAX	     4 /* callbacks around a call at most */
 #define EXEC_FRAMES	     (EXEC_DEPTH_MAX + 1)
@@ -86,6 +87,10 @@ struct exec_thread {
 	uint8_t injected_point; /* what failed in the implementation, for the model */
 	uint16_t injected_nth;
 	uint32_t fd_count; /* descriptors that it made so far */
+	/* The section that runs. */
+	bool in_section, ended;
+	unsigned barriers, arrived; /* that it has; that it reached */
+	unsigned calls_before;	    /* top-level calls in earlier sections */
 };
 
 struct exec {
@@ -107,6 +112,11 @@ struct exec {
 	pthread_mutex_t lock;
 	struct scheduler *scheduler; /* threads run in turns by it, NULL: none */
 	bool abandoned;		     /* the section did not end: the machine is unfit for more */
+	bool (*watch)(void *context, uint32_t entry);
+	void *watch_context;
+	bool cut_short;			   /* threads end behind the call that they are in */
+	uint32_t section_from, section_to; /* calls of the section that runs */
+	pthread_cond_t told;		   /* where threads run at once: barriers, ends */
 
 	bool has_resolved;
 	uint8_t reached_point; /* what failed here */
@@ -181,6 +191,14 @@ void exec_note_access(struct exec *exec, uint32_t i, const struct resolved_call 
 /* Runs a call of kind CALL_CONTROL; range is that of the callback around it, or NULL. */
 int64_t exec_control(struct exec *exec, struct exec_thread *thread, uint32_t i,
 	const struct callback_range *range);
+
+/* exec_threads.c */
+void exec_barrier(struct exec *exec, struct exec_thread *thread);
+void exec_wait_thread(struct exec *exec, const struct exec_thread *thread, unsigned other);
+void exec_phase_event(void *context, const char *what, bool blocked);
+/* Sets the threads of calls [from, to) up; their bits. Then each runs once. */
+uint32_t exec_prepare_section(struct exec *exec, uint32_t from, uint32_t to);
+void exec_run_thread(struct exec *exec, unsigned number);
 
 /* exec.c */
 int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,

@@ -113,6 +113,7 @@ struct target_events {
 };
 
 struct target;
+struct scheduler;
 
 /* One vtable a target; const, shared by all its instances. */
 struct target_class {
@@ -140,6 +141,13 @@ struct target_class {
 		struct call_outcome *outcome);
 	/* Whether all needs (enum call_needs) can be met; else *reason. */
 	bool (*has)(struct target *target, uint32_t needs, const char **reason);
+	/*
+	 * For targets whose threads are fibers (config.threads), else NULL: who decides when they
+	 * take turns; before the first call. And: frees a machine whose threads were left in the
+	 * middle of calls, without ending the program in an orderly way.
+	 */
+	void (*schedule)(struct target *target, struct scheduler *scheduler);
+	void (*abandon)(struct target *target);
 	/* Every process exits and every descriptor is closed, as at the end of a program; the
 	 * machine stays for audits. */
 	void (*finish)(struct target *target);

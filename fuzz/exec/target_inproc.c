@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fuzz/prog/prog.h"
+#include "fuzz/schedule/scheduler.h"
 #include "impl/abi/kernel_calls.h"
 #include "impl/iommufd/access.h"
 #include "impl/sim/fault.h"
@@ -23,9 +24,11 @@ struct target {
 	struct sim *sim;
 	struct target_events events;
 	struct inproc_report report;
+	struct target *next_abandoned;
 	uint32_t reports, warnings_seen;
-	bool armed; /* a failure, for a call at top level */
-	uint8_t images[DEPTHS][CALL_STRUCT_MAX];
+	bool armed;		     /* a failure, for a call at top level */
+	struct scheduler *scheduler; /* of threads, NULL: none */
+	uint8_t images[EXEC_THREADS][DEPTHS][CALL_STRUCT_MAX];
 };
 
 /* A task, its call, and a copy of the arguments in which outputs are set. */
@@ -91,7 +94,9 @@ static void on_report(void *context, const char *rule, const char *message)
 static struct sim_config sim_config_of(struct target *target, const struct target_config *config)
 {
 	return (struct sim_config){
-		.locks = LOCKS_SINGLE,
+		.locks = !config->threads    ? LOCKS_SINGLE
+			 : target->scheduler ? LOCKS_FIBER
+					     : LOCKS_PTHREAD,
 		.kernel = config->kernel,
 		.bug = config->bug,
 		.mem_pages = config->mem_pages,
@@ -132,6 +137,32 @@ static void inproc_close(struct target *target)
 {
 	sim_destroy(target->sim);
 	free(target);
+}
+
+/*
+ * Threads were left in the middle of calls: with locks held, nothing can be ended in an orderly
+ * way. A machine that cannot be freed stays as it is, where leak checkers find it.
+ */
+static struct target *abandoned;
+
+static void inproc_abandon(struct target *target)
+{
+	struct target *first = __atomic_load_n(&abandoned, __ATOMIC_RELAXED);
+
+	if (sim_abandon(target->sim)) {
+		free(target);
+		return;
+	}
+	do
+		target->next_abandoned = first;
+	while (!__atomic_compare_exchange_n(
+		&abandoned, &first, target, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static void inproc_schedule(struct target *target, struct scheduler *scheduler)
+{
+	target->scheduler = scheduler;
+	sim_set_scheduler(target->sim, scheduler ? scheduler_for_sim(scheduler) : NULL);
 }
 
 static bool inproc_reset(struct target *target, const struct target_config *config)
@@ -488,9 +519,9 @@ static void inproc_call(
 {
 	struct running run = {
 		.target = target,
-		.task = sim_task(target->sim, call->process, 0),
+		.task = sim_task(target->sim, call->process, call->thread),
 		.call = call,
-		.image = target->images[call->depth % DEPTHS],
+		.image = target->images[call->thread % EXEC_THREADS][call->depth % DEPTHS],
 	};
 
 	*outcome = (struct call_outcome){0};
@@ -523,5 +554,7 @@ const struct target_class target_inproc = {
 	.reset = inproc_reset,
 	.call = inproc_call,
 	.has = inproc_has,
+	.schedule = inproc_schedule,
+	.abandon = inproc_abandon,
 	.finish = inproc_finish,
 };

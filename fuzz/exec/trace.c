@@ -236,32 +236,50 @@ static void hash_number(XXH64_state_t *state, uint64_t number)
 	hash_bytes(state, bytes, sizeof(bytes));
 }
 
+static void hash_entry(
+	XXH64_state_t *state, const struct trace *trace, const struct trace_entry *entry)
+{
+	hash_number(state, entry->kind | (uint64_t)entry->depth << 8 |
+				   (uint64_t)entry->thread << 16 | (uint64_t)entry->injected << 24 |
+				   (uint64_t)entry->call << 32 | (uint64_t)entry->image_size << 48);
+	hash_number(state, (uint64_t)entry->result);
+	if (entry->image_size)
+		hash_bytes(state, trace->bytes + entry->image, entry->image_size);
+	hash_number(state, entry->change_count);
+	for (uint32_t k = 0; k < entry->change_count; k++) {
+		const struct trace_change *change = &trace->changes[entry->first_change + k];
+
+		hash_number(state, change->address);
+		hash_number(state, change->count);
+		hash_bytes(state, trace->bytes + change->start, change->count);
+	}
+}
+
 uint64_t trace_digest(const struct trace *trace)
 {
 	XXH64_state_t state;
 
 	XXH64_reset(&state, 0);
-	for (uint32_t i = 0; i < trace->entry_count; i++) {
-		const struct trace_entry *entry = &trace->entries[i];
-
-		hash_number(&state,
-			entry->kind | (uint64_t)entry->depth << 8 | (uint64_t)entry->thread << 16 |
-				(uint64_t)entry->injected << 24 | (uint64_t)entry->call << 32 |
-				(uint64_t)entry->image_size << 48);
-		hash_number(&state, (uint64_t)entry->result);
-		if (entry->image_size)
-			hash_bytes(&state, trace->bytes + entry->image, entry->image_size);
-		hash_number(&state, entry->change_count);
-		for (uint32_t k = 0; k < entry->change_count; k++) {
-			const struct trace_change *change =
-				&trace->changes[entry->first_change + k];
-
-			hash_number(&state, change->address);
-			hash_number(&state, change->count);
-			hash_bytes(&state, trace->bytes + change->start, change->count);
-		}
-	}
+	for (uint32_t i = 0; i < trace->entry_count; i++)
+		hash_entry(&state, trace, &trace->entries[i]);
 	return XXH64_digest(&state);
+}
+
+uint64_t trace_thread_digest(const struct trace *trace)
+{
+	XXH64_state_t state;
+
+	XXH64_reset(&state, 0);
+	for (unsigned thread = 0; thread < TRACE_THREADS; thread++)
+		for (uint32_t i = 0; i < trace->entry_count; i++)
+			if (trace->entries[i].thread == thread)
+				hash_entry(&state, trace, &trace->entries[i]);
+	return XXH64_digest(&state);
+}
+
+bool trace_entries_equal(const struct trace *a, uint32_t x, const struct trace *b, uint32_t y)
+{
+	return entries_equal(a, &a->entries[x], b, &b->entries[y]);
 }
 
 static void explain_result(

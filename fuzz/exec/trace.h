@@ -66,6 +66,11 @@ void trace_finish_entry(struct trace *trace);
 int64_t trace_compare(const struct trace *a, const struct trace *b, uint32_t from);
 /* A 64-bit digest of all entries (XXH64), the same in every build and process. */
 uint64_t trace_digest(const struct trace *trace);
+/* The same, whatever the order in which threads took turns: what each of them saw. */
+#define TRACE_THREADS 9
+uint64_t trace_thread_digest(const struct trace *trace);
+/* Whether entry x of one trace equals entry y of another. */
+bool trace_entries_equal(const struct trace *a, uint32_t x, const struct trace *b, uint32_t y);
 /* One difference as lines "call 3 IOMMU_IOAS_MAP: result: expected EEXIST, got 0", for messages. */
 void trace_explain(const struct trace *expected, const struct trace *got, int64_t entry,
 	const struct call_row *row, FILE *out);

@@ -8,25 +8,10 @@
 #include <string.h>
 
 #include "fuzz/exec/target_inproc.h"
-#include "fuzz/oracle/audit.h"
-#include "fuzz/oracle/isolation.h"
-#include "fuzz/oracle/lockstep.h"
-#include "fuzz/oracle/rollback.h"
+#include "fuzz/oracle/oracle_private.h"
 #include "fuzz/prog/text.h"
 
 #define SWEEP_MAX 1000 /* runs of one `fail-nth *` */
-
-struct oracle_run {
-	struct lockstep pair;
-	uint32_t oracles;
-	uint32_t number;		/* steps since begin */
-	uint64_t work_limit, work_left; /* of the program and its sweeps; limit 0: none */
-	bool driver_ran; /* the program itself was a driver: in-kernel calls, callbacks */
-	const char *skipped;
-	struct audit *audit;
-	struct isolation *isolation;
-	struct rollback *rollback;
-};
 
 static const struct {
 	uint32_t oracle;
@@ -37,6 +22,7 @@ static const struct {
 	{ORACLE_ISOLATION, "isolation"},
 	{ORACLE_ROLLBACK, "rollback"},
 	{ORACLE_MACHINE, "machine"},
+	{ORACLE_SCHEDULER, "scheduler"},
 };
 
 const char *oracle_name(uint32_t oracle)
@@ -129,6 +115,8 @@ void oracle_close(struct oracle_run *run)
 	if (run->rollback)
 		rollback_close(run->rollback);
 	exec_close(run->pair.model);
+	scheduler_close(run->scheduler);
+	interleave_close(run->interleave);
 	exec_close(run->pair.impl);
 	free(run);
 }
@@ -168,6 +156,12 @@ static bool begin(struct oracle_run *run, const struct prog *prog)
 {
 	if (!lockstep_begin(&run->pair, prog, &run->skipped))
 		return false;
+	oracle_machine_begin(run);
+	return true;
+}
+
+void oracle_machine_begin(struct oracle_run *run)
+{
 	struct sim *sim = target_inproc_sim(exec_target(run->pair.impl));
 	run->number = 0;
 	run->driver_ran = false;
@@ -181,7 +175,6 @@ static bool begin(struct oracle_run *run, const struct prog *prog)
 		isolation_begin(run->isolation, sim);
 	if (run->rollback)
 		rollback_begin(run->rollback, sim);
-	return true;
 }
 
 /*
@@ -200,7 +193,7 @@ static bool is_drivers_fault(
 					   !strcmp(report->rule, "unpin-without-pin")));
 }
 
-static bool machine_step(
+bool oracle_machine_step(
 	struct oracle_run *run, uint32_t call, bool in_kernel, struct finding *finding)
 {
 	struct inproc_report report;
@@ -225,7 +218,7 @@ static bool step_once(struct oracle_run *run, const struct prog *prog, uint32_t 
 
 	run->driver_ran = run->driver_ran || in_kernel;
 	step->number = ++run->number;
-	if (!agreed || !machine_step(run, i, in_kernel, finding))
+	if (!agreed || !oracle_machine_step(run, i, in_kernel, finding))
 		return false;
 	if (run->rollback && !rollback_step(run->rollback, step, finding))
 		return false;
@@ -239,7 +232,7 @@ static bool finish(struct oracle_run *run, struct finding *finding)
 	if (run->audit && !audit_whole(run->audit, finding))
 		return false;
 	lockstep_finish(&run->pair);
-	if (!machine_step(run, UINT32_MAX, true, finding))
+	if (!oracle_machine_step(run, UINT32_MAX, true, finding))
 		return false;
 	return !run->audit || audit_end(run->audit, finding);
 }
@@ -307,6 +300,8 @@ bool oracle_run_program(struct oracle_run *run, const struct prog *prog, struct 
 {
 	memset(finding, 0, sizeof(*finding));
 	run->skipped = NULL;
+	if (exec_has_threads(prog))
+		return oracle_run_threads(run, prog, finding);
 	if (!begin(run, prog))
 		return true;
 	run->work_left = run->work_limit ? run->work_limit - exec_work(prog) : 0;

@@ -15,7 +15,9 @@ enum oracle_kind {
 	ORACLE_ROLLBACK = 1 << 3,
 	ORACLE_MACHINE = 1 << 4, /* what the machine itself saw: a lock misuse, a WARN, sleeping in
 				    atomic context */
-	ORACLE_ALL = 31,
+	ORACLE_SCHEDULER = 1 << 5, /* what the scheduler saw: deadlock, lock order, lost wake-up,
+				      livelock, a forced switch that did not happen */
+	ORACLE_ALL = 63,
 };
 
 /* The first thing that was wrong in a run. */
@@ -28,6 +30,8 @@ struct finding {
 };
 
 struct oracle_run;
+struct strategy;
+struct interleave;
 
 /* kernel: profile; oracles: OR of enum oracle_kind. NULL when memory is short. */
 struct oracle_run *oracle_open(uint16_t kernel, uint32_t oracles);
@@ -40,6 +44,17 @@ void oracle_close(struct oracle_run *run);
 bool oracle_run_program(struct oracle_run *run, const struct prog *prog, struct finding *finding);
 const struct trace *oracle_trace(const struct oracle_run *run);
 const struct trace *oracle_model_trace(const struct oracle_run *run);
+/*
+ * Programs with threads. One call of oracle_run_program is one run, by the strategy set here
+ * (whose begin the caller has called before each run), or by what the program says: its forced
+ * switches, else its schedule bytes, else until blocked. NULL: back to that.
+ */
+void oracle_set_strategy(struct oracle_run *run, struct strategy *strategy);
+/* The scheduler of the implementation's threads: steps, locks and report of the last run. NULL when
+ * memory is short. */
+struct scheduler *oracle_scheduler(struct oracle_run *run);
+/* The searches of the model (interleave.h); NULL before the first program with threads. */
+struct interleave *oracle_interleave(struct oracle_run *run);
 /* Why the last program could not be run (then nothing was found), or NULL. */
 const char *oracle_skipped(const struct oracle_run *run);
 /* The executor of the implementation, for outputs of the last run. */

@@ -55,7 +55,6 @@ void scheduler_begin(struct scheduler *scheduler, struct strategy *strategy)
 	scheduler->ended = 0;
 	scheduler->has_report = false;
 	scheduler->hold_count = 0;
-	scheduler->task_count = 0;
 	for (unsigned t = 0; t < SCHEDULER_THREADS; t++) {
 		scheduler->threads[t].state = THREAD_IDLE;
 		scheduler->threads[t].call = 0;
@@ -69,11 +68,10 @@ void scheduler_finish(struct scheduler *scheduler, enum scheduler_end end)
 		scheduler->strategy->end(scheduler->strategy, scheduler, end);
 }
 
-void scheduler_call(struct scheduler *scheduler, unsigned call)
+void scheduler_call(struct scheduler *scheduler, unsigned call, bool locked)
 {
 	scheduler->threads[scheduler->current].call = (uint16_t)call;
-	if (scheduler->active)
-		scheduler_touch(scheduler, 0, FOOTPRINT_EXECUTOR);
+	scheduler_touch(scheduler, 0, locked ? FOOTPRINT_EXECUTOR : UINT64_MAX);
 }
 
 bool scheduler_active(const struct scheduler *scheduler)
@@ -158,6 +156,7 @@ static struct scheduler_step *add_step(struct scheduler *scheduler, unsigned poi
 		.object = (uint16_t)object,
 	};
 	scheduler->footprints[n] = (struct footprint){0, 0};
+	scheduler->threads[scheduler->current].step = n;
 	scheduler->step_count = n + 1;
 	return step;
 }
@@ -256,7 +255,6 @@ void scheduler_block(struct scheduler *scheduler, const struct sim_wait *wait)
 	}
 	thread->state = THREAD_BLOCKED;
 	thread->wait = *wait;
-	thread->timed_out = false;
 	scheduler_touch(scheduler, FOOTPRINT_WAKE, 0);
 	give_way(scheduler, SCHEDULE_BLOCK, wait->object);
 }
@@ -279,6 +277,9 @@ static void thread_main(void *argument)
 	struct thread *thread = argument;
 	struct scheduler *scheduler = thread->scheduler;
 
+	/* A step of its own, and no choice: that was made when it was chosen to start. */
+	if (!add_step(scheduler, SCHEDULE_START, 0))
+		leave_section(scheduler, SCHEDULER_LIVELOCK);
 	scheduler->entry(scheduler->entry_context, thread->number);
 	thread->state = THREAD_ENDED;
 	scheduler->ended |= UINT32_C(1) << thread->number;
@@ -353,7 +354,7 @@ static void sim_point(void *context, struct task *task, enum schedule_point poin
 
 	if (!scheduler->active)
 		return;
-	scheduler_note_task(scheduler, task);
+	(void)task;
 	scheduler_point(scheduler, point, object);
 	scheduler_touch_point(scheduler, point);
 }
@@ -362,7 +363,7 @@ static void sim_block(void *context, struct task *task, const struct sim_wait *w
 {
 	struct scheduler *scheduler = context;
 
-	scheduler_note_task(scheduler, task);
+	(void)task;
 	scheduler_block(scheduler, wait);
 }
 

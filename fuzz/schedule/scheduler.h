@@ -58,6 +58,7 @@ struct scheduler_lock {
 struct scheduler_hold {
 	uint32_t from, to; /* steps; to is UINT32_MAX when it was never given back */
 	uint16_t class;
+	uint16_t call; /* of the thread, as in scheduler_step */
 	uint8_t thread;
 	bool shared;
 	const void *lock;
@@ -96,8 +97,12 @@ enum scheduler_end scheduler_section(struct scheduler *scheduler, uint32_t threa
 	void (*entry)(void *context, unsigned thread), void *context);
 /* The run is over: the strategy learns of it. */
 void scheduler_finish(struct scheduler *scheduler, enum scheduler_end end);
-/* The current thread starts its top-level call of that index. */
-void scheduler_call(struct scheduler *scheduler, unsigned call);
+/*
+ * The current thread starts its top-level call of that index. locked: all that it shares with other
+ * threads lies under locks and behind marked accesses; false (memory, descriptors, DMA): the
+ * reduction of strategy_bounded takes nothing for granted.
+ */
+void scheduler_call(struct scheduler *scheduler, unsigned call, bool locked);
 /* Whether a section runs, and who in it. */
 bool scheduler_active(const struct scheduler *scheduler);
 unsigned scheduler_current(const struct scheduler *scheduler);

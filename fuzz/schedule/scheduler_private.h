@@ -8,7 +8,6 @@
 #include "impl/sim/fiber.h"
 
 #define HELD_MAX	   32	/* locks of one thread */
-#define TASKS_MAX	   64	/* of a sim that are known by thread */
 #define SCHEDULER_SLOT_END 1000 /* wake-ups at the end of a thread */
 
 enum thread_state { THREAD_IDLE, THREAD_READY, THREAD_BLOCKED, THREAD_ENDED };
@@ -19,7 +18,7 @@ struct thread {
 	enum thread_state state;
 	struct fiber *fiber; /* kept over runs */
 	uint16_t call;
-	bool timed_out;
+	uint32_t step;	      /* its last one: what it does now belongs to it */
 	struct sim_wait wait; /* BLOCKED */
 	uint32_t held_count;
 	struct scheduler_lock held[HELD_MAX];
@@ -59,11 +58,6 @@ struct scheduler {
 	struct lock_graph graph; /* of all runs */
 	struct scheduler_hold *holds;
 	uint32_t hold_count, hold_room;
-	struct {
-		const struct task *task;
-		uint8_t thread;
-	} tasks[TASKS_MAX];
-	uint32_t task_count;
 	bool has_report;
 	struct scheduler_report report;
 };
@@ -71,8 +65,9 @@ struct scheduler {
 /* What the current step touches. */
 static inline void scheduler_touch(struct scheduler *scheduler, uint64_t reads, uint64_t writes)
 {
-	if (scheduler->active && scheduler->step_count) {
-		struct footprint *footprint = &scheduler->footprints[scheduler->step_count - 1];
+	if (scheduler->active) {
+		struct footprint *footprint =
+			&scheduler->footprints[scheduler->threads[scheduler->current].step];
 
 		footprint->reads |= reads;
 		footprint->writes |= writes;
@@ -98,7 +93,6 @@ static inline void scheduler_touch_point(struct scheduler *scheduler, unsigned p
 
 /* scheduler_locks.c: who holds and waits for what. */
 void scheduler_locks_init(struct scheduler *scheduler);
-void scheduler_note_task(struct scheduler *scheduler, const struct task *task);
 void scheduler_asked(void *context, struct task *task, uint16_t class, const void *lock);
 void scheduler_taken(
 	void *context, struct task *task, uint16_t class, const void *lock, bool shared);

@@ -93,17 +93,29 @@ void sim_finish(struct sim *sim)
 	sim->timers = NULL;
 }
 
-void sim_destroy(struct sim *sim)
+static void free_sim(struct sim *sim)
 {
-	if (!sim)
-		return;
-	sim_finish(sim);
 	arena_destroy(sim);
 	lock_parking_destroy(sim);
 	pthread_mutex_destroy(&sim->arena_lock);
 	pthread_mutex_destroy(&sim->memory_lock);
 	pthread_mutex_destroy(&sim->state_lock);
 	free(sim);
+}
+
+bool sim_abandon(struct sim *sim)
+{
+	if (!SIM_MALLOC_OBJECTS)
+		free_sim(sim);
+	return !SIM_MALLOC_OBJECTS;
+}
+
+void sim_destroy(struct sim *sim)
+{
+	if (!sim)
+		return;
+	sim_finish(sim);
+	free_sim(sim);
 }
 
 uint16_t sim_kernel(const struct sim *sim)

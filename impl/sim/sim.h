@@ -88,6 +88,11 @@ void sim_reset(struct sim *sim, const struct sim_config *config);
  * Idempotent.
  */
 void sim_finish(struct sim *sim);
+/*
+ * Frees a machine whose threads were left in the middle of calls, where nothing can be ended in an
+ * orderly way. False: it stays (sanitizer builds, whose objects only the code under test can free).
+ */
+bool sim_abandon(struct sim *sim);
 /* Finishes and frees the machine with all its memory. */
 void sim_destroy(struct sim *sim);
 

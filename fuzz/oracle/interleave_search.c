@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hint: a step of the model that the specification ties to a lock comes when the implementation
+ * took that lock in the same call, and the start of a call when it started there. Of the threads
+ * that can go on, the one whose step came first in the implementation goes first.
+ */
+#include "fuzz/oracle/interleave_search.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct mark {
+	uint64_t when;
+	uint16_t call, object;
+	uint8_t thread, point;
+};
+
+struct node {
+	uint32_t step, ready, untried;
+	uint8_t chosen;
+};
+
+struct search {
+	struct strategy strategy;
+	struct mark *marks; /* of the implementation, by thread and time */
+	uint32_t mark_count, mark_room;
+	uint32_t first_mark[SCHEDULER_THREADS + 1];
+	struct node *path;
+	uint32_t length, room, at;
+	bool started, broken;
+};
+
+/* -- the hint -- */
+
+static void add_mark(struct search *search, const struct mark *mark)
+{
+	if (search->mark_count == search->mark_room) {
+		uint32_t room = search->mark_room ? search->mark_room * 2 : 512;
+		void *marks = realloc(search->marks, room * sizeof(*search->marks));
+
+		if (!marks)
+			return;
+		search->marks = marks;
+		search->mark_room = room;
+	}
+	search->marks[search->mark_count++] = *mark;
+}
+
+/* When the thread of step s went on behind it. */
+static uint32_t went_on(const struct scheduler_step *steps, uint32_t count, uint32_t s)
+{
+	uint8_t thread = steps[s].thread;
+
+	while (s < count && steps[s].next != thread)
+		s++;
+	return s;
+}
+
+static int by_thread_and_time(const void *a, const void *b)
+{
+	const struct mark *x = a, *y = b;
+
+	if (x->thread != y->thread)
+		return x->thread < y->thread ? -1 : 1;
+	if (x->when != y->when)
+		return x->when < y->when ? -1 : 1;
+	return 0;
+}
+
+void search_begin(struct search *search, const struct scheduler *seen)
+{
+	uint32_t steps_count, holds_count;
+	const struct scheduler_step *steps = scheduler_steps(seen, &steps_count);
+	const struct scheduler_hold *holds = scheduler_holds(seen, &holds_count);
+
+	search->mark_count = 0;
+	search->length = 0;
+	search->started = search->broken = false;
+	for (uint32_t s = 0; s < steps_count; s++)
+		if (steps[s].point != SCHEDULE_LOCK && steps[s].point != SCHEDULE_UNLOCK &&
+			steps[s].point != SCHEDULE_BLOCK && steps[s].point != SCHEDULE_END)
+			add_mark(search,
+				&(struct mark){.when = 2 * (uint64_t)went_on(steps, steps_count, s),
+					.call = steps[s].call,
+					.object = steps[s].object,
+					.thread = steps[s].thread,
+					.point = steps[s].point});
+	for (uint32_t h = 0; h < holds_count; h++)
+		add_mark(search, &(struct mark){.when = 2 * (uint64_t)holds[h].from + 1,
+					 .call = holds[h].call,
+					 .object = (uint16_t)(holds[h].class + 1),
+					 .thread = holds[h].thread,
+					 .point = SCHEDULE_LOCK});
+	if (search->mark_count)
+		qsort(search->marks, search->mark_count, sizeof(*search->marks),
+			by_thread_and_time);
+	uint32_t m = 0;
+	for (unsigned t = 0; t <= SCHEDULER_THREADS; t++) {
+		while (m < search->mark_count && search->marks[m].thread < t)
+			m++;
+		search->first_mark[t] = m;
+	}
+}
+
+/* How often the thread of step s was at that place before, in that call. */
+static uint32_t occurrence(const struct scheduler_step *steps, uint32_t s)
+{
+	uint32_t count = 0;
+
+	for (uint32_t k = 0; k < s; k++)
+		count += steps[k].thread == steps[s].thread && steps[k].call == steps[s].call &&
+			 steps[k].point == steps[s].point && steps[k].object == steps[s].object;
+	return count;
+}
+
+/* When the implementation did what the thread is about to do; 0 when that is not known. */
+static uint64_t when_of(const struct search *search, const struct scheduler_step *steps, uint32_t s)
+{
+	const struct scheduler_step *step = &steps[s];
+	uint32_t nth = occurrence(steps, s);
+
+	for (uint32_t m = search->first_mark[step->thread];
+		m < search->first_mark[step->thread + 1]; m++) {
+		const struct mark *mark = &search->marks[m];
+
+		if (mark->call == step->call && mark->point == step->point &&
+			mark->object == step->object && !nth--)
+			return mark->when;
+	}
+	return 0;
+}
+
+static unsigned likeliest(const struct search *search, struct scheduler *scheduler, uint32_t ready)
+{
+	uint32_t count;
+	const struct scheduler_step *steps = scheduler_steps(scheduler, &count);
+	unsigned best = (unsigned)__builtin_ctz(ready);
+	uint64_t earliest = UINT64_MAX;
+
+	for (; ready; ready &= ready - 1) {
+		unsigned t = (unsigned)__builtin_ctz(ready);
+		uint32_t s = count;
+		uint64_t when = 0;
+
+		while (s && steps[s - 1].thread != t)
+			s--;
+		if (s && steps[s - 1].point == SCHEDULE_BLOCK)
+			when = UINT64_MAX - 1;
+		else if (s)
+			when = when_of(search, steps, s - 1);
+		if (when < earliest) {
+			earliest = when;
+			best = t;
+		}
+	}
+	return best;
+}
+
+/* -- depth first -- */
+
+static bool search_next(struct strategy *strategy, struct scheduler *scheduler)
+{
+	struct search *search = (struct search *)strategy;
+	bool more = !search->started;
+
+	if (search->broken)
+		return false;
+	while (!more && search->length) {
+		struct node *node = &search->path[search->length - 1];
+
+		if (!node->untried) {
+			search->length--;
+			continue;
+		}
+		node->chosen = (uint8_t)__builtin_ctz(node->untried);
+		node->untried &= node->untried - 1;
+		more = true;
+	}
+	search->started = true;
+	search->at = 0;
+	scheduler_quiet_until(scheduler, 0);
+	return more;
+}
+
+static unsigned search_choose(struct strategy *strategy, struct scheduler *scheduler,
+	unsigned current, uint32_t ready, uint32_t step)
+{
+	struct search *search = (struct search *)strategy;
+
+	(void)current;
+	if (!(ready & (ready - 1)))
+		return (unsigned)__builtin_ctz(ready);
+	if (search->at < search->length) {
+		const struct node *node = &search->path[search->at++];
+
+		if (node->step != step || node->ready != ready) {
+			search->broken = true;
+			return (unsigned)__builtin_ctz(ready);
+		}
+		return node->chosen;
+	}
+	unsigned best = likeliest(search, scheduler, ready);
+	if (search->length == search->room) {
+		uint32_t room = search->room ? search->room * 2 : 256;
+		void *path = realloc(search->path, room * sizeof(*search->path));
+
+		if (!path) {
+			search->broken = true;
+			return best;
+		}
+		search->path = path;
+		search->room = room;
+	}
+	search->path[search->length++] = (struct node){.step = step,
+		.ready = ready,
+		.untried = ready & ~(UINT32_C(1) << best),
+		.chosen = (uint8_t)best};
+	search->at = search->length;
+	return best;
+}
+
+struct search *search_open(void)
+{
+	struct search *search = calloc(1, sizeof(*search));
+
+	if (search)
+		search->strategy = (struct strategy){
+			.name = "search", .begin = search_next, .choose = search_choose};
+	return search;
+}
+
+void search_close(struct search *search)
+{
+	if (!search)
+		return;
+	free(search->marks);
+	free(search->path);
+	free(search);
+}
+
+struct strategy *search_strategy(struct search *search)
+{
+	return &search->strategy;
+}
