@@ -44,8 +44,12 @@ static void machine_start(struct model *model, const struct target_config *confi
 	struct model_process *first = &model->processes[0];
 
 	model->config = *config;
+	model->turns = config->threads && model->events.phase;
+	model->objects = 0;
+	model->call = NULL;
 	memset(model->processes, 0, sizeof(model->processes));
-	memset(&model->armed, 0, sizeof(model->armed));
+	memset(model->thread_armed, 0, sizeof(model->thread_armed));
+	model->armed = model->thread_armed;
 	model_array_init(&model->uids, sizeof(struct model_uid));
 	model_array_init(&model->accesses, sizeof(struct model_access *));
 	model_array_init(&model->mms, sizeof(struct model_mm *));
@@ -96,8 +100,12 @@ static void model_finish(struct target *target)
 	struct model *model = of(target);
 	target_unmap_fn unmap = model->events.unmap;
 
-	/* The programs' callbacks are over; drivers end in good order. */
+	/* The programs' callbacks are over; drivers end in good order. A call that was abandoned in
+	 * the middle holds its locks for ever. */
 	model->events.unmap = NULL;
+	model->turns = false;
+	model->call = NULL;
+	model->armed = model->thread_armed;
 	for (unsigned p = 0; p < PROG_PROCESS_MAX; p++) {
 		model->process = &model->processes[p];
 		model_process_exit(model, model->process);
@@ -110,6 +118,7 @@ static void model_finish(struct target *target)
 			model_access_destroy(model, access);
 	}
 	model->events.unmap = unmap;
+	model->turns = model->config.threads && model->events.phase;
 }
 
 static bool model_has(struct target *target, uint32_t needs, const char **reason)
@@ -169,23 +178,42 @@ struct outer_call {
 	const struct resolved_call *call;
 	struct model_process *process;
 	uint8_t *arguments;
+	struct model_armed *armed;
+	struct model_mm *mm; /* of the call that begins: its process may end in a phase */
+	struct model_task *task;
 };
 
 static struct outer_call enter(struct model *model, const struct resolved_call *call)
 {
-	struct outer_call outer = {model->call, model->process, model->arguments};
+	struct outer_call outer = {
+		.call = call->depth ? model->call : NULL,
+		.process = model->process,
+		.arguments = model->arguments,
+		.armed = model->armed,
+	};
 
 	model->call = call;
 	model->process = &model->processes[call->process];
-	model->arguments = model->images[call->depth % PROG_PROCESS_MAX];
+	model->arguments = model->images[call->thread][call->depth % PROG_PROCESS_MAX];
+	model->armed = &model->thread_armed[call->thread];
+	if (model->turns && model->process->alive) {
+		outer.mm = model->process->mm;
+		outer.mm->refs++;
+		outer.task = model_task_get(model->process->task);
+	}
 	return outer;
 }
 
 static void leave(struct model *model, const struct outer_call *outer)
 {
+	if (outer->mm)
+		model_mm_put(model, outer->mm);
+	if (outer->task)
+		model_task_put(model, outer->task);
 	model->call = outer->call;
 	model->process = outer->process;
 	model->arguments = outer->arguments;
+	model->armed = outer->armed;
 }
 
 static void model_call(
@@ -196,10 +224,10 @@ static void model_call(
 
 	*outcome = (struct call_outcome){.result = -ESRCH};
 	if (model->process->alive) {
-		bool arms = call->fail == FAIL_POINT && !model->armed.active;
+		bool arms = call->fail == FAIL_POINT && !model->armed->active;
 
 		if (arms)
-			model->armed = (struct model_armed){
+			*model->armed = (struct model_armed){
 				.active = true,
 				.point = call->fail_point,
 				.nth = call->fail_nth,
@@ -207,11 +235,11 @@ static void model_call(
 		place_literals(model, call);
 		outcome->result = run_rule(model, call, outcome);
 		if (arms) {
-			outcome->injected = model->armed.injected;
-			outcome->fail_point = model->armed.point;
-			outcome->fail_nth = model->armed.nth;
-			outcome->faults_passed = model->armed.passed;
-			model->armed = (struct model_armed){0};
+			outcome->injected = model->armed->injected;
+			outcome->fail_point = model->armed->point;
+			outcome->fail_nth = model->armed->nth;
+			outcome->faults_passed = model->armed->passed;
+			*model->armed = (struct model_armed){0};
 		}
 	}
 	leave(model, &outer);

@@ -2,9 +2,9 @@
 /*
  * The reference model: private structs and the functions that its sources share. Written from the
  * specification alone and naive on purpose: sorted arrays, linear scans, one page at a time. It
- * includes nothing of impl but impl/abi. One model is one machine; there is no file-scope state and
- * no lock, since calls come one at a time. All errors are negative errno; all memory belongs to the
- * model's pool.
+ * includes nothing of impl but impl/abi. One model is one machine; there is no file-scope state.
+ * All errors are negative errno; all memory belongs to the model's pool. How calls of several
+ * threads run in turns: model_turns.h.
  */
 #ifndef IOMMUZZ_FUZZ_ORACLE_MODEL_H
 #define IOMMUZZ_FUZZ_ORACLE_MODEL_H
@@ -29,6 +29,12 @@
 #define MODEL_UNMAP_TRIES 100			   /* 3.9 step 7 */
 
 struct model;
+
+/* A lock of 12.1 that some command holds over more than one of its steps (model_turns.h). */
+struct model_lock {
+	uint32_t readers;
+	bool writer;
+};
 
 /* ---- model_pool.c: memory of the model ---- */
 
@@ -207,6 +213,7 @@ struct model_file {
 struct model_descriptor {
 	struct model_file *file; /* NULL: free */
 	bool close_on_exec;
+	bool reserved; /* the number is taken, but there is no open file yet */
 };
 
 struct model_process {
@@ -242,6 +249,12 @@ void model_file_put(struct model *model, struct model_file *file);
  */
 int64_t model_file_install(struct model *model, struct model_process *process,
 	struct model_file *file, bool close_on_exec);
+/* As install, but the descriptor is not open before model_file_publish; model_file_withdraw frees
+ * the number again and leaves the reference with the caller. */
+int64_t model_file_reserve(struct model *model, struct model_process *process,
+	struct model_file *file, bool close_on_exec);
+void model_file_publish(struct model_process *process, uint64_t fd);
+void model_file_withdraw(struct model_process *process, uint64_t fd);
 /* Takes the file out of the process's table; NULL if not open. The reference goes to the caller. */
 struct model_file *model_file_remove(struct model_process *process, uint64_t fd);
 
@@ -300,7 +313,10 @@ enum model_type {
 struct model_object {
 	uint32_t id;	/* 0 after it has left the table */
 	uint32_t type;	/* enum model_type */
-	uint32_t users; /* 2.3: 1 for the table plus one an edge */
+	uint32_t users; /* 2.3: 1 for the table plus one an edge or lookup; 0 outside the table */
+	uint32_t wait_cnt; /* 2.3: 1 for the table plus one a lookup or callback */
+	uint64_t serial;   /* no two objects of a machine have the same */
+	bool reserved;	   /* has an id, but is not published (2.2) */
 };
 
 struct model_context {
@@ -312,12 +328,27 @@ struct model_context {
 struct model_context *model_context_new(struct model *model, struct model_file *file);
 /* Last close (2.6). */
 void model_context_end(struct model *model, struct model_context *context);
-/* Gives the lowest free id. The object must start with struct model_object. */
+/* Gives the lowest free id, which no lookup finds yet. The object must start with struct
+ * model_object. */
+void model_object_reserve(struct model *model, struct model_context *context,
+	struct model_object *object, enum model_type type);
+void model_object_publish(struct model_object *object);
+/* Both at once. */
 void model_object_add(struct model *model, struct model_context *context,
 	struct model_object *object, enum model_type type);
+/* Frees the id; nothing happens when that was done already. */
 void model_object_remove(struct model_context *context, struct model_object *object);
-/* The object of one of the types, or NULL. */
+/* The object of one of the types, or NULL. Without a reference: good until the next phase. */
 void *model_object_find(const struct model_context *context, uint32_t id, uint32_t types);
+/* A lookup of 2.3, a step of its own: the object with a reference, or NULL. */
+void *model_object_get(
+	struct model *model, const struct model_context *context, uint32_t id, uint32_t types);
+/* Gives the reference back in the running step, or in one of its own. */
+void model_object_release(struct model_object *object);
+void model_object_put(struct model *model, struct model_object *object);
+/* The attempt of 2.7: destroys the object if it is still that one and nobody else uses it. */
+void model_object_try_destroy(
+	struct model *model, struct model_context *context, uint32_t id, uint64_t serial);
 
 /* ---- model_ioas.c, model_map.c ---- */
 
@@ -332,6 +363,8 @@ struct model_area {
 	uint64_t offset; /* of start in pages, bytes */
 	bool readable, writeable;
 	bool prevent_access;
+	bool transitional; /* 3.1: being mapped or unmapped */
+	bool filled;	   /* mapped into the domains, so its pages are needed */
 	uint32_t accesses; /* num_accesses */
 };
 
@@ -343,7 +376,9 @@ struct model_ioas {
 	struct model_array hwpts;    /* struct model_hwpt * in creation order */
 	struct model_array accesses; /* struct model_access * by list index, NULL is free */
 	uint64_t alignment;
-	bool small_pages; /* option HUGE_PAGES is off */
+	bool small_pages;	   /* option HUGE_PAGES is off */
+	struct model_lock mutex;   /* of the IOAS (12.1) */
+	struct model_lock domains; /* domains_rwsem */
 };
 
 struct model_hwpt {
@@ -351,6 +386,7 @@ struct model_hwpt {
 	struct model_context *context;
 	struct model_ioas *ioas;
 	bool automatic;
+	bool joined;	      /* is a domain of the IOAS */
 	uint64_t page_size;   /* smallest */
 	uint64_t first, last; /* aperture */
 };
@@ -375,7 +411,7 @@ static inline struct model_area *model_area_at(const struct model_ioas *ioas, ui
 uint32_t model_area_index(const struct model_ioas *ioas, uint64_t iova);
 /* Index of the source's page behind that IOVA of the area. */
 uint64_t model_area_page(const struct model_area *area, uint64_t iova);
-/* Whether [start, last] is covered by contiguous areas. */
+/* Whether [start, last] is covered by contiguous completed areas. */
 bool model_area_cover(const struct model_ioas *ioas, uint64_t start, uint64_t last);
 
 struct model_ioas *model_ioas_new(struct model *model, struct model_context *context);
@@ -397,6 +433,8 @@ uint64_t model_syz_address(const struct model_ioas *ioas, uint64_t value);
 
 /* Pins and charges the area for the domains of its IOAS, if it has any (3.7 phase 2). */
 int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_area *area);
+/* Out of the domains: undoes model_area_fill, if that was done. */
+void model_area_drain(struct model *model, struct model_area *area);
 /* Frees the area and what it needs. */
 void model_area_remove(struct model *model, struct model_ioas *ioas, uint32_t index);
 /* 3.5: the IOVA, or a negative errno in *error. */
@@ -419,8 +457,10 @@ struct model_access {
 	bool needs_pin;
 	bool has_unmap;
 	bool is_selftest;
-	bool dying;
-	uint32_t callbacks;		      /* that are running */
+	bool dying;			      /* no callbacks any more */
+	uint32_t uses;			      /* calls in progress through the handle */
+	uint8_t callbacks[EXEC_THREADS];      /* that are running, by thread */
+	struct model_lock lock;		      /* ioas_lock (12.1) */
 	uint64_t handle;		      /* as the creating call returned it */
 	struct model_ioas *ioas, *unpin_ioas; /* 7: the second differs during a change */
 	struct model_array pins;	      /* struct model_pin */
@@ -438,6 +478,13 @@ int model_access_pin(struct model *model, struct model_access *access, uint64_t 
 	uint64_t length, bool write);
 void model_access_unpin(
 	struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
+/* 7.2 where nobody else knows the access yet. */
+int model_access_join(struct model *model, struct model_access *access, uint32_t ioas_id);
+/*
+ * A step of its own in which the access is not changing: pin, unpin and rw belong into one, with
+ * the books of the driver, whose own lock they are under (12.4).
+ */
+void model_access_step(struct model *model, struct model_access *access);
 /* 7.7 between iova and bytes; flags of enum call_access_flags. *done: bytes of the areas that went
  * through. */
 int model_access_rw(struct model *model, struct model_access *access, uint64_t iova, uint8_t *bytes,
@@ -453,7 +500,7 @@ void model_access_destroy(struct model *model, struct model_access *access);
 int model_device_attach(struct model *model, struct model_device *device, uint32_t *pt_id);
 int model_device_replace(struct model *model, struct model_device *device, uint32_t *pt_id);
 void model_device_detach(struct model *model, struct model_device *device);
-/* Removes the domain from its IOAS and frees it; nobody uses it. */
+/* Removes the domain from its IOAS and frees it; it has left the table. */
 void model_hwpt_end(struct model *model, struct model_hwpt *hwpt);
 void model_selftest_end(struct model *model, struct model_selftest *selftest);
 /* The page and the permissions at an IOVA; NULL when not translated. */
@@ -521,13 +568,19 @@ struct model {
 	struct model_array
 		accesses;	/* struct model_access *: in-kernel ones, index is the handle - 1 */
 	struct model_array mms; /* struct model_mm * with something mapped */
-	struct model_armed armed;
-	/* the call in progress */
+	struct model_armed thread_armed[EXEC_THREADS];
+	bool turns;	  /* calls of several threads run in turns */
+	uint64_t objects; /* made so far */
+	/* the call in progress; another one in a callback and in a phase */
 	const struct resolved_call *call;
 	struct model_process *process; /* that makes it */
 	uint8_t *arguments; /* image of a system or in-kernel call: OUT fields are set here */
-	uint8_t images[PROG_PROCESS_MAX][CALL_STRUCT_MAX]; /* of outcomes, one a callback depth */
+	struct model_armed *armed; /* of its thread */
+	/* of outcomes, by thread and callback depth */
+	uint8_t images[EXEC_THREADS][PROG_PROCESS_MAX][CALL_STRUCT_MAX];
 	int16_t first_row[256]; /* row of an iommufd command by its low 8 bits, -1 if none */
 };
+
+#include "fuzz/oracle/model_turns.h"
 
 #endif

@@ -16,11 +16,13 @@ struct model_access *model_access_new(struct model *model, struct model_context 
 
 /* ---- attaching ---- */
 
-static int join_ioas(struct model *model, struct model_access *access, struct model_ioas *ioas)
+/* Into the list of the IOAS, where the caller's reference becomes the access's (2.4). */
+static int join_list(struct model *model, struct model_access *access, struct model_ioas *ioas)
 {
 	struct model_array *list = &ioas->accesses;
 	uint32_t i = 0;
 
+	model_pass(model, &ioas->domains, true, "iova_rwsem");
 	while (i < list->count && *(struct model_access **)model_array_at(list, i))
 		i++;
 	if (i > UINT16_MAX)
@@ -32,11 +34,11 @@ static int join_ioas(struct model *model, struct model_access *access, struct mo
 		*(struct model_access **)model_array_at(list, i) = NULL;
 		return -EADDRINUSE;
 	}
-	ioas->object.users++;
+	ioas->object.wait_cnt--;
 	return 0;
 }
 
-static void leave_ioas(struct model_access *access, struct model_ioas *ioas)
+static void leave_list(const struct model_access *access, struct model_ioas *ioas)
 {
 	for (uint32_t i = 0; i < ioas->accesses.count; i++) {
 		struct model_access **slot = model_array_at(&ioas->accesses, i);
@@ -47,83 +49,130 @@ static void leave_ioas(struct model_access *access, struct model_ioas *ioas)
 		}
 	}
 	model_ioas_realign(ioas);
-	ioas->object.users--;
 }
 
-int model_access_attach(struct model *model, struct model_access *access, uint32_t ioas_id)
+int model_access_join(struct model *model, struct model_access *access, uint32_t ioas_id)
 {
 	struct model_ioas *ioas;
 	int rc;
 
 	if (access->ioas)
 		return -EINVAL;
-	ioas = model_object_find(access->context, ioas_id, MODEL_IOAS);
+	ioas = model_object_get(model, access->context, ioas_id, MODEL_IOAS);
 	if (!ioas)
 		return -ENOENT;
-	if (access->unpin_ioas)
-		return -EBUSY;
-	rc = join_ioas(model, access, ioas);
-	if (rc)
+	rc = access->unpin_ioas ? -EBUSY : join_list(model, access, ioas);
+	if (rc) {
+		model_object_put(model, &ioas->object);
 		return rc;
+	}
 	access->ioas = ioas;
 	access->unpin_ioas = ioas;
 	return 0;
 }
 
-/* 7.3 from step 4 on; ioas is NULL to detach. */
+int model_access_attach(struct model *model, struct model_access *access, uint32_t ioas_id)
+{
+	int rc;
+
+	model_lock(model, &access->lock, true, "ioas_lock");
+	rc = model_access_join(model, access, ioas_id);
+	model_unlock(model, &access->lock, true);
+	return rc;
+}
+
+/*
+ * 7.3 from step 5 on, with the lock held but around the callback; ioas has a reference of the
+ * caller, or is NULL to detach.
+ */
 static int change_ioas(struct model *model, struct model_access *access, struct model_ioas *ioas)
 {
 	struct model_ioas *old = access->ioas;
 	int rc;
 
-	if (old == ioas)
-		return 0;
 	access->ioas = NULL;
-	rc = ioas ? join_ioas(model, access, ioas) : 0;
+	rc = ioas ? join_list(model, access, ioas) : 0;
 	if (rc) {
 		access->ioas = old;
+		model_object_put(model, &ioas->object);
 		return rc;
 	}
-	if (access->has_unmap)
+	if (access->has_unmap) {
+		model_unlock(model, &access->lock, true);
 		model_access_notify(model, access, 0, UINT64_MAX);
-	leave_ioas(access, old);
+		model_lock(model, &access->lock, true, "ioas_lock");
+	}
+	model_pass(model, &old->domains, true, "iova_rwsem");
+	leave_list(access, old);
+	model_phase(model, "put");
+	old->object.users--;
 	access->ioas = ioas;
 	access->unpin_ioas = ioas;
 	return 0;
 }
 
-int model_access_replace(struct model *model, struct model_access *access, uint32_t ioas_id)
+static int replace_locked(struct model *model, struct model_access *access, uint32_t ioas_id)
 {
 	struct model_ioas *ioas;
 
 	if (!access->ioas)
 		return -ENOENT;
-	ioas = model_object_find(access->context, ioas_id, MODEL_IOAS);
-	return ioas ? change_ioas(model, access, ioas) : -ENOENT;
+	ioas = model_object_get(model, access->context, ioas_id, MODEL_IOAS);
+	if (!ioas)
+		return -ENOENT;
+	if (ioas != access->ioas)
+		return change_ioas(model, access, ioas);
+	model_object_put(model, &ioas->object);
+	return 0;
+}
+
+int model_access_replace(struct model *model, struct model_access *access, uint32_t ioas_id)
+{
+	int rc;
+
+	model_lock(model, &access->lock, true, "ioas_lock");
+	rc = replace_locked(model, access, ioas_id);
+	model_unlock(model, &access->lock, true);
+	return rc;
+}
+
+void model_access_detach(struct model *model, struct model_access *access)
+{
+	model_lock(model, &access->lock, true, "ioas_lock");
+	if (access->ioas)
+		change_ioas(model, access, NULL);
+	model_unlock(model, &access->lock, true);
+}
+
+/* A change of another thread comes to its end first: nothing is told to an access that is gone. */
+static void wait_unchanged(struct model *model, const struct model_access *access)
+{
+	model_wait_unreferenced(model, &access->object);
+	while (model->turns && (access->lock.writer || access->object.wait_cnt > 1 ||
+				       (!access->ioas && access->unpin_ioas)))
+		model_take_turns(model, "wait", true);
 }
 
 void model_access_destroy(struct model *model, struct model_access *access)
 {
 	struct model_file *file = access->context->file;
 
-	access->dying = true;
-	if (access->is_selftest)
+	if (access->is_selftest) {
+		model_access_step(model, access);
 		model_access_drop_pins(model, access, 0, UINT64_MAX);
+	}
+	access->dying = true;
+	wait_unchanged(model, access);
 	model_object_remove(access->context, &access->object);
-	if (access->ioas)
-		change_ioas(model, access, NULL);
+	model_access_detach(model, access);
 	if (access->handle)
 		*(struct model_access **)model_array_at(
 			&model->accesses, (uint32_t)access->handle - 1) = NULL;
 	model_array_end(model, &access->pins);
-	model_free(model, access, sizeof(*access));
+	access->handle = 0;
+	if (!access->uses)
+		model_free(model, access, sizeof(*access));
 	model_file_put(model, file);
-}
-
-void model_access_detach(struct model *model, struct model_access *access)
-{
-	if (access->ioas)
-		change_ioas(model, access, NULL);
 }
 
 /* ---- callbacks ---- */
@@ -150,30 +199,41 @@ void model_access_drop_pins(
 	}
 }
 
+/* The program's callback; false when it has none. */
+static bool run_callback(
+	struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
+{
+	const struct resolved_call *call = model->call;
+	struct model_process *process = model->process;
+	uint8_t *arguments = model->arguments;
+	struct model_armed *armed = model->armed;
+	unsigned thread = call ? call->thread : 0;
+	bool paused = armed->paused, handled;
+
+	access->callbacks[thread]++;
+	armed->paused = true;
+	handled = model->events.unmap(model->events.context, thread, access->handle, iova, length);
+	access->callbacks[thread]--;
+	armed->paused = paused;
+	model->call = call;
+	model->process = process;
+	model->arguments = arguments;
+	model->armed = armed;
+	return handled;
+}
+
 void model_access_notify(
 	struct model *model, struct model_access *access, uint64_t iova, uint64_t length)
 {
 	if (!access->has_unmap)
 		return;
-	if (access->handle && model->events.unmap) {
-		const struct resolved_call *call = model->call;
-		struct model_process *process = model->process;
-		uint8_t *arguments = model->arguments;
-		bool paused = model->armed.paused, handled;
-
-		access->callbacks++;
-		model->armed.paused = true;
-		handled = model->events.unmap(model->events.context, call ? call->thread : 0,
-			access->handle, iova, length);
-		access->callbacks--;
-		model->armed.paused = paused;
-		model->call = call;
-		model->process = process;
-		model->arguments = arguments;
-		if (handled)
-			return;
+	access->object.wait_cnt++;
+	model_phase(model, "callback");
+	if (!access->handle || !model->events.unmap || !run_callback(model, access, iova, length)) {
+		model_wait_for(model, &access->lock, true, "ioas_lock");
+		model_access_drop_pins(model, access, iova, length);
 	}
-	model_access_drop_pins(model, access, iova, length);
+	access->object.wait_cnt--;
 }
 
 /* ---- pins ---- */
@@ -228,7 +288,7 @@ static void unpin_piece(struct model *model, struct model_area *area, uint64_t f
 	model_pages_release(model, area->pages, first, last);
 }
 
-/* The area that holds iova, NULL if none. */
+/* The completed area that holds iova, NULL if none. */
 static struct model_area *area_with(const struct model_ioas *ioas, uint64_t iova)
 {
 	uint32_t index = model_area_index(ioas, iova);
@@ -237,7 +297,7 @@ static struct model_area *area_with(const struct model_ioas *ioas, uint64_t iova
 	if (index == ioas->areas.count)
 		return NULL;
 	area = model_area_at(ioas, index);
-	return area->start <= iova ? area : NULL;
+	return area->start <= iova && !area->transitional ? area : NULL;
 }
 
 static void unpin_range(
@@ -269,6 +329,11 @@ static int check_pin(
 	if (!(write ? area->writeable : area->readable))
 		return -EPERM;
 	return write && !area->pages->writable ? -EPERM : 0;
+}
+
+void model_access_step(struct model *model, struct model_access *access)
+{
+	model_pass(model, &access->lock, true, access->ioas ? "iova_rwsem" : "ioas_lock");
 }
 
 int model_access_pin(struct model *model, struct model_access *access, uint64_t iova,

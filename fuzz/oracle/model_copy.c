@@ -4,7 +4,7 @@
 
 bool model_should_fail(struct model *model, enum fault_point point)
 {
-	struct model_armed *armed = &model->armed;
+	struct model_armed *armed = model->armed;
 
 	if (!armed->active || armed->paused || armed->point != point ||
 		++armed->passed != armed->nth)

@@ -5,20 +5,37 @@
 #define DMA_MAX		 (UINT64_C(16) << 20)
 #define DEVICE_HUGE_IOVA 2u /* dev_flags before 6.19 */
 
-void model_hwpt_end(struct model *model, struct model_hwpt *hwpt)
+static void hwpt_free(struct model *model, struct model_hwpt *hwpt)
 {
-	model_ioas_remove_domain(model, hwpt->ioas, hwpt);
 	hwpt->ioas->object.users--;
 	model_object_remove(hwpt->context, &hwpt->object);
 	model_free(model, hwpt, sizeof(*hwpt));
 }
 
-/* An attachment goes; the last one takes an automatic page table along (2.7). */
+void model_hwpt_end(struct model *model, struct model_hwpt *hwpt)
+{
+	struct model_ioas *ioas = hwpt->ioas;
+
+	model_pass(model, &ioas->mutex, true, "ioas_mutex");
+	model_pass(model, &ioas->domains, true, "iova_rwsem");
+	model_ioas_remove_domain(model, ioas, hwpt);
+	model_phase(model, "put");
+	hwpt_free(model, hwpt);
+}
+
+/* An attachment has gone; the last one takes an automatic page table along (2.7). */
 static void hwpt_leave(struct model *model, struct model_hwpt *hwpt)
 {
+	struct model_context *context = hwpt->context;
+	uint32_t id = hwpt->object.id;
+	uint64_t serial = hwpt->object.serial;
+
+	model_phase(model, "put");
 	hwpt->object.users--;
-	if (hwpt->automatic && hwpt->object.users == 1)
-		model_hwpt_end(model, hwpt);
+	if (!hwpt->automatic)
+		return;
+	model_phase(model, "object_table");
+	model_object_try_destroy(model, context, id, serial);
 }
 
 static void hwpt_join(struct model_device *device, struct model_hwpt *hwpt)
@@ -39,22 +56,29 @@ static int attach_to(struct model *model, struct model_device *device, struct mo
 	return 0;
 }
 
-/* 6.6 to one page table; the old one stays until the caller drops it. */
-static int replace_to(struct model *model, struct model_device *device, struct model_hwpt *hwpt)
+/* 6.6 to one page table; the caller drops the old one. */
+static int replace_to(struct model *model, struct model_device *device, struct model_hwpt *hwpt,
+	struct model_hwpt **old)
 {
-	struct model_hwpt *old = device->hwpt;
-
-	if (!old)
+	if (!device->hwpt)
 		return -EINVAL;
-	if (old == hwpt)
+	if (device->hwpt == hwpt)
 		return 0;
-	if (old->ioas != hwpt->ioas && model_should_fail(model, FAULT_RESERVED))
+	if (device->hwpt->ioas != hwpt->ioas && model_should_fail(model, FAULT_RESERVED))
 		return -EINVAL;
 	if (model_should_fail(model, FAULT_DRIVER))
 		return -EINVAL;
+	*old = device->hwpt;
 	hwpt_join(device, hwpt);
-	hwpt_leave(model, old);
 	return 0;
+}
+
+/* Attach, or replace where there is a place for what was attached before. */
+static int attach_or_replace(struct model *model, struct model_device *device,
+	struct model_hwpt *hwpt, struct model_hwpt **old)
+{
+	model_phase(model, "group_mutex");
+	return old ? replace_to(model, device, hwpt, old) : attach_to(model, device, hwpt);
 }
 
 static struct model_hwpt *hwpt_new(
@@ -68,94 +92,125 @@ static struct model_hwpt *hwpt_new(
 	hwpt->page_size = MOCK_PAGE_SIZE;
 	hwpt->first = MOCK_APERTURE_START;
 	hwpt->last = MOCK_APERTURE_LAST;
-	model_object_add(model, context, &hwpt->object, MODEL_HWPT);
+	model_object_reserve(model, context, &hwpt->object, MODEL_HWPT);
 	ioas->object.users++;
 	return hwpt;
 }
 
-static void hwpt_undo(struct model *model, struct model_hwpt *hwpt)
-{
-	hwpt->ioas->object.users--;
-	model_object_remove(hwpt->context, &hwpt->object);
-	model_free(model, hwpt, sizeof(*hwpt));
-}
-
 /* Nothing suits: attach comes before the page table is filled, replace after (6.4). */
 static int attach_to_new(struct model *model, struct model_device *device, struct model_ioas *ioas,
-	bool replace, uint32_t *pt_id)
+	struct model_hwpt **old, uint32_t *pt_id)
 {
-	struct model_hwpt *hwpt = hwpt_new(model, device->context, ioas);
-	int rc = replace ? 0 : attach_to(model, device, hwpt);
+	struct model_hwpt *hwpt;
+	int rc = 0;
 
-	if (rc) {
-		hwpt_undo(model, hwpt);
-		return rc;
+	model_phase(model, "object_table");
+	hwpt = hwpt_new(model, device->context, ioas);
+	if (!old)
+		rc = attach_or_replace(model, device, hwpt, NULL);
+	if (!rc) {
+		model_pass(model, &ioas->domains, true, "iova_rwsem");
+		rc = model_ioas_add_domain(model, ioas, hwpt);
 	}
-	rc = model_ioas_add_domain(model, ioas, hwpt);
-	if (rc) {
-		if (!replace) {
-			device->hwpt = NULL;
-			device->object.users--;
+	if (!rc && old) {
+		rc = attach_or_replace(model, device, hwpt, old);
+		if (rc) {
+			model_pass(model, &ioas->domains, true, "iova_rwsem");
+			model_ioas_remove_domain(model, ioas, hwpt);
 		}
-		hwpt_undo(model, hwpt);
-		return rc;
 	}
-	if (replace)
-		rc = replace_to(model, device, hwpt);
-	if (rc) {
-		model_hwpt_end(model, hwpt);
-		return rc;
+	model_phase(model, "object_table");
+	if (!rc) {
+		model_object_publish(&hwpt->object);
+		*pt_id = hwpt->object.id;
+		return 0;
 	}
-	*pt_id = hwpt->object.id;
-	return 0;
+	if (device->hwpt == hwpt) {
+		device->hwpt = NULL;
+		device->object.users--;
+	}
+	hwpt_free(model, hwpt);
+	return rc;
 }
 
-static int attach_or_replace(
-	struct model *model, struct model_device *device, uint32_t *pt_id, bool replace)
+/* The oldest automatic page table younger than `serial` that can still be used. */
+static struct model_hwpt *next_automatic(const struct model_ioas *ioas, uint64_t serial)
 {
-	struct model_object *object = model_object_find(device->context, *pt_id, UINT32_MAX);
-	struct model_ioas *ioas;
-
-	if (!object)
-		return -ENOENT;
-	if (object->type == MODEL_HWPT) {
-		struct model_hwpt *hwpt = (struct model_hwpt *)object;
-
-		return replace ? replace_to(model, device, hwpt) : attach_to(model, device, hwpt);
-	}
-	if (object->type != MODEL_IOAS)
-		return -EINVAL;
-	ioas = (struct model_ioas *)object;
 	for (uint32_t i = 0; i < ioas->hwpts.count; i++) {
 		struct model_hwpt *hwpt = *(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
+
+		if (hwpt->automatic && hwpt->object.users && hwpt->object.serial > serial)
+			return hwpt;
+	}
+	return NULL;
+}
+
+/* 6.4, under the mutex of the IOAS. */
+static int attach_automatic(struct model *model, struct model_device *device,
+	struct model_ioas *ioas, struct model_hwpt **old, uint32_t *pt_id)
+{
+	struct model_hwpt *hwpt;
+	uint64_t serial = 0;
+
+	while ((hwpt = next_automatic(ioas, serial))) {
 		uint32_t id = hwpt->object.id;
 		int rc;
 
-		if (!hwpt->automatic)
-			continue;
-		rc = replace ? replace_to(model, device, hwpt) : attach_to(model, device, hwpt);
+		serial = hwpt->object.serial;
+		hwpt->object.users++;
+		hwpt->object.wait_cnt++;
+		rc = attach_or_replace(model, device, hwpt, old);
+		model_object_put(model, &hwpt->object);
 		if (!rc)
 			*pt_id = id;
 		if (rc != -EINVAL)
 			return rc;
 	}
-	return attach_to_new(model, device, ioas, replace, pt_id);
+	return attach_to_new(model, device, ioas, old, pt_id);
+}
+
+static int attach_by_id(
+	struct model *model, struct model_device *device, uint32_t *pt_id, struct model_hwpt **old)
+{
+	struct model_object *object = model_object_get(model, device->context, *pt_id, UINT32_MAX);
+	int rc = -EINVAL;
+
+	if (!object)
+		return -ENOENT;
+	if (object->type == MODEL_HWPT) {
+		rc = attach_or_replace(model, device, (struct model_hwpt *)object, old);
+	} else if (object->type == MODEL_IOAS) {
+		struct model_ioas *ioas = (struct model_ioas *)object;
+
+		model_lock(model, &ioas->mutex, true, "ioas_mutex");
+		rc = attach_automatic(model, device, ioas, old, pt_id);
+		model_unlock(model, &ioas->mutex, true);
+	}
+	model_object_put(model, object);
+	return rc;
 }
 
 int model_device_attach(struct model *model, struct model_device *device, uint32_t *pt_id)
 {
-	return attach_or_replace(model, device, pt_id, false);
+	return attach_by_id(model, device, pt_id, NULL);
 }
 
 int model_device_replace(struct model *model, struct model_device *device, uint32_t *pt_id)
 {
-	return attach_or_replace(model, device, pt_id, true);
+	struct model_hwpt *old = NULL;
+	int rc = attach_by_id(model, device, pt_id, &old);
+
+	if (old)
+		hwpt_leave(model, old);
+	return rc;
 }
 
 void model_device_detach(struct model *model, struct model_device *device)
 {
-	struct model_hwpt *hwpt = device->hwpt;
+	struct model_hwpt *hwpt;
 
+	model_phase(model, "group_mutex");
+	hwpt = device->hwpt;
 	if (!hwpt)
 		return;
 	device->hwpt = NULL;
@@ -168,8 +223,11 @@ void model_selftest_end(struct model *model, struct model_selftest *selftest)
 	struct model_device *device = selftest->device;
 
 	model_device_detach(model, device);
+	model_wait_unreferenced(model, &device->object);
 	model_object_remove(device->context, &device->object);
 	model_free(model, device, sizeof(*device));
+	if (selftest->object.id)
+		model_phase(model, "object_table");
 	model_object_remove(selftest->context, &selftest->object);
 	model_free(model, selftest, sizeof(*selftest));
 }
@@ -185,14 +243,13 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 	selftest->context = context;
 	selftest->device = device;
 	device->context = context;
-	model_object_add(model, context, &selftest->object, MODEL_SELFTEST);
+	/* Not published before the end, while the device is (2.2, 6.1). */
+	model_phase(model, "object_table");
+	model_object_reserve(model, context, &selftest->object, MODEL_SELFTEST);
+	model_phase(model, "object_table");
 	model_object_add(model, context, &device->object, MODEL_DEVICE);
 	device->object.users++;
-	/* Not published yet, while the device is (2.2, 6.1). */
-	if (pt_id == selftest->object.id)
-		rc = -ENOENT;
-	else
-		rc = model_device_attach(model, device, &pt_id);
+	rc = model_device_attach(model, device, &pt_id);
 	if (!rc) {
 		command->test.mock_domain.out_stdev_id = selftest->object.id;
 		command->test.mock_domain.out_hwpt_id = pt_id;
@@ -201,6 +258,8 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 	}
 	if (rc)
 		model_selftest_end(model, selftest);
+	else
+		model_object_publish(&selftest->object);
 	return rc;
 }
 
@@ -228,14 +287,18 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
 	struct model *model, struct model_command *command)
 {
 	struct model_selftest *selftest =
-		model_object_find(command->context, command->test.id, MODEL_SELFTEST);
+		model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
 	int rc;
 
 	if (!selftest)
 		return -ENOENT;
 	rc = model_device_replace(
 		model, selftest->device, &command->test.mock_domain_replace.pt_id);
-	return rc ? rc : model_respond(model, command);
+	model_phase(model, "put");
+	if (!rc)
+		rc = model_respond(model, command);
+	model_object_release(&selftest->object);
+	return rc;
 }
 
 /* ---- what a device sees ---- */
@@ -250,7 +313,7 @@ struct model_page *model_translate(const struct model_hwpt *hwpt, uint64_t iova,
 	if (index == ioas->areas.count)
 		return NULL;
 	area = model_area_at(ioas, index);
-	if (area->start > iova)
+	if (area->start > iova || !area->filled || !hwpt->joined)
 		return NULL;
 	*offset = (area->offset + (iova - area->start)) % MODEL_PAGE;
 	*readable = area->readable;
@@ -300,36 +363,47 @@ static int dma_transfer(struct model *model, const struct model_hwpt *hwpt, uint
 	return 0;
 }
 
+static int dma_by(struct model *model, const struct model_device *device,
+	const struct call_dma *dma, bool write)
+{
+	uint8_t *bytes = model_alloc(model, dma->length);
+	int rc = 0;
+
+	if (write)
+		rc = model_copy_in(model, bytes, dma->buffer, dma->length);
+	if (!rc && (!device->hwpt || dma->pasid || dma->iova + (dma->length - 1) < dma->iova))
+		rc = -EFAULT;
+	if (!rc)
+		rc = dma_transfer(model, device->hwpt, dma->iova, bytes, dma->length, write);
+	if (!rc && !write)
+		rc = model_copy_out(model, dma->buffer, bytes, dma->length);
+	model_free(model, bytes, dma->length);
+	return rc;
+}
+
 static int64_t dma(struct model *model, bool write)
 {
 	struct model_file *file = model_file_at(model, model->call->subject);
 	struct model_device *device;
 	struct call_dma dma;
-	uint8_t *bytes;
-	int rc = 0;
+	int rc = -ENOENT;
 
 	memcpy(&dma, model->arguments, sizeof(dma));
 	if (!file)
 		return -EBADF;
 	if (file->kind != MODEL_FILE_IOMMU)
 		return -EBADFD;
-	device = model_object_find(file->context, dma.dev_id, MODEL_DEVICE);
-	if (!device)
-		return -ENOENT;
-	if (!dma.length)
-		return -EINVAL;
-	if (dma.length > DMA_MAX)
-		return -ENOMEM;
-	bytes = model_alloc(model, dma.length);
-	if (write)
-		rc = model_copy_in(model, bytes, dma.buffer, dma.length);
-	if (!rc && (!device->hwpt || dma.pasid || dma.iova + (dma.length - 1) < dma.iova))
-		rc = -EFAULT;
-	if (!rc)
-		rc = dma_transfer(model, device->hwpt, dma.iova, bytes, dma.length, write);
-	if (!rc && !write)
-		rc = model_copy_out(model, dma.buffer, bytes, dma.length);
-	model_free(model, bytes, dma.length);
+	file->refs++;
+	device = model_object_get(model, file->context, dma.dev_id, MODEL_DEVICE);
+	if (device) {
+		rc = !dma.length ? -EINVAL : dma.length > DMA_MAX ? -ENOMEM : 0;
+		if (!rc) {
+			model_phase(model, "user-copy");
+			rc = dma_by(model, device, &dma, write);
+		}
+		model_object_put(model, &device->object);
+	}
+	model_file_put(model, file);
 	return rc;
 }
 

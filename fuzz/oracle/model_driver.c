@@ -4,13 +4,25 @@
 
 #define RW_MAX (UINT64_C(16) << 20)
 
+/* Kept until let_go, also if another thread destroys it. */
 static struct model_access *subject(const struct model *model)
 {
 	uint64_t handle = model->call->subject;
+	struct model_access *access = NULL;
 
-	if (!handle || handle > model->accesses.count)
-		return NULL;
-	return *(struct model_access **)model_array_at(&model->accesses, (uint32_t)handle - 1);
+	if (handle && handle <= model->accesses.count)
+		access = *(struct model_access **)model_array_at(
+			&model->accesses, (uint32_t)handle - 1);
+	if (access)
+		access->uses++;
+	return access;
+}
+
+static int64_t let_go(struct model *model, struct model_access *access, int64_t result)
+{
+	if (!--access->uses && !access->handle)
+		model_free(model, access, sizeof(*access));
+	return result;
 }
 
 static uint32_t lowest_handle(struct model *model)
@@ -61,7 +73,9 @@ int64_t model_rule_access_attach(struct model *model, struct model_command *comm
 	struct model_access *access = subject(model);
 
 	(void)command;
-	return access ? model_access_attach(model, access, ioas_argument(model)) : -EBADF;
+	if (!access)
+		return -EBADF;
+	return let_go(model, access, model_access_attach(model, access, ioas_argument(model)));
 }
 
 int64_t model_rule_access_replace(struct model *model, struct model_command *command)
@@ -69,7 +83,9 @@ int64_t model_rule_access_replace(struct model *model, struct model_command *com
 	struct model_access *access = subject(model);
 
 	(void)command;
-	return access ? model_access_replace(model, access, ioas_argument(model)) : -EBADF;
+	if (!access)
+		return -EBADF;
+	return let_go(model, access, model_access_replace(model, access, ioas_argument(model)));
 }
 
 int64_t model_rule_access_detach(struct model *model, struct model_command *command)
@@ -80,7 +96,7 @@ int64_t model_rule_access_detach(struct model *model, struct model_command *comm
 	if (!access)
 		return -EBADF;
 	model_access_detach(model, access);
-	return 0;
+	return let_go(model, access, 0);
 }
 
 int64_t model_rule_access_destroy(struct model *model, struct model_command *command)
@@ -91,10 +107,10 @@ int64_t model_rule_access_destroy(struct model *model, struct model_command *com
 	if (!access)
 		return -EBADF;
 	/* It would wait for the callback that it runs in. */
-	if (access->callbacks || access->dying)
-		return -EDEADLK;
+	if (access->callbacks[model->call->thread] || access->dying)
+		return let_go(model, access, -EDEADLK);
 	model_access_destroy(model, access);
-	return 0;
+	return let_go(model, access, 0);
 }
 
 int64_t model_rule_access_pin(struct model *model, struct model_command *command)
@@ -108,12 +124,13 @@ int64_t model_rule_access_pin(struct model *model, struct model_command *command
 	memcpy(&pin, model->arguments, sizeof(pin));
 	if (!access)
 		return -EBADF;
+	model_access_step(model, access);
 	rc = model_access_pin(model, access, pin.iova, pin.length, pin.flags & CALL_ACCESS_WRITE);
 	if (rc)
-		return rc;
+		return let_go(model, access, rc);
 	kept = model_array_insert(model, &access->pins, access->pins.count);
 	*kept = (struct model_pin){.iova = pin.iova, .length = pin.length};
-	return 0;
+	return let_go(model, access, 0);
 }
 
 int64_t model_rule_access_unpin(struct model *model, struct model_command *command)
@@ -125,6 +142,7 @@ int64_t model_rule_access_unpin(struct model *model, struct model_command *comma
 	memcpy(&pin, model->arguments, sizeof(pin));
 	if (!access)
 		return -EBADF;
+	model_access_step(model, access);
 	for (uint32_t i = access->pins.count; i--;) {
 		const struct model_pin *kept = model_array_at(&access->pins, i);
 
@@ -134,36 +152,43 @@ int64_t model_rule_access_unpin(struct model *model, struct model_command *comma
 		}
 	}
 	model_access_unpin(model, access, pin.iova, pin.length);
-	return 0;
+	return let_go(model, access, 0);
+}
+
+/* 7.7 between the areas and the user address that stands for the driver's buffer. */
+static int rw_buffer(
+	struct model *model, struct model_access *access, const struct call_access_rw *rw)
+{
+	uint8_t *bytes = model_alloc(model, rw->length);
+	uint64_t done = 0;
+	int rc = 0;
+
+	if (rw->flags & CALL_ACCESS_WRITE)
+		rc = model_copy_in(model, bytes, rw->buffer, rw->length);
+	if (!rc) {
+		model_access_step(model, access);
+		rc = model_access_rw(model, access, rw->iova, bytes, rw->length, rw->flags, &done);
+	}
+	/* The driver's buffer has what came before a failure. */
+	if (done && !(rw->flags & CALL_ACCESS_WRITE)) {
+		int copied = model_copy_out(model, rw->buffer, bytes, done);
+
+		rc = rc ? rc : copied;
+	}
+	model_free(model, bytes, rw->length);
+	return rc;
 }
 
 int64_t model_rule_access_rw(struct model *model, struct model_command *command)
 {
 	struct model_access *access = subject(model);
 	struct call_access_rw rw;
-	uint64_t done = 0;
-	uint8_t *bytes;
-	int rc = 0;
+	int rc;
 
 	(void)command;
 	memcpy(&rw, model->arguments, sizeof(rw));
 	if (!access)
 		return -EBADF;
-	if (!rw.length)
-		return -EINVAL;
-	if (rw.length > RW_MAX)
-		return -ENOMEM;
-	bytes = model_alloc(model, rw.length);
-	if (rw.flags & CALL_ACCESS_WRITE)
-		rc = model_copy_in(model, bytes, rw.buffer, rw.length);
-	if (!rc)
-		rc = model_access_rw(model, access, rw.iova, bytes, rw.length, rw.flags, &done);
-	/* The driver's buffer has what came before a failure. */
-	if (done && !(rw.flags & CALL_ACCESS_WRITE)) {
-		int copied = model_copy_out(model, rw.buffer, bytes, done);
-
-		rc = rc ? rc : copied;
-	}
-	model_free(model, bytes, rw.length);
-	return rc;
+	rc = !rw.length ? -EINVAL : rw.length > RW_MAX ? -ENOMEM : rw_buffer(model, access, &rw);
+	return let_go(model, access, rc);
 }

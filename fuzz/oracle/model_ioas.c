@@ -13,7 +13,7 @@ struct model_ioas *model_ioas_new(struct model *model, struct model_context *con
 	model_array_init(&ioas->hwpts, sizeof(struct model_hwpt *));
 	model_array_init(&ioas->accesses, sizeof(struct model_access *));
 	ioas->alignment = 1;
-	model_object_add(model, context, &ioas->object, MODEL_IOAS);
+	model_object_reserve(model, context, &ioas->object, MODEL_IOAS);
 	return ioas;
 }
 
@@ -99,7 +99,7 @@ bool model_area_cover(const struct model_ioas *ioas, uint64_t start, uint64_t la
 	for (uint32_t i = model_area_index(ioas, start); i < ioas->areas.count; i++) {
 		const struct model_area *area = model_area_at(ioas, i);
 
-		if (area->start > start)
+		if (area->start > start || area->transitional)
 			return false;
 		if (area->last >= last)
 			return true;
@@ -130,11 +130,15 @@ int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_a
 			return -ENXIO;
 		}
 	}
+	area->filled = true;
 	return 0;
 }
 
-static void area_drain(struct model *model, struct model_area *area)
+void model_area_drain(struct model *model, struct model_area *area)
 {
+	if (!area->filled)
+		return;
+	area->filled = false;
 	model_pages_release(model, area->pages, model_area_page(area, area->start),
 		model_area_page(area, area->last));
 }
@@ -143,8 +147,7 @@ void model_area_remove(struct model *model, struct model_ioas *ioas, uint32_t in
 {
 	struct model_area *area = model_area_at(ioas, index);
 
-	if (ioas->hwpts.count)
-		area_drain(model, area);
+	model_area_drain(model, area);
 	model_array_remove(&ioas->areas, index, 1);
 	model_pages_put(model, area->pages);
 	model_free(model, area, sizeof(*area));
@@ -204,12 +207,16 @@ int64_t model_rule_IOMMU_IOAS_ALLOC(struct model *model, struct model_command *c
 
 	if (command->ioas_alloc.flags)
 		return -EOPNOTSUPP;
+	model_phase(model, "object_table");
 	ioas = model_ioas_new(model, command->context);
 	command->ioas_alloc.out_ioas_id = ioas->object.id;
 	rc = model_respond(model, command);
+	model_phase(model, "ioas_creation_lock");
 	if (rc) {
 		model_object_remove(command->context, &ioas->object);
 		model_ioas_end(model, ioas);
+	} else {
+		model_object_publish(&ioas->object);
 	}
 	return rc;
 }
@@ -239,20 +246,16 @@ static int read_allowed(struct model *model, const struct iommu_ioas_allow_iovas
 	return 0;
 }
 
-int64_t model_rule_IOMMU_IOAS_ALLOW_IOVAS(struct model *model, struct model_command *command)
+static int set_allowed(
+	struct model *model, struct model_ioas *ioas, const struct iommu_ioas_allow_iovas *argument)
 {
-	struct iommu_ioas_allow_iovas *argument = &command->allow_iovas;
-	struct model_ioas *ioas;
 	struct model_array list;
 	int rc;
 
-	if (argument->__reserved)
-		return -EOPNOTSUPP;
-	ioas = model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
-	if (!ioas)
-		return -ENOENT;
 	model_array_init(&list, sizeof(struct model_range));
 	rc = read_allowed(model, argument, &list);
+	if (!rc)
+		model_phase(model, "iova_rwsem");
 	for (uint32_t i = 0; !rc && i < list.count; i++) {
 		const struct model_range *range = model_array_at(&list, i);
 
@@ -266,6 +269,22 @@ int64_t model_rule_IOMMU_IOAS_ALLOW_IOVAS(struct model *model, struct model_comm
 	model_array_end(model, &ioas->allowed);
 	ioas->allowed = list;
 	return 0;
+}
+
+int64_t model_rule_IOMMU_IOAS_ALLOW_IOVAS(struct model *model, struct model_command *command)
+{
+	struct iommu_ioas_allow_iovas *argument = &command->allow_iovas;
+	struct model_ioas *ioas;
+	int rc;
+
+	if (argument->__reserved)
+		return -EOPNOTSUPP;
+	ioas = model_object_get(model, command->context, argument->ioas_id, MODEL_IOAS);
+	if (!ioas)
+		return -ENOENT;
+	rc = set_allowed(model, ioas, argument);
+	model_object_put(model, &ioas->object);
+	return rc;
 }
 
 /* The lowest hole of the reserved set at or above from. */
@@ -298,20 +317,15 @@ static bool reserved_hole(
 	return true;
 }
 
-int64_t model_rule_IOMMU_IOAS_IOVA_RANGES(struct model *model, struct model_command *command)
+static int show_ranges(
+	struct model *model, const struct model_ioas *ioas, struct model_command *command)
 {
 	struct iommu_ioas_iova_ranges *argument = &command->iova_ranges;
 	uint32_t capacity = argument->num_iovas, total = 0;
 	struct iommu_iova_range hole;
-	struct model_ioas *ioas;
 	uint64_t from = 0;
 	int rc;
 
-	if (argument->__reserved)
-		return -EOPNOTSUPP;
-	ioas = model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
-	if (!ioas)
-		return -ENOENT;
 	while (reserved_hole(ioas, from, &hole)) {
 		if (total < capacity) {
 			rc = model_copy_out(model, argument->allowed_iovas + total * sizeof(hole),
@@ -330,6 +344,23 @@ int64_t model_rule_IOMMU_IOAS_IOVA_RANGES(struct model *model, struct model_comm
 	if (rc)
 		return rc;
 	return total > capacity ? -EMSGSIZE : 0;
+}
+
+int64_t model_rule_IOMMU_IOAS_IOVA_RANGES(struct model *model, struct model_command *command)
+{
+	struct iommu_ioas_iova_ranges *argument = &command->iova_ranges;
+	struct model_ioas *ioas;
+	int rc;
+
+	if (argument->__reserved)
+		return -EOPNOTSUPP;
+	ioas = model_object_get(model, command->context, argument->ioas_id, MODEL_IOAS);
+	if (!ioas)
+		return -ENOENT;
+	model_phase(model, "iova_rwsem");
+	rc = show_ranges(model, ioas, command);
+	model_object_put(model, &ioas->object);
+	return rc;
 }
 
 /* ---- alignment and domains ---- */
@@ -380,14 +411,15 @@ int model_ioas_realign(struct model_ioas *ioas)
 static void drain_areas(struct model *model, struct model_ioas *ioas, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		area_drain(model, model_area_at(ioas, i));
+		model_area_drain(model, model_area_at(ioas, i));
 }
 
-/* Areas are pinned by their first domain; further ones find everything pinned. */
+/* Completed areas are pinned by their first domain; further ones find everything pinned. */
 static int fill_areas(struct model *model, struct model_ioas *ioas)
 {
 	for (uint32_t i = 0; i < ioas->areas.count; i++) {
-		int rc = model_area_fill(model, ioas, model_area_at(ioas, i));
+		struct model_area *area = model_area_at(ioas, i);
+		int rc = area->transitional ? 0 : model_area_fill(model, ioas, area);
 
 		if (rc) {
 			drain_areas(model, ioas, i);
@@ -422,6 +454,7 @@ int model_ioas_add_domain(struct model *model, struct model_ioas *ioas, struct m
 		model_ioas_unreserve(ioas, hwpt);
 	else
 		ioas->alignment = alignment;
+	hwpt->joined = !rc;
 	return rc;
 }
 
@@ -431,6 +464,7 @@ void model_ioas_remove_domain(struct model *model, struct model_ioas *ioas, stru
 		if (*(struct model_hwpt **)model_array_at(&ioas->hwpts, i) != hwpt)
 			continue;
 		model_array_remove(&ioas->hwpts, i, 1);
+		hwpt->joined = false;
 		if (!ioas->hwpts.count)
 			drain_areas(model, ioas, ioas->areas.count);
 		break;

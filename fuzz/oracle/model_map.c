@@ -134,6 +134,7 @@ uint64_t model_choose_iova(
 struct piece {
 	struct model_pages *pages; /* holds a reference */
 	uint64_t offset, length;   /* bytes */
+	struct model_area *area;   /* while the call owns it */
 };
 
 static int check_fixed(const struct model_ioas *ioas, uint64_t iova, uint64_t length)
@@ -167,7 +168,7 @@ static int place(const struct model_ioas *ioas, uint32_t flags, uint64_t address
 	return rc;
 }
 
-static int insert_piece(struct model *model, struct model_ioas *ioas, const struct piece *piece,
+static int insert_piece(struct model *model, struct model_ioas *ioas, struct piece *piece,
 	uint32_t flags, uint64_t iova)
 {
 	struct model_area *area;
@@ -184,82 +185,100 @@ static int insert_piece(struct model *model, struct model_ioas *ioas, const stru
 	area->offset = piece->offset;
 	area->readable = flags & IOMMU_IOAS_MAP_READABLE;
 	area->writeable = flags & IOMMU_IOAS_MAP_WRITEABLE;
+	area->transitional = true;
+	piece->area = area;
 	index = model_area_index(ioas, iova);
 	*(struct model_area **)model_array_insert(model, &ioas->areas, index) = area;
 	return 0;
 }
 
-/* Takes out areas of a call that failed; the first `filled` have their needs. */
-static void undo_pieces(struct model *model, struct model_ioas *ioas, uint64_t iova,
-	uint32_t inserted, uint32_t filled)
+static void remove_pieces(struct model *model, struct model_ioas *ioas,
+	const struct model_array *pieces, uint32_t inserted)
 {
-	uint32_t index = model_area_index(ioas, iova);
-
 	for (uint32_t i = 0; i < inserted; i++) {
-		struct model_area *area = model_area_at(ioas, index);
+		const struct piece *piece = model_array_at(pieces, i);
 
-		if (i < filled) {
-			model_area_remove(model, ioas, index);
-			continue;
-		}
-		model_array_remove(&ioas->areas, index, 1);
-		model_pages_put(model, area->pages);
-		model_free(model, area, sizeof(*area));
+		model_area_remove(model, ioas, model_area_index(ioas, piece->area->start));
 	}
+}
+
+/* Phase 1 of 3.7, behind the choice of the IOVA. */
+static int insert_pieces(struct model *model, struct model_ioas *ioas,
+	const struct model_array *pieces, uint32_t flags, uint64_t iova)
+{
+	for (uint32_t i = 0; i < pieces->count; i++) {
+		struct piece *piece = model_array_at(pieces, i);
+		int rc = insert_piece(model, ioas, piece, flags, iova);
+
+		if (rc) {
+			remove_pieces(model, ioas, pieces, i);
+			return rc;
+		}
+		iova += piece->length;
+	}
+	return 0;
+}
+
+/* Phase 2. */
+static int fill_pieces(
+	struct model *model, struct model_ioas *ioas, const struct model_array *pieces)
+{
+	for (uint32_t i = 0; i < pieces->count; i++) {
+		const struct piece *piece = model_array_at(pieces, i);
+		int rc = model_area_fill(model, ioas, piece->area);
+
+		if (!rc)
+			continue;
+		while (i--)
+			model_area_drain(model, ((struct piece *)model_array_at(pieces, i))->area);
+		return rc;
+	}
+	return 0;
+}
+
+/* 3.7 for areas that are inserted. Where there is no domain, phases 2 and 3 are one step. */
+static int finish_pieces(
+	struct model *model, struct model_ioas *ioas, const struct model_array *pieces)
+{
+	int rc = 0;
+
+	model_lock(
+		model, &ioas->domains, false, ioas->hwpts.count ? "domains_rwsem" : "iova_rwsem");
+	if (ioas->hwpts.count) {
+		rc = fill_pieces(model, ioas, pieces);
+		model_phase(model, "iova_rwsem");
+	}
+	if (rc)
+		remove_pieces(model, ioas, pieces, pieces->count);
+	for (uint32_t i = 0; !rc && i < pieces->count; i++)
+		((struct piece *)model_array_at(pieces, i))->area->transitional = false;
+	model_unlock(model, &ioas->domains, false);
+	return rc;
 }
 
 static int map_pieces(struct model *model, struct model_ioas *ioas,
 	const struct model_array *pieces, uint32_t flags, uint64_t iova)
 {
-	uint64_t at = iova;
-	int rc = 0;
+	int rc = insert_pieces(model, ioas, pieces, flags, iova);
 
-	for (uint32_t i = 0; i < pieces->count; i++) {
-		const struct piece *piece = model_array_at(pieces, i);
-
-		rc = insert_piece(model, ioas, piece, flags, at);
-		if (rc) {
-			undo_pieces(model, ioas, iova, i, 0);
-			return rc;
-		}
-		at += piece->length;
-	}
-	for (uint32_t i = 0; i < pieces->count; i++) {
-		uint32_t index = model_area_index(ioas, iova) + i;
-
-		rc = model_area_fill(model, ioas, model_area_at(ioas, index));
-		if (rc) {
-			undo_pieces(model, ioas, iova, pieces->count, i);
-			return rc;
-		}
-	}
-	return 0;
+	return rc ? rc : finish_pieces(model, ioas, pieces);
 }
 
-int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *command)
+/* 4.6 from step 5 on; the IOVA goes into the argument. */
+static int map_into(struct model *model, struct model_ioas *ioas, struct model_command *command)
 {
 	struct iommu_ioas_map *argument = &command->map;
 	struct model_array pieces;
-	struct model_ioas *ioas;
 	struct piece *piece;
-	int rc;
+	int rc = !argument->length || argument->length > UINT64_MAX - MODEL_PAGE ? -EINVAL : 0;
 
-	if ((argument->flags & ~MAP_FLAGS) || argument->__reserved)
-		return -EOPNOTSUPP;
-	if (argument->iova == UINT64_MAX || argument->length == UINT64_MAX)
-		return -EOVERFLOW;
-	if (!(argument->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
-		return -EINVAL;
-	ioas = model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
-	if (!ioas)
-		return -ENOENT;
-	rc = !argument->length || argument->length > UINT64_MAX - MODEL_PAGE ? -EINVAL : 0;
 	if (rc && model->config.kernel < LINUX(6, 14))
 		return rc;
 	if (argument->user_va + argument->length < argument->user_va)
 		return -EOVERFLOW;
 	if (rc)
 		return rc;
+	model_phase(model, "iova_rwsem");
 	rc = place(ioas, argument->flags, argument->user_va, argument->length, &argument->iova);
 	if (rc)
 		return rc;
@@ -272,7 +291,30 @@ int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *com
 	rc = map_pieces(model, ioas, &pieces, argument->flags, argument->iova);
 	model_pages_put(model, piece->pages);
 	model_array_end(model, &pieces);
-	return rc ? rc : model_respond(model, command);
+	return rc;
+}
+
+int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *command)
+{
+	struct iommu_ioas_map *argument = &command->map;
+	struct model_ioas *ioas;
+	int rc;
+
+	if ((argument->flags & ~MAP_FLAGS) || argument->__reserved)
+		return -EOPNOTSUPP;
+	if (argument->iova == UINT64_MAX || argument->length == UINT64_MAX)
+		return -EOVERFLOW;
+	if (!(argument->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
+		return -EINVAL;
+	ioas = model_object_get(model, command->context, argument->ioas_id, MODEL_IOAS);
+	if (!ioas)
+		return -ENOENT;
+	rc = map_into(model, ioas, command);
+	model_phase(model, "put");
+	if (!rc)
+		rc = model_respond(model, command);
+	model_object_release(&ioas->object);
+	return rc;
 }
 
 /* The pieces of the source that cover [start, last], each with a reference. */
@@ -295,38 +337,72 @@ static int collect_pieces(struct model *model, const struct model_ioas *ioas, ui
 	}
 }
 
+/* 4.4 from step 9 on. */
 static int copy_pieces(
 	struct model *model, struct model_command *command, const struct model_array *pieces)
 {
 	struct iommu_ioas_copy *argument = &command->copy;
 	const struct piece *first = model_array_at(pieces, 0);
 	struct model_ioas *ioas =
-		model_object_find(command->context, argument->dst_ioas_id, MODEL_IOAS);
+		model_object_get(model, command->context, argument->dst_ioas_id, MODEL_IOAS);
 	int rc;
 
 	if (!ioas)
 		return -ENOENT;
+	model_phase(model, "iova_rwsem");
 	rc = place(ioas, argument->flags, first->pages->start + first->offset, argument->length,
 		&argument->dst_iova);
 	if (!rc)
 		rc = map_pieces(model, ioas, pieces, argument->flags, argument->dst_iova);
-	return rc ? rc : model_respond(model, command);
+	model_phase(model, "put");
+	if (!rc)
+		rc = model_respond(model, command);
+	model_object_release(&ioas->object);
+	return rc;
+}
+
+/* Steps 6 to 8: gives up the source. */
+static int scan_source(struct model *model, struct model_ioas *source,
+	const struct iommu_ioas_copy *argument, struct model_array *pieces)
+{
+	uint64_t last = argument->src_iova + (argument->length - 1);
+	int rc;
+
+	if (!argument->length) {
+		rc = -EINVAL;
+	} else if (last < argument->src_iova) {
+		rc = -EOVERFLOW;
+	} else {
+		model_phase(model, "iova_rwsem");
+		rc = collect_pieces(model, source, argument->src_iova, last, pieces);
+	}
+	model_object_put(model, &source->object);
+	return rc;
+}
+
+/* Step 1. */
+static void rewrite_source(struct model *model, struct model_command *command)
+{
+	struct iommu_ioas_copy *argument = &command->copy;
+	const struct model_ioas *source;
+
+	if (!(argument->flags & MOCK_FLAGS_ACCESS_SYZ))
+		return;
+	argument->flags &= ~(uint32_t)MOCK_FLAGS_ACCESS_SYZ;
+	model_phase(model, "object_table");
+	source = model_object_find(command->context, argument->src_ioas_id, MODEL_IOAS);
+	if (source && !model_should_fail(model, FAULT_LOOKUP))
+		argument->src_iova = model_syz_address(source, argument->src_iova);
 }
 
 int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *command)
 {
 	struct iommu_ioas_copy *argument = &command->copy;
-	struct model_ioas *source =
-		model_object_find(command->context, argument->src_ioas_id, MODEL_IOAS);
+	struct model_ioas *source;
 	struct model_array pieces;
-	uint64_t last;
 	int rc;
 
-	if (argument->flags & MOCK_FLAGS_ACCESS_SYZ) {
-		argument->flags &= ~(uint32_t)MOCK_FLAGS_ACCESS_SYZ;
-		if (source && !model_should_fail(model, FAULT_LOOKUP))
-			argument->src_iova = model_syz_address(source, argument->src_iova);
-	}
+	rewrite_source(model, command);
 	if (argument->flags & ~MAP_FLAGS)
 		return -EOPNOTSUPP;
 	if (argument->length == UINT64_MAX || argument->src_iova == UINT64_MAX ||
@@ -334,15 +410,11 @@ int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *co
 		return -EOVERFLOW;
 	if (!(argument->flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
 		return -EINVAL;
+	source = model_object_get(model, command->context, argument->src_ioas_id, MODEL_IOAS);
 	if (!source)
 		return -ENOENT;
-	if (!argument->length)
-		return -EINVAL;
-	last = argument->src_iova + (argument->length - 1);
-	if (last < argument->src_iova)
-		return -EOVERFLOW;
 	model_array_init(&pieces, sizeof(struct piece));
-	rc = collect_pieces(model, source, argument->src_iova, last, &pieces);
+	rc = scan_source(model, source, argument, &pieces);
 	if (!rc)
 		rc = copy_pieces(model, command, &pieces);
 	for (uint32_t i = 0; i < pieces.count; i++)
@@ -366,12 +438,35 @@ static void notify_accesses(
 	}
 }
 
-int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
+/* Step 7: the callbacks of one area, without locks. */
+static void call_back(struct model *model, struct model_ioas *ioas, struct model_area *area)
+{
+	uint64_t start = area->start, length = area->last - area->start + 1;
+
+	area->prevent_access = true;
+	model_unlock(model, &ioas->domains, false);
+	notify_accesses(model, ioas, start, length);
+	model_lock(model, &ioas->domains, false, "iova_rwsem");
+}
+
+/* Step 8. The IOVA stays occupied until the lock is taken again. */
+static void take_out(struct model *model, struct model_ioas *ioas, struct model_area *area)
+{
+	area->transitional = true;
+	if (area->filled) {
+		model_phase(model, "pages_mutex");
+		model_area_drain(model, area);
+	}
+	model_phase(model, "iova_rwsem");
+	model_area_remove(model, ioas, model_area_index(ioas, area->start));
+}
+
+/* With domains_rwsem for reading, in a step. */
+static int unmap_locked(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
 	uint64_t *unmapped)
 {
 	unsigned tries = 0;
 
-	*unmapped = 0;
 	for (;;) {
 		uint32_t index = model_area_index(ioas, start);
 		struct model_area *area;
@@ -382,38 +477,48 @@ int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, ui
 		area = model_area_at(ioas, index);
 		if (area->start > last)
 			return 0;
+		if (area->transitional)
+			return -EBUSY;
 		if (area->start < start || area->last > last)
 			return -ENOENT;
 		if (area->start != start)
 			tries = 0;
 		if (area->accesses) {
 			start = area->start;
-			area->prevent_access = true;
-			notify_accesses(model, ioas, area->start, area->last - area->start + 1);
+			call_back(model, ioas, area);
 			if (++tries > MODEL_UNMAP_TRIES)
 				return -EDEADLK;
 			continue;
 		}
 		end = area->last;
 		*unmapped += end - area->start + 1;
-		model_area_remove(model, ioas, index);
+		take_out(model, ioas, area);
 		if (end >= last)
 			return 0;
 		start = end + 1;
 	}
 }
 
-int64_t model_rule_IOMMU_IOAS_UNMAP(struct model *model, struct model_command *command)
+int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
+	uint64_t *unmapped)
 {
-	struct iommu_ioas_unmap *argument = &command->unmap;
-	struct model_ioas *ioas =
-		model_object_find(command->context, argument->ioas_id, MODEL_IOAS);
+	int rc;
+
+	*unmapped = 0;
+	model_lock(model, &ioas->domains, false, "iova_rwsem");
+	rc = unmap_locked(model, ioas, start, last, unmapped);
+	model_unlock(model, &ioas->domains, false);
+	return rc;
+}
+
+/* 4.8 from step 2 on. */
+static int unmap_from(
+	struct model *model, struct model_ioas *ioas, struct iommu_ioas_unmap *argument)
+{
 	bool all = argument->iova == 0 && argument->length == UINT64_MAX;
 	uint64_t last = argument->iova + (argument->length - 1), unmapped;
 	int rc;
 
-	if (!ioas)
-		return -ENOENT;
 	if (all) {
 		last = UINT64_MAX;
 	} else {
@@ -424,13 +529,27 @@ int64_t model_rule_IOMMU_IOAS_UNMAP(struct model *model, struct model_command *c
 		if (last < argument->iova)
 			return -EOVERFLOW;
 	}
-	ioas->object.users++;
 	rc = model_unmap(model, ioas, argument->iova, last, &unmapped);
-	ioas->object.users--;
 	if (rc)
 		return rc;
 	if (!all && !unmapped)
 		return -ENOENT;
 	argument->length = unmapped;
-	return model_respond(model, command);
+	return 0;
+}
+
+int64_t model_rule_IOMMU_IOAS_UNMAP(struct model *model, struct model_command *command)
+{
+	struct model_ioas *ioas =
+		model_object_get(model, command->context, command->unmap.ioas_id, MODEL_IOAS);
+	int rc;
+
+	if (!ioas)
+		return -ENOENT;
+	rc = unmap_from(model, ioas, &command->unmap);
+	model_phase(model, "put");
+	if (!rc)
+		rc = model_respond(model, command);
+	model_object_release(&ioas->object);
+	return rc;
 }

@@ -3,7 +3,7 @@
 #include "fuzz/oracle/model.h"
 
 /* Only val64 goes back, for SET too. */
-static int64_t answer(struct model *model, const struct model_command *command)
+static int answer(struct model *model, const struct model_command *command)
 {
 	return model_copy_out(model, command->address + offsetof(struct iommu_option, val64),
 		&command->option.val64, sizeof(command->option.val64));
@@ -17,6 +17,7 @@ int64_t model_rule_IOMMU_OPTION_RLIMIT_MODE(struct model *model, struct model_co
 	if (option->__reserved || option->object_id)
 		return -EOPNOTSUPP;
 	if (option->op == IOMMU_OPTION_OP_GET) {
+		model_phase(model, "object_table");
 		option->val64 = context->mode_mm;
 		return answer(model, command);
 	}
@@ -24,6 +25,7 @@ int64_t model_rule_IOMMU_OPTION_RLIMIT_MODE(struct model *model, struct model_co
 		return -EOPNOTSUPP;
 	if (!(model->process->task->caps & CALL_CAP_SYS_RESOURCE))
 		return -EPERM;
+	model_phase(model, "object_table");
 	if (context->objects.count)
 		return -EBUSY;
 	if (option->val64 > 1)
@@ -57,21 +59,24 @@ int64_t model_rule_IOMMU_OPTION_HUGE_PAGES(struct model *model, struct model_com
 {
 	struct iommu_option *option = &command->option;
 	struct model_ioas *ioas;
-	int rc;
+	int rc = 0;
 
 	if (option->__reserved)
 		return -EOPNOTSUPP;
-	ioas = model_object_find(command->context, option->object_id, MODEL_IOAS);
+	ioas = model_object_get(model, command->context, option->object_id, MODEL_IOAS);
 	if (!ioas)
 		return -ENOENT;
 	switch (option->op) {
 	case IOMMU_OPTION_OP_GET: option->val64 = !ioas->small_pages; break;
 	case IOMMU_OPTION_OP_SET:
+		model_pass(model, &ioas->domains, true, "iova_rwsem");
 		rc = set_huge_pages(ioas, option->val64);
-		if (rc)
-			return rc;
 		break;
-	default: return -EOPNOTSUPP;
+	default: rc = -EOPNOTSUPP;
 	}
-	return answer(model, command);
+	model_phase(model, "put");
+	if (!rc)
+		rc = answer(model, command);
+	model_object_release(&ioas->object);
+	return rc;
 }

@@ -68,7 +68,7 @@ struct model_file *model_file_at(struct model *model, uint64_t fd)
 {
 	struct model_descriptor *descriptor = descriptor_at(model->process, fd);
 
-	return descriptor ? descriptor->file : NULL;
+	return descriptor && !descriptor->reserved ? descriptor->file : NULL;
 }
 
 struct model_file *model_file_new(struct model *model, enum model_file_kind kind)
@@ -112,7 +112,33 @@ int64_t model_file_install(struct model *model, struct model_process *process,
 	descriptor = model_array_at(files, i);
 	descriptor->file = file;
 	descriptor->close_on_exec = close_on_exec;
+	descriptor->reserved = false;
 	return MODEL_FIRST_FD + (int64_t)i;
+}
+
+int64_t model_file_reserve(struct model *model, struct model_process *process,
+	struct model_file *file, bool close_on_exec)
+{
+	int64_t fd = model_file_install(model, process, file, close_on_exec);
+
+	if (fd >= 0)
+		descriptor_at(process, (uint64_t)fd)->reserved = true;
+	return fd;
+}
+
+/* The process may have ended meanwhile. */
+void model_file_publish(struct model_process *process, uint64_t fd)
+{
+	struct model_descriptor *descriptor = descriptor_at(process, fd);
+
+	if (descriptor)
+		descriptor->reserved = false;
+}
+
+void model_file_withdraw(struct model_process *process, uint64_t fd)
+{
+	model_file_publish(process, fd);
+	model_file_remove(process, fd);
 }
 
 struct model_file *model_file_remove(struct model_process *process, uint64_t fd)
@@ -120,7 +146,7 @@ struct model_file *model_file_remove(struct model_process *process, uint64_t fd)
 	struct model_descriptor *descriptor = descriptor_at(process, fd);
 	struct model_file *file;
 
-	if (!descriptor)
+	if (!descriptor || descriptor->reserved)
 		return NULL;
 	file = descriptor->file;
 	descriptor->file = NULL;
@@ -137,7 +163,7 @@ void model_process_exec(struct model *model, struct model_process *process)
 	for (uint32_t i = 0; i < process->files.count; i++) {
 		struct model_descriptor *descriptor = model_array_at(&process->files, i);
 
-		if (descriptor->file && descriptor->close_on_exec)
+		if (descriptor->file && !descriptor->reserved && descriptor->close_on_exec)
 			model_file_put(
 				model, model_file_remove(process, MODEL_FIRST_FD + (uint64_t)i));
 	}
@@ -152,8 +178,11 @@ void model_process_fork(
 	for (uint32_t i = 0; i < parent->files.count; i++) {
 		struct model_descriptor *from = model_array_at(&parent->files, i);
 
-		*(struct model_descriptor *)model_array_insert(model, &child->files, i) = *from;
-		if (from->file)
-			from->file->refs++;
+		struct model_descriptor *to = model_array_insert(model, &child->files, i);
+
+		if (!from->file || from->reserved)
+			continue;
+		*to = *from;
+		to->file->refs++;
 	}
 }
