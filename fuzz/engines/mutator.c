@@ -19,6 +19,8 @@
 #define PLAIN_EVERY 16
 /* One AFL++ mutation in so many splices, when afl-fuzz offers a partner. */
 #define SPLICE_EVERY 4
+/* Threads of a fresh program at most, where threads are wanted. */
+#define THREADS 4
 
 __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
@@ -37,19 +39,33 @@ EXPORT int32_t afl_custom_init_trim(struct mutator *mutator, uint8_t *data, size
 EXPORT size_t afl_custom_trim(struct mutator *mutator, uint8_t **out);
 EXPORT int32_t afl_custom_post_trim(struct mutator *mutator, unsigned char success);
 
+static bool is_chosen(const char *mutator)
+{
+	const char *choice = getenv("IOMMUZZ_MUTATOR");
+	return choice && !strcmp(choice, mutator);
+}
+
 /* IOMMUZZ_MUTATOR=bytes: how far an engine comes that knows nothing of programs (the benchmark
  * compares). */
 static bool bytes_only(void)
 {
-	const char *choice = getenv("IOMMUZZ_MUTATOR");
-	return choice && !strcmp(choice, "bytes");
+	return is_chosen("bytes");
+}
+
+/*
+ * IOMMUZZ_MUTATOR=threads: programs get threads, for targets that run them (fuzz_race sets it for
+ * libFuzzer; afl-fuzz needs it in its environment). Programs that have threads keep them anyway.
+ */
+static uint32_t threads_wanted(void)
+{
+	return is_chosen("threads") ? THREADS : 0;
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
 	if (LLVMFuzzerMutate && (seed % PLAIN_EVERY == 0 || bytes_only()))
 		return LLVMFuzzerMutate(data, size, max_size);
-	return prog_mutate_bytes(data, size, max_size, seed);
+	return prog_mutate_bytes_with(data, size, max_size, seed, threads_wanted(), NULL);
 }
 
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
@@ -67,7 +83,8 @@ struct mutator {
 	uint8_t *out;
 	size_t room;
 	bool spliced;
-	uint64_t seed; /* of the last mutation */
+	uint32_t threads;
+	struct mutation_summary last;
 	char description[64];
 	struct prog kept, candidate; /* trimming: the shortest program so far, and the one tried */
 	uint8_t *kept_bytes, *candidate_bytes;
@@ -92,6 +109,7 @@ struct mutator *afl_custom_init(void *afl, unsigned seed)
 	if (!mutator)
 		return NULL;
 	mutator->random = seed;
+	mutator->threads = threads_wanted();
 	prog_init(&mutator->kept);
 	prog_init(&mutator->candidate);
 	return mutator;
@@ -118,7 +136,7 @@ size_t afl_custom_fuzz(struct mutator *mutator, uint8_t *data, size_t size, uint
 		mutator->room = max_size;
 	}
 	*out = mutator->out;
-	uint64_t seed = mutator->seed = next_random(mutator);
+	uint64_t seed = next_random(mutator);
 	mutator->spliced = partner_size && next_random(mutator) % SPLICE_EVERY == 0;
 	if (mutator->spliced)
 		return prog_splice_bytes(
@@ -126,7 +144,8 @@ size_t afl_custom_fuzz(struct mutator *mutator, uint8_t *data, size_t size, uint
 	if (size > max_size)
 		size = max_size;
 	memcpy(mutator->out, data, size);
-	return prog_mutate_bytes(mutator->out, size, max_size, seed);
+	return prog_mutate_bytes_with(
+		mutator->out, size, max_size, seed, mutator->threads, &mutator->last);
 }
 
 /* More rounds for longer programs, which have more places to change. */
@@ -146,7 +165,8 @@ const char *afl_custom_describe(struct mutator *mutator, size_t max_length)
 	if (mutator->spliced)
 		snprintf(mutator->description, room, "splice");
 	else
-		prog_mutate_describe(mutator->seed, mutator->description, room);
+		snprintf(mutator->description, room, "iommuzz-%u-%s", mutator->last.rounds,
+			mutation_name(mutator->last.first));
 	for (char *c = mutator->description; *c; c++)
 		if (!isalnum((unsigned char)*c))
 			*c = '-';

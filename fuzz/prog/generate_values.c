@@ -292,6 +292,7 @@ void prog_generate(struct prog *prog, struct random *random, const struct genera
 	scene_build(&b.scene, prog, 0);
 	if (b.options->threads) {
 		builder_threads(&b);
+		prog_drop_endless_waits(prog);
 		prog_repair(prog);
 		return;
 	}
@@ -304,34 +305,6 @@ void prog_generate(struct prog *prog, struct random *random, const struct genera
 	prog_repair(prog);
 	if (b.options->live)
 		prog_live_mend(prog);
-}
-
-/* Where call `old` stands after the calls [from, count) were moved to `at`. */
-static uint32_t moved(uint32_t old, uint32_t at, uint32_t from, uint32_t count)
-{
-	if (old >= from)
-		return old - from + at;
-	return old >= at ? old + count - from : old;
-}
-
-static void move_to(struct prog *prog, uint32_t from, uint32_t at)
-{
-	uint32_t count = prog->call_count, added = count - from;
-	struct call held;
-
-	for (uint32_t i = 0; i < added; i++) { /* one by one: few are added at a time */
-		held = prog->calls[from + i];
-		memmove(&prog->calls[at + i + 1], &prog->calls[at + i], sizeof(held) * (from - at));
-		prog->calls[at + i] = held;
-	}
-	for (uint32_t i = 0; i < prog->value_count; i++)
-		if (prog->values[i].kind == VALUE_HANDLE)
-			prog->values[i].call =
-				(uint16_t)moved(prog->values[i].call, at, from, count);
-	for (uint32_t i = 0; i < count; i++)
-		if (prog->calls[i].body)
-			prog->calls[i].body =
-				(uint16_t)(1 + moved(prog->calls[i].body - 1u, at, from, count));
 }
 
 uint32_t prog_generate_insert(struct prog *prog, uint32_t at, struct random *random,
@@ -349,7 +322,7 @@ uint32_t prog_generate_insert(struct prog *prog, uint32_t at, struct random *ran
 		if (prog->calls[i].row == CALL_ID_process || prog->calls[i].row == CALL_ID_fork)
 			b.processes++;
 	builder_idiom(&b);
-	move_to(prog, from, at);
+	prog_move_tail(prog, from, at);
 	return prog->call_count - from;
 }
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz/prog/mutate.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/prog/binary.h"
 #include "fuzz/prog/builder.h"
+#include "fuzz/prog/mutate_threads.h"
 
 static const char *const names[MUTATION_COUNT] = {"generate", "insert", "delete", "duplicate",
-	"swap", "splice", "argument", "failure", "framing", "callback"};
-static const uint8_t weights[MUTATION_COUNT] = {1, 26, 12, 6, 6, 14, 24, 4, 3, 4};
+	"swap", "splice", "argument", "failure", "framing", "callback", "thread", "swap-threads",
+	"copy-to-thread", "meeting", "schedule"};
+static const uint8_t weights[MUTATION_COUNT] = {1, 26, 12, 6, 6, 14, 24, 4, 3, 4, 10, 5, 8, 4, 32};
+#define THREADS_USUAL 4 /* of fresh programs for those that had threads */
 
 const char *mutation_name(enum mutation mutation)
 {
@@ -123,7 +125,13 @@ static void mutate_splice(struct prog *prog, const struct prog *other, struct ra
 	before = result.call_count;
 	append_run(&result, other, first, count);
 	remap_handles(&result, before, before, random);
+	if (!result.schedule_count) {
+		result.schedule_count = other->schedule_count;
+		memcpy(result.schedule, other->schedule, sizeof(result.schedule));
+	}
 	prog_repair(&result);
+	if (prog_has_threads(&result))
+		prog_drop_endless_waits(&result);
 	prog_copy(prog, &result);
 	prog_free(&result);
 }
@@ -142,6 +150,9 @@ static void mutate_duplicate(struct prog *prog, struct random *random)
 			prog_copy_call(prog, &copy, index) && random_chance(random, 1, 8))
 			prog->calls[prog->call_count - 1].repeat =
 				(uint16_t)(1 + random_below(random, 300));
+		/* At the end it would be in a section of its own. */
+		if (prog->call_count > before && prog->calls[before].thread)
+			prog_move_tail(prog, before, index + 1);
 	}
 	prog_free(&copy);
 }
@@ -224,7 +235,7 @@ static void mutate_callback(
 	struct prog *prog, struct random *random, const struct generate_options *options)
 {
 	struct builder b = {.prog = prog, .random = random, .options = options};
-	uint32_t producers = 0, chosen = 0;
+	uint32_t producers = 0, chosen = 0, end;
 
 	for (uint32_t i = 0; i < prog->call_count; i++) {
 		if (prog->calls[i].row == CALL_ID_on && random_chance(random, 1, 3)) {
@@ -237,20 +248,49 @@ static void mutate_callback(
 	}
 	if (!producers)
 		return;
-	scene_build(&b.scene, prog, prog->call_count);
+	end = prog->call_count;
+	scene_build(&b.scene, prog, end);
 	builder_callback(&b, chosen);
+	if (prog_has_threads(prog)) { /* it has to be there before they begin */
+		prog_move_tail(prog, end, chosen + 1);
+		return;
+	}
 	/* The body was appended; a replay of the calls behind the access makes it matter. */
 	prog_generate_insert(prog, prog->call_count, random, options);
 }
 
-static enum mutation choose(struct random *random, bool partner)
+static void mutate_insert(
+	struct prog *prog, struct random *random, const struct generate_options *options)
 {
+	uint32_t at = (uint32_t)random_below(random, prog->call_count + 1), count;
+
+	while (at < prog->call_count && prog->calls[at].body)
+		at++;
+	count = prog_generate_insert(prog, at, random, options);
+	if (prog_has_threads(prog))
+		mutate_adopt(prog, at, count, random);
+}
+
+/* A fresh program, with threads if they are asked for or the old one had some. */
+static void mutate_generate(struct prog *prog, struct random *random,
+	const struct generate_options *options, bool threads)
+{
+	struct generate_options all = *options;
+
+	if (threads && !all.threads)
+		all.threads = THREADS_USUAL;
+	prog_generate(prog, random, &all);
+}
+
+static enum mutation choose(struct random *random, bool partner, bool threads)
+{
+	int count = threads ? MUTATION_COUNT : MUTATE_THREAD;
 	uint32_t total = 0, at;
 
-	for (int i = 0; i < MUTATION_COUNT; i++)
+	for (int i = 0; i < count; i++)
 		total += weights[i];
 	at = (uint32_t)random_below(random, total);
-	for (int i = 0; i < MUTATION_COUNT; i++) {
+	for (int i = 0; i < count; i++) {
 		if (at < weights[i])
 			return i == MUTATE_SPLICE && !partner ? MUTATE_INSERT : (enum mutation)i;
 		at -= weights[i];
@@ -261,13 +301,12 @@ static enum mutation choose(struct random *random, bool partner)
 enum mutation prog_mutate(struct prog *prog, const struct prog *other, struct random *random,
 	const struct generate_options *options)
 {
-	enum mutation mutation = prog->call_count ? choose(random, other != NULL) : MUTATE_GENERATE;
+	bool threads = options->threads || prog_has_threads(prog);
+	enum mutation mutation =
+		prog->call_count ? choose(random, other != NULL, threads) : MUTATE_GENERATE;
 
 	switch (mutation) {
-	case MUTATE_INSERT:
-		prog_generate_insert(prog, (uint32_t)random_below(random, prog->call_count + 1),
-			random, options);
-		break;
+	case MUTATE_INSERT: mutate_insert(prog, random, options); break;
 	case MUTATE_DELETE: mutate_delete(prog, random); break;
 	case MUTATE_DUPLICATE: mutate_duplicate(prog, random); break;
 	case MUTATE_SWAP: mutate_swap(prog, random); break;
@@ -276,10 +315,17 @@ enum mutation prog_mutate(struct prog *prog, const struct prog *other, struct ra
 	case MUTATE_FAILURE: mutate_failure(prog, random); break;
 	case MUTATE_FRAMING: mutate_framing(prog, random, options); break;
 	case MUTATE_CALLBACK: mutate_callback(prog, random, options); break;
+	case MUTATE_THREAD: mutate_thread(prog, random); break;
+	case MUTATE_THREAD_SWAP: mutate_thread_swap(prog, random); break;
+	case MUTATE_THREAD_COPY: mutate_thread_copy(prog, random); break;
+	case MUTATE_MEETING: mutate_meeting(prog, random); break;
+	case MUTATE_SCHEDULE: mutate_schedule(prog, random); break;
 	case MUTATE_GENERATE:
-	case MUTATION_COUNT: prog_generate(prog, random, options); break;
+	case MUTATION_COUNT: mutate_generate(prog, random, options, threads); break;
 	}
 	prog_repair(prog);
+	if (threads || prog_has_threads(prog))
+		prog_drop_endless_waits(prog);
 	return mutation;
 }
 
@@ -309,22 +355,34 @@ static uint32_t rounds(struct random *random)
 	return n;
 }
 
-static const struct generate_options engine_options = {.failures = true};
-
-size_t prog_mutate_bytes(uint8_t *data, size_t size, size_t max_size, uint64_t seed)
+size_t prog_mutate_bytes_with(uint8_t *data, size_t size, size_t max_size, uint64_t seed,
+	uint32_t threads, struct mutation_summary *done)
 {
+	const struct generate_options options = {.failures = true, .threads = threads};
+	struct mutation_summary summary = {0, MUTATE_GENERATE};
 	struct random random;
 	struct prog prog;
 
 	random_seed(&random, seed);
 	prog_init(&prog);
 	prog_decode(&prog, data, size);
-	for (uint32_t i = rounds(&random); i-- > 0;)
-		prog_mutate(&prog, NULL, &random, &engine_options);
+	summary.rounds = rounds(&random);
+	for (uint32_t i = 0; i < summary.rounds; i++) {
+		enum mutation mutation = prog_mutate(&prog, NULL, &random, &options);
+
+		summary.first = i ? summary.first : mutation;
+	}
 	prog_compact(&prog);
 	size = encode_fitting(&prog, data, max_size);
 	prog_free(&prog);
+	if (done)
+		*done = summary;
 	return size;
+}
+
+size_t prog_mutate_bytes(uint8_t *data, size_t size, size_t max_size, uint64_t seed)
+{
+	return prog_mutate_bytes_with(data, size, max_size, seed, 0, NULL);
 }
 
 size_t prog_splice_bytes(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
@@ -345,13 +403,4 @@ size_t prog_splice_bytes(const uint8_t *a, size_t a_size, const uint8_t *b, size
 	prog_free(&first);
 	prog_free(&second);
 	return size;
-}
-
-void prog_mutate_describe(uint64_t seed, char *text, size_t room)
-{
-	struct random random;
-
-	random_seed(&random, seed);
-	snprintf(text, room, "iommuzz-%u-%s", rounds(&random),
-		mutation_name(choose(&random, false)));
 }

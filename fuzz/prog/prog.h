@@ -214,6 +214,14 @@ void prog_move_call(struct prog *prog, uint32_t index, uint8_t thread);
  * the thread would wait for itself.
  */
 void prog_merge_threads(struct prog *prog, uint8_t from, uint8_t to);
+/*
+ * Removes what could make threads wait for each other for ever by the program's own fault, which
+ * is nobody's defect: `wait` for a thread that does not come earlier in the alphabet, `wait` beside
+ * `barrier`, and both in bodies. For programs made at random.
+ */
+void prog_drop_endless_waits(struct prog *prog);
+/* Moves calls [from, call_count) before call `at`, which is in no body; handles follow. */
+void prog_move_tail(struct prog *prog, uint32_t from, uint32_t at);
 
 /*
  * Appends a copy of call `index` of another program with all its values, unrepaired (call indices

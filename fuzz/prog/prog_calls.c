@@ -194,3 +194,60 @@ void prog_merge_threads(struct prog *prog, uint8_t from, uint8_t to)
 	set_threads(prog, threads);
 	merge_waits(prog, from, to);
 }
+
+/* Where call `old` stands after the calls [from, count) were moved to `at`. */
+static uint32_t moved(uint32_t old, uint32_t at, uint32_t from, uint32_t count)
+{
+	if (old >= from)
+		return old - from + at;
+	return old >= at ? old + count - from : old;
+}
+
+void prog_move_tail(struct prog *prog, uint32_t from, uint32_t at)
+{
+	uint32_t count = prog->call_count, added = count - from;
+	struct call held;
+
+	for (uint32_t i = 0; i < added; i++) { /* one by one: few are added at a time */
+		held = prog->calls[from + i];
+		memmove(&prog->calls[at + i + 1], &prog->calls[at + i], sizeof(held) * (from - at));
+		prog->calls[at + i] = held;
+	}
+	for (uint32_t i = 0; i < prog->value_count; i++)
+		if (prog->values[i].kind == VALUE_HANDLE)
+			prog->values[i].call =
+				(uint16_t)moved(prog->values[i].call, at, from, count);
+	for (uint32_t i = 0; i < count; i++)
+		if (prog->calls[i].body)
+			prog->calls[i].body =
+				(uint16_t)(1 + moved(prog->calls[i].body - 1u, at, from, count));
+}
+
+/* Whether a top-level call meets other threads in a way that always ends. */
+static bool meeting_ends(const struct prog *prog, const struct call *call, bool barriers)
+{
+	const struct value *name = prog_value(prog, call, 0);
+
+	if (call->row == CALL_ID_barrier)
+		return !call->body;
+	if (call->row != CALL_ID_wait || (name->kind == VALUE_NUMBER && !name->number))
+		return true;
+	return !barriers && !call->body && name->kind == VALUE_NUMBER &&
+	       name->number < call->thread;
+}
+
+void prog_drop_endless_waits(struct prog *prog)
+{
+	uint8_t drop[PROG_CALL_MAX];
+	bool barriers = false, any = false;
+
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		barriers = barriers ||
+			   (prog->calls[i].row == CALL_ID_barrier && prog->calls[i].thread);
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		drop[i] = !meeting_ends(prog, &prog->calls[i], barriers);
+		any = any || drop[i];
+	}
+	if (any)
+		prog_remove_calls(prog, drop);
+}

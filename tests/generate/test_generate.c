@@ -103,9 +103,176 @@ static void test_mutate(uint64_t seed, uint32_t rounds)
 	for (int i = 0; i < MUTATION_COUNT; i++)
 		kinds += seen[i] != 0;
 	tap_ok(!broken, "mutated programs stay in the language");
-	tap_ok(kinds == MUTATION_COUNT, "every mutation was made");
+	tap_ok(kinds == MUTATE_THREAD && !seen[MUTATE_THREAD],
+		"every mutation was made, none of threads");
+	tap_ok(!prog_has_threads(&prog), "negative control: unasked, programs get no threads");
 	prog_free(&prog);
 	prog_free(&other);
+}
+
+/* Threads of the program, and how many of its waits prog_drop_endless_waits would remove. */
+static unsigned count_threads(const struct prog *prog, uint32_t *endless)
+{
+	unsigned threads = 0, count = 0;
+	struct prog copy;
+
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		threads |= 1u << prog->calls[i].thread;
+	for (threads >>= 1; threads; threads >>= 1)
+		count += threads & 1;
+	prog_init(&copy);
+	prog_copy(&copy, prog);
+	prog_drop_endless_waits(&copy);
+	*endless += prog->call_count - copy.call_count;
+	prog_free(&copy);
+	return count;
+}
+
+/* What must be found in threads: each side of each race. */
+static const uint16_t race_rows[] = {CALL_ID_access_replace, CALL_ID_access_pin,
+	CALL_ID_access_unpin, CALL_ID_access_rw, CALL_ID_access_destroy, CALL_ID_access_detach,
+	CALL_ID_access_attach, CALL_ID_IOMMU_DESTROY, CALL_ID_IOMMU_IOAS_MAP,
+	CALL_ID_IOMMU_IOAS_UNMAP, CALL_ID_IOMMU_IOAS_COPY, CALL_ID_IOMMU_IOAS_IOVA_RANGES,
+	CALL_ID_IOMMU_IOAS_ALLOW_IOVAS, CALL_ID_IOMMU_OPTION_HUGE_PAGES,
+	CALL_ID_IOMMU_OPTION_RLIMIT_MODE, CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN,
+	CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, CALL_ID_IOMMU_TEST_OP_ACCESS_PAGES,
+	CALL_ID_IOMMU_TEST_OP_DESTROY_ACCESS_PAGES, CALL_ID_IOMMU_TEST_OP_ACCESS_REPLACE_IOAS,
+	CALL_ID_close, CALL_ID_exit, CALL_ID_dma_read, CALL_ID_barrier, CALL_ID_wait};
+
+/* Whether two threads name the same object, descriptors of the context aside. */
+static bool threads_meet(const struct prog *prog)
+{
+	uint8_t users[PROG_CALL_MAX] = {0};
+
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+
+		for (unsigned f = 0; call->thread && f < prog_row(call)->field_count; f++) {
+			const struct value *value = prog_value(prog, call, f);
+
+			if (value->kind != VALUE_HANDLE ||
+				prog_output_resource(prog, value->call, value->output) ==
+					RESOURCE_IOMMUFD)
+				continue;
+			if (users[value->call] && users[value->call] != call->thread)
+				return true;
+			users[value->call] = call->thread;
+		}
+	}
+	return false;
+}
+
+static void test_threads(uint64_t seed, uint32_t programs)
+{
+	struct generate_options options = {.threads = 4};
+	struct random random, twin;
+	struct prog prog, same;
+	uint32_t wrong = 0, equal = 0, encoded = 0, endless = 0, meet = 0, missing = 0;
+	uint32_t by_threads[PROG_THREAD_MAX + 1] = {0}, rows[CALL_ID_COUNT] = {0}, bytes = 0;
+
+	random_seed(&random, seed);
+	random_seed(&twin, seed);
+	prog_init(&prog);
+	prog_init(&same);
+	for (uint32_t i = 0; i < programs; i++) {
+		prog_generate(&prog, &random, &options);
+		prog_generate(&same, &twin, &options);
+		wrong += prog_repair(&prog) != 0 || prog.calls[0].thread;
+		equal += prog_equal(&prog, &same);
+		encoded += survives_encoding(&prog);
+		by_threads[count_threads(&prog, &endless)]++;
+		meet += threads_meet(&prog);
+		bytes = prog.schedule_count > bytes ? prog.schedule_count : bytes;
+		for (uint32_t c = 0; c < prog.call_count; c++)
+			rows[prog.calls[c].row] += prog.calls[c].thread != 0;
+	}
+	for (size_t i = 0; i < sizeof(race_rows) / sizeof(race_rows[0]); i++)
+		missing += !rows[race_rows[i]];
+	printf("# of %u programs %u have 2 threads, %u 3, %u 4; in %u two name the same object\n",
+		programs, by_threads[2], by_threads[3], by_threads[4], meet);
+	tap_ok(!wrong && encoded == programs, "programs with threads are in the language");
+	tap_ok(equal == programs, "the same seed gives the same programs with threads");
+	tap_ok(by_threads[2] && by_threads[3] && by_threads[4] &&
+			by_threads[2] + by_threads[3] + by_threads[4] == programs,
+		"they have two to four threads");
+	tap_ok(bytes == PROG_SCHEDULE_MAX, "they have up to PROG_SCHEDULE_MAX schedule bytes");
+	tap_ok(!missing, "each side of each race is among their calls");
+	tap_ok(!endless, "no thread waits for ever by the program's own fault");
+	tap_ok(meet * 4 > programs * 3, "in most of them two threads name the same object");
+	prog_free(&prog);
+	prog_free(&same);
+}
+
+static void test_mutate_threads(uint64_t seed, uint32_t rounds)
+{
+	struct generate_options asked = {.failures = true, .threads = 4}, options = {0};
+	struct random random;
+	struct prog prog, other;
+	uint32_t seen[MUTATION_COUNT] = {0}, kinds = 0, broken = 0, endless = 0, lost = 0, got = 0;
+	uint32_t bytes[PROG_SCHEDULE_MAX + 1] = {0}, lengths = 0;
+
+	random_seed(&random, seed);
+	prog_init(&prog);
+	prog_init(&other);
+	prog_generate(&other, &random, &asked);
+	for (uint32_t i = 0; i < rounds; i++) {
+		if (i % 40 == 0)
+			prog_generate(&prog, &random, &asked);
+		seen[prog_mutate(&prog, &other, &random, &options)]++;
+		broken += prog_repair(&prog) != 0;
+		prog_compact(&prog);
+		if (i % 16 == 0)
+			broken += !survives_encoding(&prog);
+		lost += i % 40 == 39 && !prog_has_threads(&prog);
+		count_threads(&prog, &endless);
+		bytes[prog.schedule_count]++;
+	}
+	for (int i = 0; i < MUTATION_COUNT; i++)
+		kinds += seen[i] != 0;
+	for (uint32_t i = 0; i <= PROG_SCHEDULE_MAX; i++)
+		lengths += bytes[i] != 0;
+	for (uint32_t i = 0; i < 200; i++) {
+		prog_generate(&prog, &random, &options);
+		for (unsigned k = 0; k < 20; k++)
+			prog_mutate(&prog, &other, &random, &asked);
+		got += prog_has_threads(&prog);
+	}
+	printf("# %u of %u lost their threads, %u of 200 got some\n", lost, rounds / 40, got);
+	tap_ok(!broken, "mutated programs with threads stay in the language");
+	tap_ok(kinds == MUTATION_COUNT, "every mutation was made, those of threads too");
+	tap_ok(!endless, "mutated threads wait in ways that end");
+	tap_ok(lost * 10 < rounds / 40, "programs with threads keep them without being asked");
+	tap_ok(got > 150, "programs without threads get some when they are asked for");
+	tap_ok(lengths == PROG_SCHEDULE_MAX + 1, "schedule bytes grow and shrink");
+	prog_free(&prog);
+	prog_free(&other);
+}
+
+static void test_splice_threads(uint64_t seed)
+{
+	struct generate_options options = {.threads = 3};
+	static uint8_t a[4096], b[4096], out[4096];
+	uint32_t kept = 0, bytes = 0, count = 300;
+	struct random random;
+	struct prog prog;
+
+	random_seed(&random, seed);
+	prog_init(&prog);
+	for (uint32_t i = 0; i < count; i++) {
+		size_t a_size, b_size, size;
+
+		prog_generate(&prog, &random, &options);
+		a_size = prog_encode(&prog, a, sizeof(a));
+		prog_generate(&prog, &random, &options);
+		b_size = prog_encode(&prog, b, sizeof(b));
+		size = prog_splice_bytes(
+			a, a_size, b, b_size, out, sizeof(out), random_next(&random));
+		prog_decode(&prog, out, size);
+		kept += prog_has_threads(&prog);
+		bytes += prog.schedule_count != 0;
+	}
+	tap_ok(kept * 10 > count * 7 && bytes * 10 > count * 6, "splicing keeps threads and bytes");
+	prog_free(&prog);
 }
 
 static void test_bytes(uint64_t seed, uint32_t rounds)
@@ -195,6 +362,9 @@ int main(int argc, char **argv)
 	test_exclusion(seed + 1, programs);
 	test_mutate(seed + 2, programs);
 	test_bytes(seed + 3, programs);
+	test_threads(seed + 5, programs);
+	test_mutate_threads(seed + 6, programs * 4);
+	test_splice_threads(seed + 7);
 	test_minimise(seed + 4, 20);
 	return tap_end();
 }
