@@ -19,6 +19,8 @@ struct crew {
 /* A scheduler, and a machine whose threads it runs if wanted. */
 bool crew_open(struct crew *crew, bool with_sim);
 void crew_close(struct crew *crew);
+/* The machine's threads were left in the middle: it is given up, and crew_close may follow. */
+void crew_abandon(struct crew *crew);
 /* One run, whose strategy has begun. */
 enum scheduler_end crew_run(struct crew *crew, struct strategy *strategy);
 /* All runs of the strategy, at most `most`, until `seen` says stop (NULL: never); how many. Closes

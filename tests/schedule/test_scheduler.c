@@ -259,8 +259,7 @@ static void test_deadlock(void)
 	tap_ok(strstr(report.message, "A in its call 1 waits for notifier, held by B") &&
 			strstr(report.message, "B in its call 1 waits for workqueue, held by A"),
 		"who holds and waits for what: %s", report.message);
-	sim_abandon(crew.sim);
-	crew.sim = NULL;
+	crew_abandon(&crew);
 	crew_close(&crew);
 }
 
@@ -332,8 +331,7 @@ static void test_waiting(void)
 	crew_run_all(&crew, strategy_bounded(2, true), 100000, wake_was_lost);
 	tap_ok(wake_was_lost(&crew) && has_rule(&crew, "lost-wake-up"),
 		"a condition without a wake-up is a lost one");
-	sim_abandon(crew.sim);
-	crew.sim = NULL;
+	crew_abandon(&crew);
 	crew_close(&crew);
 
 	crew_open(&crew, false);
