@@ -18,7 +18,10 @@ enum {
 	RUN_JSON,
 	RUN_QUIET,
 	RUN_CALL_TIMEOUT,
-	RUN_DEVICE
+	RUN_DEVICE,
+	RUN_TIMELINE,
+	RUN_SVG,
+	RUN_EVERY_POINT
 };
 
 static const struct option_spec run_options[] = {
@@ -39,6 +42,16 @@ static const struct option_spec run_options[] = {
 	[RUN_DEVICE] = {"device", 'd', "ADDRESS",
 		"With the target live: lends the PCI device at ADDRESS (0000:00:02.0) to the\n"
 		"programs, bound to vfio-pci for as long as they run. May be given several times."},
+	[RUN_TIMELINE] = {"timeline", 0, NULL,
+		"Prints a picture of the run instead: lanes for threads, steps downwards, locks "
+		"held\n"
+		"as bars, the failing point marked (docs/SCHEDULES.md). Only with the target "
+		"inproc."},
+	[RUN_SVG] = {"svg", 0, "FILE",
+		"Writes that picture to FILE as SVG (- is standard output), of one program."},
+	[RUN_EVERY_POINT] = {"every-point", 0, NULL,
+		"In pictures, points that no other thread took part in are not folded into one "
+		"row."},
 	{0},
 };
 
@@ -214,6 +227,26 @@ static void json_program(const struct trace *trace, const char *path, const stru
 
 /* -- running -- */
 
+static void print_program(const struct run *run, const struct trace *trace, const char *path,
+	const struct prog_text *text, const struct finding *finding, const char *reason)
+{
+	/* Pictures have the finding in them. */
+	bool drawn = !reason && run->picture.text;
+
+	if (run->picture.svg && strcmp(run->picture.svg, "-") == 0 && !reason)
+		return;
+	if (!run->quiet && !drawn) {
+		printf("%s\n", path);
+		run_print_entries(trace, 0, text, stdout);
+	}
+	if (reason)
+		printf("%s: not run: %s\n", path, reason);
+	if (finding->oracle && !drawn) {
+		printf("%sfinding ", run->quiet ? "" : "\n");
+		oracle_print(finding, &text->prog, stdout);
+	}
+}
+
 static int run_program(struct run *run, const char *path, const struct prog_text *text)
 {
 	struct finding finding = {0};
@@ -229,20 +262,13 @@ static int run_program(struct run *run, const char *path, const struct prog_text
 			reason = NULL;
 		trace = exec_trace(run->exec);
 	}
-	if (run->json) {
+	if (run->json)
 		json_program(trace, path, text, &finding, reason);
-	} else {
-		if (!run->quiet) {
-			printf("%s\n", path);
-			run_print_entries(trace, 0, text, stdout);
-		}
-		if (reason)
-			printf("%s: not run: %s\n", path, reason);
-		if (finding.oracle) {
-			printf("%sfinding ", run->quiet ? "" : "\n");
-			oracle_print(&finding, &text->prog, stdout);
-		}
-	}
+	else
+		print_program(run, trace, path, text, &finding, reason);
+	if ((run->picture.text || run->picture.svg) && !reason &&
+		!picture_draw(&run->picture, path, text, run->oracle_run, &finding))
+		return TOOL_BROKEN;
 	run->not_run += reason != NULL;
 	return finding.oracle ? TOOL_FAILED : reason ? TOOL_SKIPPED : TOOL_OK;
 }
@@ -286,10 +312,34 @@ static int run_file(struct run *run, const char *path)
 	return code;
 }
 
+/* What does not go together with pictures. */
+static bool picture_possible(const struct run *run, const struct file_list *list)
+{
+	const struct picture *picture = &run->picture;
+
+	if (!picture->text && !picture->svg && !picture->every)
+		return true;
+	if (run->target != &target_inproc)
+		tool_error("run: --timeline, --svg and --every-point are for --target inproc");
+	else if (!picture->text && !picture->svg)
+		tool_error("run: --every-point: expected --timeline or --svg with it");
+	else if (run->json && (picture->text || strcmp(picture->svg, "-") == 0))
+		tool_error("run: --json and the picture cannot both be on standard output");
+	else if (picture->text && picture->svg && strcmp(picture->svg, "-") == 0)
+		tool_error("run: --timeline and --svg - cannot both be on standard output");
+	else if (picture->svg && list->count > 1)
+		tool_error("run: --svg: expected one program, found %zu", list->count);
+	else
+		return true;
+	return false;
+}
+
 static int run_files(struct run *run, const struct file_list *list)
 {
 	int code = TOOL_SKIPPED;
 
+	if (!picture_possible(run, list))
+		return TOOL_BROKEN;
 	if (run->target == &target_live) {
 		int refused = machine_open(&run->machine, "run");
 
@@ -336,6 +386,9 @@ static bool read_option(struct run *run, struct file_list *list, int option, con
 		return false;
 	case RUN_JSON: run->json = true; return true;
 	case RUN_QUIET: run->quiet = true; return true;
+	case RUN_TIMELINE: run->picture.text = true; return true;
+	case RUN_SVG: run->picture.svg = value; return true;
+	case RUN_EVERY_POINT: run->picture.every = true; return true;
 	case OPTIONS_WORD:
 		list->paths = tool_grow(list->paths, list->count + 1, sizeof(*list->paths));
 		list->paths[list->count++] = tool_copy(value);
@@ -399,6 +452,7 @@ const struct command command_run = {
 		"/dev/iommu\n"
 		"    for the target live",
 	.examples = "iommuzz run first.prog\n"
-		    "iommuzz run --oracles none --json crash-1f3a",
+		    "iommuzz run --oracles none --json crash-1f3a\n"
+		    "iommuzz run --timeline --svg race.svg race.prog",
 	.run = run_command,
 };

@@ -6,6 +6,7 @@
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/text.h"
 #include "tools/machine.h"
+#include "tools/picture.h"
 
 struct run {
 	bool binary, json, quiet;
@@ -16,6 +17,7 @@ struct run {
 	struct oracle_run *oracle_run;
 	struct exec *exec;
 	struct machine machine;
+	struct picture picture;
 	size_t not_run; /* programs that the target cannot run */
 };
 

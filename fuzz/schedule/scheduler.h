@@ -68,6 +68,7 @@ struct scheduler_hold {
  * "livelock"), message one line. */
 struct scheduler_report {
 	char rule[32], message[600];
+	uint32_t step; /* at which it was seen; SCHEDULER_NONE: outside sections */
 };
 
 /* NULL when host memory is short. */
@@ -130,6 +131,8 @@ uint32_t scheduler_preemptions(const struct scheduler *scheduler);
  * scheduler.
  */
 bool scheduler_report(const struct scheduler *scheduler, struct scheduler_report *report);
+/* What is known of the order of locks is forgotten: the next run is judged alone. */
+void scheduler_forget_order(struct scheduler *scheduler);
 
 /* For strategies: no choice is asked for before that step as long as the current thread can go on.
  */

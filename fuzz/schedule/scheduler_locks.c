@@ -32,6 +32,9 @@ static bool begin_report(struct scheduler *scheduler, const char *rule)
 		return false;
 	scheduler->has_report = true;
 	snprintf(scheduler->report.rule, sizeof(scheduler->report.rule), "%s", rule);
+	scheduler->report.step = scheduler->active && scheduler->step_count
+					 ? scheduler->step_count - 1
+					 : SCHEDULER_NONE;
 	scheduler->report.message[0] = '\0';
 	return true;
 }
@@ -92,6 +95,9 @@ void scheduler_asked(void *context, struct task *task, uint16_t class, const voi
 		add_text(scheduler, "%s %s", h ? "," : "",
 			lock_class_name((enum lock_class)thread->held[h].class));
 	add_text(scheduler, "; the other order was seen or is specified: %s", way);
+	/* The lock's own point comes behind this. */
+	if (scheduler->active)
+		scheduler->report.step = scheduler->step_count;
 }
 
 static uint32_t keep_hold(

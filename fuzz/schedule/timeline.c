@@ -27,6 +27,7 @@ struct builder {
 	uint32_t *switches;  /* steps before that one behind which somebody else runs */
 	uint8_t *shown;	     /* steps that have a row of their own */
 	uint32_t *row_of;    /* steps */
+	uint32_t *next_call; /* of the thread at its next step; NOTHING: there is none */
 	uint32_t *taken_row; /* holds */
 	uint32_t *next_hold; /* holds that were taken behind the same step; by step in first_hold */
 	uint32_t *first_hold;
@@ -110,9 +111,15 @@ static void find_lanes(struct builder *builder)
 		}
 }
 
+/* A thread begins: before its first call, and nobody could choose anything. */
+static bool begins(const struct scheduler_step *step)
+{
+	return step->point == SCHEDULE_START && step->thread && !step->ready;
+}
+
 static bool forced(const struct scheduler_step *step)
 {
-	return step->next != step->thread && step->point != SCHEDULE_START &&
+	return step->thread && step->next != step->thread && !begins(step) &&
 	       step->point != SCHEDULE_BLOCK && step->point != SCHEDULE_END;
 }
 
@@ -143,18 +150,20 @@ static void find_shown(struct builder *builder)
 {
 	const struct timeline *timeline = builder->timeline;
 	const struct scheduler_step *steps = timeline->steps;
+	unsigned before = 0;
 
 	for (uint32_t s = 0; s < timeline->step_count; s++) {
-		unsigned before = s ? steps[s - 1].ready : steps[s].ready;
-
 		builder->switches[s + 1] =
 			builder->switches[s] + (steps[s].next != steps[s].thread);
 		/* A point that lets somebody else go on is worth a row, whatever it is. */
 		builder->shown[s] = builder->every || forced(&steps[s]) ||
 				    steps[s].point == SCHEDULE_BLOCK ||
 				    steps[s].point == SCHEDULE_CALLBACK ||
-				    (steps[s].point != SCHEDULE_END && steps[s].ready & ~before) ||
+				    (steps[s].thread && steps[s].point != SCHEDULE_END &&
+					    steps[s].ready & ~before) ||
 				    s == timeline->failed_step;
+		if (!begins(&steps[s]))
+			before = steps[s].ready;
 		builder->layout->forced += forced(&steps[s]);
 	}
 	for (uint32_t h = 0; h < timeline->hold_count; h++) {
@@ -166,6 +175,20 @@ static void find_shown(struct builder *builder)
 		if (hold->to != UINT32_MAX)
 			show_step(
 				builder, hold->to + 1, hold->thread, SCHEDULE_UNLOCK, hold->class);
+	}
+}
+
+static void find_next_calls(struct builder *builder)
+{
+	const struct timeline *timeline = builder->timeline;
+	uint32_t next[256];
+
+	for (unsigned t = 0; t < 256; t++)
+		next[t] = NOTHING;
+	for (uint32_t s = timeline->step_count; s--;) {
+		builder->next_call[s] = next[timeline->steps[s].thread];
+		if (!begins(&timeline->steps[s]))
+			next[timeline->steps[s].thread] = timeline->steps[s].call;
 	}
 }
 
@@ -320,7 +343,8 @@ static void add_step(struct builder *builder, uint32_t s)
 	bool shown = builder->shown[s] || s == builder->timeline->failed_step;
 	uint32_t at = builder->fold;
 
-	if (step->point == SCHEDULE_END && !shown) {
+	/* Where calls and threads begin and end has rows of its own. */
+	if ((step->point == SCHEDULE_END || step->point == SCHEDULE_START) && !shown) {
 		builder->row_of[s] = layout->row_count ? layout->row_count - 1 : 0;
 		builder->fold = NOTHING;
 		return;
@@ -379,6 +403,25 @@ static void add_stuck(struct builder *builder)
 	}
 }
 
+/* What the thread of step s did with its calls since the step before. */
+static void advance_to(struct builder *builder, uint32_t s)
+{
+	const struct scheduler_step *step = &builder->timeline->steps[s];
+	uint32_t before = s ? s - 1 : 0, open;
+
+	if (step->point == SCHEDULE_END) {
+		advance_calls(builder, step->thread, NOTHING, before);
+		return;
+	}
+	advance_calls(builder, step->thread, step->call, before);
+	open = builder->cursors[step->thread].open;
+	/* Between two calls, unless the same one is repeated. */
+	if (step->point == SCHEDULE_START && open != NOTHING && !builder->failed &&
+		builder->timeline->calls[open].call == step->call &&
+		builder->next_call[s] != step->call)
+		end_call(builder, step->thread, before);
+}
+
 static void build_rows(struct builder *builder)
 {
 	const struct timeline *timeline = builder->timeline;
@@ -388,14 +431,17 @@ static void build_rows(struct builder *builder)
 		const struct scheduler_step *step = &timeline->steps[s];
 		unsigned thread = step->thread;
 
-		if (step->point == SCHEDULE_START) {
+		if (step->point == SCHEDULE_START && !thread) {
 			begin_section(builder, s);
+			continue;
+		}
+		if (begins(step)) {
+			builder->row_of[s] = builder->layout->row_count - 1;
 			continue;
 		}
 		if (s)
 			add_taken(builder, s - 1, thread);
-		advance_calls(builder, thread, step->point == SCHEDULE_END ? NOTHING : step->call,
-			s ? s - 1 : 0);
+		advance_to(builder, s);
 		add_step(builder, s);
 		/* Who is let go on here is seen to be from the next row on. */
 		builder->ready = step->ready;
@@ -476,6 +522,7 @@ static bool prepare(struct builder *builder)
 	builder->calls = calloc(calls, sizeof(*builder->calls));
 	builder->switches = calloc(steps, sizeof(*builder->switches));
 	builder->shown = calloc(steps, sizeof(*builder->shown));
+	builder->next_call = calloc(steps, sizeof(*builder->next_call));
 	builder->row_of = calloc(steps, sizeof(*builder->row_of));
 	builder->first_hold = calloc(steps, sizeof(*builder->first_hold));
 	builder->taken_row = calloc(holds, sizeof(*builder->taken_row));
@@ -483,8 +530,8 @@ static bool prepare(struct builder *builder)
 	layout->bars = calloc(holds, sizeof(*layout->bars));
 	layout->spans = calloc(calls, sizeof(*layout->spans));
 	return builder->calls && builder->switches && builder->shown && builder->row_of &&
-	       builder->first_hold && builder->taken_row && builder->next_hold && layout->bars &&
-	       layout->spans;
+	       builder->next_call && builder->first_hold && builder->taken_row &&
+	       builder->next_hold && layout->bars && layout->spans;
 }
 
 struct layout *layout_open(const struct timeline *timeline, bool every)
@@ -500,6 +547,7 @@ struct layout *layout_open(const struct timeline *timeline, bool every)
 		sort_calls(&builder);
 		find_lanes(&builder);
 		find_shown(&builder);
+		find_next_calls(&builder);
 		link_holds(&builder);
 		build_rows(&builder);
 	}
@@ -509,6 +557,7 @@ struct layout *layout_open(const struct timeline *timeline, bool every)
 	free(builder.switches);
 	free(builder.shown);
 	free(builder.row_of);
+	free(builder.next_call);
 	free(builder.first_hold);
 	free(builder.taken_row);
 	free(builder.next_hold);

@@ -358,6 +358,13 @@ static void draw_title(struct page *page)
 	const struct layout *layout = page->layout;
 	char text[ROW_TEXT];
 
+	if (!layout->lane_count) {
+		snprintf(text, sizeof(text), "%.120s%sno threads",
+			layout->timeline->title ? layout->timeline->title : "",
+			layout->timeline->title ? ": " : "");
+		put_paragraph(page, 0, 2, text, LOOK_STRONG);
+		return;
+	}
 	snprintf(text, sizeof(text), "%.120s%s%u thread%s, %u step%s, %u forced switch%s",
 		layout->timeline->title ? layout->timeline->title : "",
 		layout->timeline->title ? ": " : "", layout->lane_count,

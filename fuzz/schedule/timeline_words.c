@@ -59,6 +59,14 @@ __attribute__((format(printf, 2, 3))) static void say(struct words *words, const
 	memcpy(words->text + ROW_TEXT - 4, "...", 4);
 }
 
+static const char *point_name(unsigned point)
+{
+	/* Within a section it stands between two calls of a thread. */
+	if (point == SCHEDULE_START)
+		return "next call";
+	return point < SCHEDULE_POINT_COUNT ? point_names[point] : "?";
+}
+
 static const char *class_name(uint16_t object)
 {
 	return object && object <= LOCK_CLASS_COUNT ? lock_class_name((enum lock_class)(object - 1))
@@ -143,9 +151,7 @@ static void say_fold(const struct layout *layout, const struct row *row, struct 
 		const char *class = class_name(step->object);
 		uint64_t *said = class ? &classes : &points;
 		uint64_t bit = UINT64_C(1) << (class ? step->object : step->point) % 64;
-		const char *name = class				? class
-				   : step->point < SCHEDULE_POINT_COUNT ? point_names[step->point]
-									: "?";
+		const char *name = class ? class : point_name(step->point);
 
 		if (*said & bit)
 			continue;
@@ -167,7 +173,7 @@ static void say_point(const struct layout *layout, const struct row *row, struct
 		say_wait(layout, row->step, words);
 		return;
 	}
-	say(words, "%s", step->point < SCHEDULE_POINT_COUNT ? point_names[step->point] : "?");
+	say(words, "%s", point_name(step->point));
 	if (class)
 		say(words, " %s", class);
 	if (step->point == SCHEDULE_LOCK && taken_shared(layout, row->step))
