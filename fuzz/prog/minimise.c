@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz/prog/minimise.h"
+#include "fuzz/prog/minimise_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +11,6 @@
 #include "fuzz/prog/scene.h"
 
 #define SEEN_SLOTS 65536u /* power of two; full means: tried again */
-
-struct minimiser {
-	struct prog *best;
-	struct prog candidate;
-	minimise_fn same_failure;
-	void *context;
-	void (*progress)(void *context, uint32_t calls_left);
-	uint64_t *seen;
-	uint8_t *buffer, *drop;
-	size_t room;
-	struct minimise_stats stats;
-};
 
 static bool seen_before(struct minimiser *m)
 {
@@ -52,8 +40,7 @@ static bool seen_before(struct minimiser *m)
 	return false;
 }
 
-/* Takes the candidate over when it fails in the same way. */
-static bool try_candidate(struct minimiser *m)
+bool minimise_try(struct minimiser *m)
 {
 	prog_repair(&m->candidate);
 	prog_compact(&m->candidate);
@@ -78,7 +65,7 @@ static bool try_without(struct minimiser *m)
 	if (!prog_copy(&m->candidate, m->best))
 		return false;
 	prog_remove_calls(&m->candidate, m->drop);
-	return m->candidate.call_count < m->best->call_count && try_candidate(m);
+	return m->candidate.call_count < m->best->call_count && minimise_try(m);
 }
 
 static bool clear_drop(struct minimiser *m)
@@ -178,7 +165,7 @@ static void drop_with_dependents(struct minimiser *m)
 static void simplify_calls(struct minimiser *m)
 {
 	for (uint32_t i = 0; i < m->best->call_count; i++) {
-		static const uint8_t parts = 4;
+		static const uint8_t parts = 3;
 
 		for (uint8_t part = 0; part < parts; part++) {
 			struct call *call;
@@ -190,16 +177,14 @@ static void simplify_calls(struct minimiser *m)
 				call->fail = FAIL_NONE, call->fail_nth = 0, call->fail_point = 0;
 			else if (part == 1)
 				call->repeat = 0;
-			else if (part == 2)
-				call->thread = 0;
 			else
 				call->process = 0;
-			try_candidate(m);
+			minimise_try(m);
 		}
 	}
 	if (prog_copy(&m->candidate, m->best)) {
 		m->candidate.options = (struct prog_options){.bug = m->best->options.bug};
-		try_candidate(m);
+		minimise_try(m);
 	}
 }
 
@@ -208,7 +193,7 @@ static bool try_value(struct minimiser *m, uint32_t call, unsigned field, struct
 	if (!prog_copy(&m->candidate, m->best))
 		return false;
 	*prog_value(&m->candidate, &m->candidate.calls[call], field) = value;
-	return try_candidate(m);
+	return minimise_try(m);
 }
 
 static void simplify_value(struct minimiser *m, uint32_t call, unsigned f)
@@ -273,6 +258,8 @@ void prog_minimise(struct prog *prog, minimise_fn same_failure, void *context,
 			drop_with_dependents(&m);
 			simplify_calls(&m);
 			simplify_values(&m);
+			minimise_threads(&m);
+			minimise_switches(&m);
 		} while (m.stats.tried != before);
 	}
 	prog_free(&m.candidate);

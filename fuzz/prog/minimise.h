@@ -15,10 +15,11 @@ struct minimise_stats {
 /*
  * Drops all calls behind the failing one at once, calls unrelated by handles, then runs of halving
  * length, then single calls from the back (with their dependents where they cannot do without),
- * then failures, callbacks, threads, framing, options; then simplifies values (unset, 0, 1 page,
- * mem+0, named constants) until nothing more works. Candidates are remembered by hash and tried
- * once. progress (may be NULL) is called now and then with the calls left. Prog must satisfy the
- * predicate.
+ * then failures, callbacks, framing, options; then simplifies values (unset, 0, 1 page, mem+0,
+ * named constants); then threads (into main, into each other), then forced switches and schedule
+ * bytes; until nothing more works. Switches follow the calls that they name. Candidates are
+ * remembered by hash and tried once. progress (may be NULL) is called now and then with the calls
+ * left. Prog must satisfy the predicate.
  */
 void prog_minimise(struct prog *prog, minimise_fn same_failure, void *context,
 	void (*progress)(void *context, uint32_t calls_left), struct minimise_stats *stats);

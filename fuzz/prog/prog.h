@@ -220,6 +220,11 @@ void prog_merge_threads(struct prog *prog, uint8_t from, uint8_t to);
  * `barrier`, and both in bodies. For programs made at random.
  */
 void prog_drop_endless_waits(struct prog *prog);
+/*
+ * Moves one call to index `to`; it has no body and is in none, and `to` is not inside one. Handles
+ * and switches follow; handles that now point forwards are left to prog_repair.
+ */
+void prog_place_call(struct prog *prog, uint32_t from, uint32_t to);
 /* Moves calls [from, call_count) before call `at`, which is in no body; handles follow. */
 void prog_move_tail(struct prog *prog, uint32_t from, uint32_t at);
 

@@ -119,15 +119,21 @@ static uint16_t number_in_thread(const struct prog *prog, uint32_t index)
 	return number;
 }
 
-/* Gives each call the thread in `threads` (a byte a call, bodies by their `on` call). */
-static void set_threads(struct prog *prog, const uint8_t *threads)
+/* Which call each switch names; to be freed, NULL without memory. */
+static uint32_t *named_calls(const struct prog *prog)
 {
-	uint32_t *named = calloc(prog->switch_count + 1u, sizeof(*named)), kept = 0;
+	uint32_t *named = calloc(prog->switch_count + 1u, sizeof(*named));
 
 	for (uint32_t i = 0; named && i < prog->switch_count; i++)
 		named[i] = switch_call(prog, &prog->switches[i]);
-	for (uint32_t i = 0; i < prog->call_count; i++)
-		prog->calls[i].thread = threads[prog->calls[i].body ? prog->calls[i].body - 1u : i];
+	return named;
+}
+
+/* Makes switches name the calls that they named. Frees named. */
+static void name_again(struct prog *prog, uint32_t *named)
+{
+	uint32_t kept = 0;
+
 	for (uint32_t i = 0; named && i < prog->switch_count; i++) {
 		struct schedule_switch next = prog->switches[i];
 
@@ -140,6 +146,16 @@ static void set_threads(struct prog *prog, const uint8_t *threads)
 	}
 	prog->switch_count = kept;
 	free(named);
+}
+
+/* Gives each call the thread in `threads` (a byte a call, bodies by their `on` call). */
+static void set_threads(struct prog *prog, const uint8_t *threads)
+{
+	uint32_t *named = named_calls(prog);
+
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		prog->calls[i].thread = threads[prog->calls[i].body ? prog->calls[i].body - 1u : i];
+	name_again(prog, named);
 	prog_repair_schedule(prog);
 }
 
@@ -193,6 +209,36 @@ void prog_merge_threads(struct prog *prog, uint8_t from, uint8_t to)
 	}
 	set_threads(prog, threads);
 	merge_waits(prog, from, to);
+}
+
+void prog_place_call(struct prog *prog, uint32_t from, uint32_t to)
+{
+	uint32_t *named = named_calls(prog);
+	uint16_t renumbered[PROG_CALL_MAX];
+	struct call held = prog->calls[from];
+
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		renumbered[i] = (uint16_t)(i == from		 ? to
+					   : i > from && i <= to ? i - 1
+					   : i < from && i >= to ? i + 1
+								 : i);
+	if (to > from)
+		memmove(&prog->calls[from], &prog->calls[from + 1], sizeof(held) * (to - from));
+	else
+		memmove(&prog->calls[to + 1], &prog->calls[to], sizeof(held) * (from - to));
+	prog->calls[to] = held;
+	for (uint32_t i = 0; i < prog->call_count; i++) {
+		struct call *call = &prog->calls[i];
+
+		renumber_values(
+			prog, call->first_value, prog_row(call)->field_count, renumbered, 0);
+		if (call->body)
+			call->body = (uint16_t)(renumbered[call->body - 1] + 1);
+	}
+	for (uint32_t i = 0; named && i < prog->switch_count; i++)
+		if (named[i] != UINT32_MAX)
+			named[i] = renumbered[named[i]];
+	name_again(prog, named);
 }
 
 /* Where call `old` stands after the calls [from, count) were moved to `at`. */

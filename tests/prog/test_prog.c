@@ -390,6 +390,51 @@ static void test_move_threads(const struct settings *settings)
 	prog_free(&before);
 }
 
+/* A call outside bodies, and without one, UINT32_MAX if none was found. */
+static uint32_t single_call(struct random *random, const struct prog *prog)
+{
+	uint32_t index = prog->call_count ? random_below(random, prog->call_count) : 0;
+
+	return prog->call_count && !prog->calls[index].body &&
+			       !prog_has_body(prog->calls[index].row)
+		       ? index
+		       : UINT32_MAX;
+}
+
+static void test_place_call(const struct settings *settings)
+{
+	struct random random = {settings->seed + 6};
+	uint32_t placed = 0, changed = 0;
+	struct prog prog, before;
+	bool passed = true;
+
+	prog_init(&prog);
+	prog_init(&before);
+	for (uint32_t i = 0; i < settings->programs / 8 && passed; i++) {
+		uint32_t from, to;
+
+		random_prog(&random, &prog);
+		name_calls(&random, &prog);
+		from = single_call(&random, &prog);
+		to = single_call(&random, &prog);
+		if (from == UINT32_MAX || to == UINT32_MAX || from == to ||
+			!prog_copy(&before, &prog))
+			continue;
+		placed++;
+		prog_place_call(&prog, from, to);
+		changed += !prog_equal(&prog, &before);
+		prog_place_call(&prog, to, from);
+		if (!prog_equal(&prog, &before))
+			passed = complain("prog_place_call there and back", i, &before);
+		prog_place_call(&prog, from, to);
+		prog_repair(&prog);
+		passed = passed && encodes_and_decodes(&random, &prog, &before, false, i);
+	}
+	result(passed && changed > placed / 2, "prog_place_call moves a call, there and back");
+	prog_free(&prog);
+	prog_free(&before);
+}
+
 /* Seeds from before there were schedule bytes decode as they did: only version 2 has them. */
 static void test_versions(void)
 {
@@ -733,6 +778,7 @@ int main(int argc, char **argv)
 	test_repair(&settings);
 	test_strip_threads(&settings);
 	test_move_threads(&settings);
+	test_place_call(&settings);
 	test_versions();
 	test_damaged_texts(&settings);
 	printf("1..%u\n", tests);
