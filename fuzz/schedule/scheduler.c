@@ -38,6 +38,11 @@ void scheduler_close(struct scheduler *scheduler)
 	free(scheduler);
 }
 
+void scheduler_forget_order(struct scheduler *scheduler)
+{
+	lock_graph_init(&scheduler->graph);
+}
+
 void scheduler_set_owner(struct scheduler *scheduler, const struct scheduler_owner *owner)
 {
 	scheduler->owner = *owner;

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Programs with two to four threads (race_prog.h) under all oracles. An input makes two runs: one
+ * as its forced switches or schedule bytes say, which the mutator changes, and one with random
+ * priorities (PCT), which reaches orders that no byte asks for. What is found is written with the
+ * switches that were made, so that it comes again whatever made it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/prog/binary.h"
+#include "fuzz/schedule/strategy.h"
+#include "fuzz/targets/finding.h"
+#include "fuzz/targets/race_prog.h"
+
+#define DEPTH 3 /* of the defects that the second run looks for: two changes of priority */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+__attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
+
+/* The input that runs. */
+static struct oracle_run *run;
+static struct prog prog;
+
+/* The program with the switches that its last run made, up to where it is now. */
+static void write_schedule(FILE *out)
+{
+	struct prog forced;
+
+	prog_init(&forced);
+	if (prog_copy(&forced, &prog)) {
+		/* Without a switch the schedule bytes would decide again, and decide the same. */
+		if (schedule_of_run(oracle_scheduler(run), &forced) && forced.switch_count)
+			forced.schedule_count = 0;
+		else
+			forced.switch_count = 0;
+		print_program(&forced, out);
+	}
+	prog_free(&forced);
+}
+
+/* Over the program that was written before the run. */
+static void save_schedule(void)
+{
+	const char *path = getenv("IOMMUZZ_PROGRAM");
+	FILE *out = path && run ? fopen(path, "w") : NULL;
+
+	if (!out)
+		return;
+	write_schedule(out);
+	fclose(out);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	setenv("IOMMUZZ_MUTATOR", "threads", 0);
+	/* libFuzzer has a callback of its own there, which keeps the input. */
+	if (__sanitizer_set_death_callback && !LLVMFuzzerMutate)
+		__sanitizer_set_death_callback(save_schedule);
+	prog_init(&prog);
+	return 0;
+}
+
+static void report(const struct finding *finding)
+{
+	oracle_print(finding, &prog, stderr);
+	if (getenv("IOMMUZZ_PROGRAM"))
+		save_schedule();
+	else
+		write_schedule(stderr);
+	fflush(stderr);
+	abort();
+}
+
+/*
+ * One run. Locks are judged by this run alone, or a finding would need earlier inputs. A forced
+ * switch whose place a mutation removed is no finding.
+ */
+static void run_once(void)
+{
+	struct finding finding;
+
+	scheduler_forget_order(oracle_scheduler(run));
+	if (!oracle_run_program(run, &prog, &finding) &&
+		!(finding.oracle == ORACLE_SCHEDULER && !strcmp(finding.rule, "schedule")))
+		report(&finding);
+}
+
+static uint64_t hash(const uint8_t *data, size_t size)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ data[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* The first run tells how long the second will be, about. */
+static void run_by_priorities(uint64_t seed)
+{
+	struct strategy *strategy = strategy_pct(seed, DEPTH, 1);
+	struct scheduler *scheduler = oracle_scheduler(run);
+
+	if (!strategy)
+		return;
+	strategy->end(strategy, scheduler, SCHEDULER_DONE);
+	oracle_set_strategy(run, strategy);
+	if (strategy->begin(strategy, scheduler))
+		run_once();
+	oracle_set_strategy(run, NULL);
+	strategy->close(strategy);
+}
+
+static void open_run(void)
+{
+	run = oracle_open(0, ORACLE_ALL);
+	if (!run || !oracle_scheduler(run)) {
+		/* A target that cannot look must not pass for one that found nothing. */
+		fprintf(stderr, "the oracles cannot be opened: out of memory\n");
+		abort();
+	}
+	choose_defect(run);
+	oracle_set_work_limit(run, TARGET_WORK_LIMIT);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	prog_decode(&prog, data, size);
+	race_fit(&prog);
+	if (!run)
+		open_run();
+	save_program(&prog);
+	run_once();
+	if (!oracle_skipped(run) && exec_has_threads(&prog))
+		run_by_priorities(hash(data, size));
+	end_input(&run, &prog);
+	return 0;
+}
