@@ -8,7 +8,6 @@
 #include "fuzz/exec/names.h"
 #include "fuzz/oracle/interleave_search.h"
 
-#define RUNS_MAX    20000u /* of the model in one search */
 #define KNOWN_MAX   4096u  /* outcomes of a program that are known to be right; a power of two */
 #define ANSWERS_MAX 8u
 
@@ -19,6 +18,7 @@ struct interleave {
 	uint64_t known[KNOWN_MAX]; /* digests, 0: free */
 	uint32_t known_count;
 	uint64_t undecided, runs;
+	uint32_t limit; /* runs of one search */
 	/* The search that runs. */
 	const struct interleave_seen *seen;
 	uint32_t *order[TRACE_THREADS]; /* entries of each thread in what was seen */
@@ -38,6 +38,7 @@ struct interleave *interleave_open(struct exec *model)
 	if (!interleave)
 		return NULL;
 	interleave->model = model;
+	interleave->limit = INTERLEAVE_RUNS;
 	interleave->scheduler = scheduler_open();
 	interleave->search = search_open();
 	if (!interleave->scheduler || !interleave->search) {
@@ -57,6 +58,11 @@ void interleave_close(struct interleave *interleave)
 	for (unsigned t = 0; t < TRACE_THREADS; t++)
 		free(interleave->order[t]);
 	free(interleave);
+}
+
+void interleave_set_limit(struct interleave *interleave, uint32_t runs)
+{
+	interleave->limit = runs;
 }
 
 uint64_t interleave_undecided(const struct interleave *interleave)
@@ -265,7 +271,8 @@ bool interleave_check(
 		return true;
 	search_begin(interleave->search, seen->scheduler);
 	exec_set_watch(interleave->model, watch, interleave);
-	while (!found && runs < RUNS_MAX && strategy->begin(strategy, interleave->scheduler)) {
+	while (!found && runs < interleave->limit &&
+		strategy->begin(strategy, interleave->scheduler)) {
 		scheduler_begin(interleave->scheduler, strategy);
 		found = run_model(interleave);
 		runs++;
@@ -278,7 +285,7 @@ bool interleave_check(
 	}
 	if (found)
 		return true;
-	if (runs == RUNS_MAX) {
+	if (runs == interleave->limit) {
 		interleave->undecided++;
 		return true;
 	}

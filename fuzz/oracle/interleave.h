@@ -41,6 +41,9 @@ bool interleave_check(
 	struct interleave *interleave, const struct interleave_seen *seen, struct finding *finding);
 /* Another program: results that were right for the last one are forgotten. */
 void interleave_forget(struct interleave *interleave);
+/* Runs of the model in one search at most; by default INTERLEAVE_RUNS. */
+#define INTERLEAVE_RUNS 20000u
+void interleave_set_limit(struct interleave *interleave, uint32_t runs);
 /* Searches that were given up; runs of the model in all searches. */
 uint64_t interleave_undecided(const struct interleave *interleave);
 uint64_t interleave_runs(const struct interleave *interleave);
