@@ -215,7 +215,7 @@ struct kernel_access {
 	struct mutex lock; /* items */
 	struct access_item *items, *newest_item;
 	struct driver_frame *frames;  /* under the machine's lock, like destroyer */
-	const struct task *destroyer; /* only its calls are let in any more */
+	const struct task *destroyer; /* no new calls but its own are let in any more */
 	struct wait_queue idle;	      /* the last frame went */
 	uint64_t handle;
 	bool unloading; /* callbacks no longer reach the program */

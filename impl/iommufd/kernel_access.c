@@ -16,6 +16,21 @@ static void frame_push(struct task *task, struct kernel_access *driver, struct d
 	__atomic_store_n(&driver->frames, frame, __ATOMIC_RELEASE);
 }
 
+/*
+ * Whether calls of the task are let in. While the driver goes that is the destroyer's alone, and
+ * those of callbacks that began before: they have pins to return.
+ */
+static bool driver_lets_in(const struct kernel_access *driver, const struct task *task)
+{
+	const struct driver_frame *frame = driver->frames;
+
+	if (!driver->destroyer || driver->destroyer == task)
+		return true;
+	while (frame && frame->task != task)
+		frame = frame->next;
+	return frame != NULL;
+}
+
 /* Begins a call on a handle: the driver cannot go away until driver_end. NULL: -EBADF. */
 static struct kernel_access *driver_begin(
 	struct task *task, uint64_t handle, struct driver_frame *frame)
@@ -25,7 +40,7 @@ static struct kernel_access *driver_begin(
 
 	spin_lock(task, &machine->lock);
 	driver = driver_find(machine, handle);
-	if (driver && driver->destroyer && driver->destroyer != task)
+	if (driver && !driver_lets_in(driver, task))
 		driver = NULL;
 	if (driver)
 		frame_push(task, driver, frame);

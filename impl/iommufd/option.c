@@ -48,7 +48,14 @@ int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command)
 		rc = rlimit_mode_set(command);
 	else
 		return -EOPNOTSUPP;
-	return rc ? rc : option_respond(command);
+	if (rc)
+		return rc;
+	if (!SIM_BUG(command->task, RLIMIT_RESPONDS_ATOMIC))
+		return option_respond(command);
+	spin_lock(command->task, &command->context->objects_lock);
+	rc = option_respond(command);
+	spin_unlock(command->task, &command->context->objects_lock);
+	return rc;
 }
 
 int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command)
