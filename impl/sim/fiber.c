@@ -293,6 +293,11 @@ void fiber_start(struct fiber *fiber, void (*entry)(void *), void *argument)
 #ifdef FIBER_ASAN
 	__asan_unpoison_memory_region(fiber->bottom, fiber->size);
 #endif
+#ifdef FIBER_TSAN
+	/* Its shadow of the stack is not empty. */
+	__tsan_destroy_fiber(fiber->tsan);
+	fiber->tsan = __tsan_create_fiber(0);
+#endif
 	fiber->entry = entry;
 	fiber->argument = argument;
 	lay_out(fiber);
