@@ -496,10 +496,6 @@ void model_access_destroy(struct model *model, struct model_access *access);
 
 /* ---- model_device.c ---- */
 
-/* pt_id: in as given, out as used (6.3). */
-int model_device_attach(struct model *model, struct model_device *device, uint32_t *pt_id);
-int model_device_replace(struct model *model, struct model_device *device, uint32_t *pt_id);
-void model_device_detach(struct model *model, struct model_device *device);
 /* Removes the domain from its IOAS and frees it; it has left the table. */
 void model_hwpt_end(struct model *model, struct model_hwpt *hwpt);
 void model_selftest_end(struct model *model, struct model_selftest *selftest);
@@ -570,6 +566,7 @@ struct model {
 	struct model_array mms; /* struct model_mm * with something mapped */
 	struct model_armed thread_armed[EXEC_THREADS];
 	bool turns;	  /* calls of several threads run in turns */
+	bool first_step;  /* the call has not come to its first phase, which is none */
 	uint64_t objects; /* made so far */
 	/* the call in progress; another one in a callback and in a phase */
 	const struct resolved_call *call;

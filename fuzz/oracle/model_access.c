@@ -56,6 +56,9 @@ int model_access_join(struct model *model, struct model_access *access, uint32_t
 	struct model_ioas *ioas;
 	int rc;
 
+	/* Destroyed by another thread while this one waited. */
+	if (access->dying && !access->handle)
+		return -EBADF;
 	if (access->ioas)
 		return -EINVAL;
 	ioas = model_object_get(model, access->context, ioas_id, MODEL_IOAS);
@@ -144,13 +147,17 @@ void model_access_detach(struct model *model, struct model_access *access)
 	model_unlock(model, &access->lock, true);
 }
 
-/* A change of another thread comes to its end first: nothing is told to an access that is gone. */
-static void wait_unchanged(struct model *model, const struct model_access *access)
+/*
+ * A change of another thread comes to its end first: nothing is told to an access that is gone.
+ * Holds the lock.
+ */
+static void wait_unchanged(struct model *model, struct model_access *access)
 {
 	model_wait_unreferenced(model, &access->object);
 	while (model->turns && (access->lock.writer || access->object.wait_cnt > 1 ||
 				       (!access->ioas && access->unpin_ioas)))
 		model_take_turns(model, "wait", true);
+	access->lock.writer = model->turns;
 }
 
 void model_access_destroy(struct model *model, struct model_access *access)
@@ -164,7 +171,9 @@ void model_access_destroy(struct model *model, struct model_access *access)
 	access->dying = true;
 	wait_unchanged(model, access);
 	model_object_remove(access->context, &access->object);
-	model_access_detach(model, access);
+	if (access->ioas)
+		change_ioas(model, access, NULL);
+	model_unlock(model, &access->lock, true);
 	if (access->handle)
 		*(struct model_access **)model_array_at(
 			&model->accesses, (uint32_t)access->handle - 1) = NULL;

@@ -16,21 +16,19 @@ void model_hwpt_end(struct model *model, struct model_hwpt *hwpt)
 {
 	struct model_ioas *ioas = hwpt->ioas;
 
-	model_pass(model, &ioas->mutex, true, "ioas_mutex");
 	model_pass(model, &ioas->domains, true, "iova_rwsem");
 	model_ioas_remove_domain(model, ioas, hwpt);
-	model_phase(model, "put");
 	hwpt_free(model, hwpt);
 }
 
-/* An attachment has gone; the last one takes an automatic page table along (2.7). */
+/* An attachment goes, in the running step; the last one takes an automatic page table along (2.7).
+ */
 static void hwpt_leave(struct model *model, struct model_hwpt *hwpt)
 {
 	struct model_context *context = hwpt->context;
 	uint32_t id = hwpt->object.id;
 	uint64_t serial = hwpt->object.serial;
 
-	model_phase(model, "put");
 	hwpt->object.users--;
 	if (!hwpt->automatic)
 		return;
@@ -73,11 +71,10 @@ static int replace_to(struct model *model, struct model_device *device, struct m
 	return 0;
 }
 
-/* Attach, or replace where there is a place for what was attached before. */
+/* Attach, or replace where there is a place for what was attached before. In the running step. */
 static int attach_or_replace(struct model *model, struct model_device *device,
 	struct model_hwpt *hwpt, struct model_hwpt **old)
 {
-	model_phase(model, "group_mutex");
 	return old ? replace_to(model, device, hwpt, old) : attach_to(model, device, hwpt);
 }
 
@@ -97,35 +94,30 @@ static struct model_hwpt *hwpt_new(
 	return hwpt;
 }
 
-/* Nothing suits: attach comes before the page table is filled, replace after (6.4). */
+/*
+ * Nothing suits: attach comes before the page table is filled, replace after (6.4). One step, since
+ * nobody can tell: the device does nothing, and who else wants one waits for the mutex.
+ */
 static int attach_to_new(struct model *model, struct model_device *device, struct model_ioas *ioas,
 	struct model_hwpt **old, uint32_t *pt_id)
 {
-	struct model_hwpt *hwpt;
-	int rc = 0;
+	struct model_hwpt *hwpt = hwpt_new(model, device->context, ioas);
+	int rc = old ? 0 : attach_to(model, device, hwpt);
+	bool attached = !old && !rc;
 
-	model_phase(model, "object_table");
-	hwpt = hwpt_new(model, device->context, ioas);
-	if (!old)
-		rc = attach_or_replace(model, device, hwpt, NULL);
-	if (!rc) {
-		model_pass(model, &ioas->domains, true, "iova_rwsem");
+	if (!rc)
 		rc = model_ioas_add_domain(model, ioas, hwpt);
-	}
 	if (!rc && old) {
-		rc = attach_or_replace(model, device, hwpt, old);
-		if (rc) {
-			model_pass(model, &ioas->domains, true, "iova_rwsem");
+		rc = replace_to(model, device, hwpt, old);
+		if (rc)
 			model_ioas_remove_domain(model, ioas, hwpt);
-		}
 	}
-	model_phase(model, "object_table");
 	if (!rc) {
 		model_object_publish(&hwpt->object);
 		*pt_id = hwpt->object.id;
 		return 0;
 	}
-	if (device->hwpt == hwpt) {
+	if (attached) {
 		device->hwpt = NULL;
 		device->object.users--;
 	}
@@ -159,6 +151,7 @@ static int attach_automatic(struct model *model, struct model_device *device,
 		serial = hwpt->object.serial;
 		hwpt->object.users++;
 		hwpt->object.wait_cnt++;
+		model_phase(model, "group_mutex");
 		rc = attach_or_replace(model, device, hwpt, old);
 		model_object_put(model, &hwpt->object);
 		if (!rc)
@@ -166,51 +159,71 @@ static int attach_automatic(struct model *model, struct model_device *device,
 		if (rc != -EINVAL)
 			return rc;
 	}
+	model_wait_for(model, &ioas->domains, true, "iova_rwsem");
 	return attach_to_new(model, device, ioas, old, pt_id);
 }
 
-static int attach_by_id(
-	struct model *model, struct model_device *device, uint32_t *pt_id, struct model_hwpt **old)
+static int attach_by_ioas(struct model *model, struct model_device *device, struct model_ioas *ioas,
+	struct model_hwpt **old, uint32_t *pt_id)
 {
-	struct model_object *object = model_object_get(model, device->context, *pt_id, UINT32_MAX);
-	int rc = -EINVAL;
+	int rc;
 
-	if (!object)
-		return -ENOENT;
-	if (object->type == MODEL_HWPT) {
-		rc = attach_or_replace(model, device, (struct model_hwpt *)object, old);
-	} else if (object->type == MODEL_IOAS) {
-		struct model_ioas *ioas = (struct model_ioas *)object;
-
-		model_lock(model, &ioas->mutex, true, "ioas_mutex");
-		rc = attach_automatic(model, device, ioas, old, pt_id);
-		model_unlock(model, &ioas->mutex, true);
-	}
-	model_object_put(model, object);
+	model_lock(
+		model, &ioas->mutex, true, next_automatic(ioas, 0) ? "ioas_mutex" : "iova_rwsem");
+	rc = attach_automatic(model, device, ioas, old, pt_id);
+	model_unlock(model, &ioas->mutex, true);
+	/* Whoever succeeded keeps the IOAS in use. */
+	model_object_release(&ioas->object);
 	return rc;
 }
 
-int model_device_attach(struct model *model, struct model_device *device, uint32_t *pt_id)
+static int attach_by_hwpt(struct model *model, struct model_device *device, struct model_hwpt *hwpt,
+	struct model_hwpt **old)
 {
-	return attach_by_id(model, device, pt_id, NULL);
+	int rc;
+
+	model_phase(model, "group_mutex");
+	rc = attach_or_replace(model, device, hwpt, old);
+	model_object_put(model, &hwpt->object);
+	return rc;
 }
 
-int model_device_replace(struct model *model, struct model_device *device, uint32_t *pt_id)
+/* The object was looked up with a reference, which is given back; NULL: there is none. */
+static int attach_by_object(struct model *model, struct model_device *device,
+	struct model_object *object, struct model_hwpt **old, uint32_t *pt_id)
 {
-	struct model_hwpt *old = NULL;
-	int rc = attach_by_id(model, device, pt_id, &old);
+	if (!object)
+		return -ENOENT;
+	if (object->type == MODEL_IOAS)
+		return attach_by_ioas(model, device, (struct model_ioas *)object, old, pt_id);
+	if (object->type == MODEL_HWPT)
+		return attach_by_hwpt(model, device, (struct model_hwpt *)object, old);
+	model_object_put(model, object);
+	return -EINVAL;
+}
 
+/* With the next lookup in the running step. */
+static int replace_device(struct model *model, struct model_device *device, uint32_t *pt_id)
+{
+	struct model_object *object = model_object_find(device->context, *pt_id, UINT32_MAX);
+	struct model_hwpt *old = NULL;
+	int rc;
+
+	if (object) {
+		object->users++;
+		object->wait_cnt++;
+	}
+	rc = attach_by_object(model, device, object, &old, pt_id);
 	if (old)
 		hwpt_leave(model, old);
 	return rc;
 }
 
-void model_device_detach(struct model *model, struct model_device *device)
+/* 6.8, in the running step. */
+static void detach_device(struct model *model, struct model_device *device)
 {
-	struct model_hwpt *hwpt;
+	struct model_hwpt *hwpt = device->hwpt;
 
-	model_phase(model, "group_mutex");
-	hwpt = device->hwpt;
 	if (!hwpt)
 		return;
 	device->hwpt = NULL;
@@ -222,7 +235,7 @@ void model_selftest_end(struct model *model, struct model_selftest *selftest)
 {
 	struct model_device *device = selftest->device;
 
-	model_device_detach(model, device);
+	detach_device(model, device);
 	model_wait_unreferenced(model, &device->object);
 	model_object_remove(device->context, &device->object);
 	model_free(model, device, sizeof(*device));
@@ -249,7 +262,9 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 	model_phase(model, "object_table");
 	model_object_add(model, context, &device->object, MODEL_DEVICE);
 	device->object.users++;
-	rc = model_device_attach(model, device, &pt_id);
+	rc = attach_by_object(
+		model, device, model_object_get(model, context, pt_id, UINT32_MAX), NULL, &pt_id);
+	model_phase(model, "put");
 	if (!rc) {
 		command->test.mock_domain.out_stdev_id = selftest->object.id;
 		command->test.mock_domain.out_hwpt_id = pt_id;
@@ -292,8 +307,7 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
 
 	if (!selftest)
 		return -ENOENT;
-	rc = model_device_replace(
-		model, selftest->device, &command->test.mock_domain_replace.pt_id);
+	rc = replace_device(model, selftest->device, &command->test.mock_domain_replace.pt_id);
 	model_phase(model, "put");
 	if (!rc)
 		rc = model_respond(model, command);

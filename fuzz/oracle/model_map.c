@@ -426,27 +426,34 @@ int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *co
 /* ---- unmapping ---- */
 
 /* Every access of the IOAS is told, those that join meanwhile with a higher index too (7.8). */
-static void notify_accesses(
+static bool notify_accesses(
 	struct model *model, struct model_ioas *ioas, uint64_t iova, uint64_t length)
 {
+	bool any = false;
+
 	for (uint32_t i = 0; i < ioas->accesses.count; i++) {
 		struct model_access *access =
 			*(struct model_access **)model_array_at(&ioas->accesses, i);
 
-		if (access && !access->dying)
-			model_access_notify(model, access, iova, length);
+		if (!access || access->dying)
+			continue;
+		any = true;
+		model_access_notify(model, access, iova, length);
 	}
+	return any;
 }
 
-/* Step 7: the callbacks of one area, without locks. */
-static void call_back(struct model *model, struct model_ioas *ioas, struct model_area *area)
+/* Step 7: the callbacks of one area, without locks. False: nobody was to be called. */
+static bool call_back(struct model *model, struct model_ioas *ioas, struct model_area *area)
 {
 	uint64_t start = area->start, length = area->last - area->start + 1;
+	bool any;
 
 	area->prevent_access = true;
 	model_unlock(model, &ioas->domains, false);
-	notify_accesses(model, ioas, start, length);
+	any = notify_accesses(model, ioas, start, length);
 	model_lock(model, &ioas->domains, false, "iova_rwsem");
+	return any;
 }
 
 /* Step 8. The IOVA stays occupied until the lock is taken again. */
@@ -465,7 +472,7 @@ static void take_out(struct model *model, struct model_ioas *ioas, struct model_
 static int unmap_locked(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
 	uint64_t *unmapped)
 {
-	unsigned tries = 0;
+	unsigned tries = 0, idle = 0;
 
 	for (;;) {
 		uint32_t index = model_area_index(ioas, start);
@@ -485,7 +492,9 @@ static int unmap_locked(struct model *model, struct model_ioas *ioas, uint64_t s
 			tries = 0;
 		if (area->accesses) {
 			start = area->start;
-			call_back(model, ioas, area);
+			/* Two rounds without anybody to call are like a hundred. */
+			if (!call_back(model, ioas, area) && idle++ && model->turns)
+				return -EDEADLK;
 			if (++tries > MODEL_UNMAP_TRIES)
 				return -EDEADLK;
 			continue;

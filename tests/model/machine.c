@@ -31,6 +31,28 @@ static void on_memory(
 		machine->changed += count;
 }
 
+static void on_phase(void *context, const char *what, bool blocked)
+{
+	struct machine *machine = context;
+
+	machine->phase(machine, what, blocked);
+}
+
+static void start(struct machine *machine, const struct target_config *config)
+{
+	struct target_events events = {.context = machine,
+		.unmap = on_unmap,
+		.memory = on_memory,
+		.phase = config->threads ? on_phase : NULL};
+	struct call_open open = {.path = CALL_OPEN_IOMMU};
+	const char *reason;
+
+	machine->target = target_model.open(config, &events, &reason);
+	if (!machine->target)
+		abort();
+	machine->fd = (uint64_t)machine_call(machine, CALL_ID_open, 0, &open);
+}
+
 void machine_start(struct machine *machine, uint16_t kernel, uint64_t memlock)
 {
 	struct target_config config = {
@@ -39,15 +61,20 @@ void machine_start(struct machine *machine, uint16_t kernel, uint64_t memlock)
 		.memlock = memlock,
 		.caps_none = memlock != 0,
 	};
-	struct target_events events = {.context = machine, .unmap = on_unmap, .memory = on_memory};
-	struct call_open open = {.path = CALL_OPEN_IOMMU};
-	const char *reason;
 
 	memset(machine, 0, sizeof(*machine));
-	machine->target = target_model.open(&config, &events, &reason);
-	if (!machine->target)
-		abort();
-	machine->fd = (uint64_t)machine_call(machine, CALL_ID_open, 0, &open);
+	start(machine, &config);
+}
+
+void machine_start_threads(struct machine *machine,
+	void (*phase)(struct machine *machine, const char *what, bool blocked))
+{
+	struct target_config config = {
+		.kernel = LINUX_NEWEST, .mem_pages = MACHINE_PAGES, .threads = true};
+
+	memset(machine, 0, sizeof(*machine));
+	machine->phase = phase;
+	start(machine, &config);
 }
 
 void machine_end(struct machine *machine)
@@ -71,6 +98,7 @@ static struct resolved_call resolve(
 {
 	struct resolved_call call = {
 		.row = &call_rows[row],
+		.thread = (uint8_t)machine->thread,
 		.process = (uint8_t)machine->process,
 		.depth = (uint8_t)machine->depth,
 		.subject = subject,
@@ -115,8 +143,9 @@ int64_t machine_ioctl_at(struct machine *machine, enum call_id row, void *image,
 
 int64_t machine_ioctl(struct machine *machine, enum call_id row, void *image)
 {
-	return machine_ioctl_at(
-		machine, row, image, EXEC_ARGUMENT_BASE + machine->depth * MACHINE_PAGE);
+	return machine_ioctl_at(machine, row, image,
+		EXEC_ARGUMENT_BASE + machine->thread * EXEC_ARGUMENT_SIZE +
+			machine->depth * MACHINE_PAGE);
 }
 
 static int64_t bytes_call(struct machine *machine, enum call_id row, uint64_t address,

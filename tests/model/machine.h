@@ -19,7 +19,11 @@ struct machine {
 	struct target *target;
 	uint64_t fd;		 /* an open /dev/iommu */
 	unsigned process, depth; /* of the next calls */
-	uint8_t fail_point;	 /* of the next call alone, with fail_nth > 0 */
+	unsigned thread;	 /* that makes the next calls */
+	/* Events of the model: calls of other threads may come here. Set by the caller of
+	 * machine_start_threads. */
+	void (*phase)(struct machine *machine, const char *what, bool blocked);
+	uint8_t fail_point; /* of the next call alone, with fail_nth > 0 */
 	uint16_t fail_nth;
 	/* what an unmap callback does; false: nothing, so that the model behaves as a correct
 	 * driver */
@@ -32,6 +36,9 @@ struct machine {
 /* A fresh machine of that profile (0: newest) with /dev/iommu open; memlock in bytes, 0:
  * privileged. */
 void machine_start(struct machine *machine, uint16_t kernel, uint64_t memlock);
+/* The same, newest and privileged, for calls of several threads. */
+void machine_start_threads(struct machine *machine,
+	void (*phase)(struct machine *machine, const char *what, bool blocked));
 void machine_end(struct machine *machine);
 
 /*
