@@ -95,6 +95,9 @@ static void set_environment(const struct campaign *campaign, const struct job *j
 	setenv("AFL_NO_AFFINITY", "1", 1);
 	setenv("AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES", "1", 1);
 	setenv("AFL_AUTORESUME", "1", 1);
+	/* With libFuzzer the target says so itself; here the mutator is in another process. */
+	if (!strcmp(job->target, "fuzz_race"))
+		setenv("IOMMUZZ_MUTATOR", "threads", 0);
 	const char *choice = getenv("IOMMUZZ_MUTATOR");
 	if (job->raw || (choice && !strcmp(choice, "bytes")))
 		return;
