@@ -9,6 +9,7 @@
 static const struct command *const commands[] = {
 	&command_run,
 	&command_check,
+	&command_explore,
 	&command_fmt,
 	&command_min,
 	&command_gen,

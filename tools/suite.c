@@ -395,17 +395,23 @@ static bool skip_live(
 	       skip_by_needs(config, needs_of(test), result);
 }
 
+bool suite_skips(
+	const struct suite_config *config, const struct test *test, struct test_result *result)
+{
+	return config->probe ? skip_live(config, test, result)
+			     : skip_by_header(config, test, result);
+}
+
 static bool must_skip(
 	struct suite_runner *runner, const struct test *test, struct test_result *result)
 {
 	const struct suite_config *config = runner->config;
 	const char *reason = "not available";
 
-	if (config->probe)
-		return skip_live(config, test, result);
-	if (skip_by_header(config, test, result))
+	if (suite_skips(config, test, result))
 		return true;
-	if (!config->target->has(exec_target(runner_exec(runner)), needs_of(test), &reason))
+	if (!config->probe &&
+		!config->target->has(exec_target(runner_exec(runner)), needs_of(test), &reason))
 		return skip(result, "%s", reason);
 	return false;
 }

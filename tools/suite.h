@@ -87,6 +87,9 @@ void suite_run(struct suite_runner *runner, const struct test *test, struct test
  * real kernel. Clears result. */
 bool suite_settled(
 	const struct suite_config *config, const struct test *test, struct test_result *result);
+/* Whether its header, or its options, do not fit the target; result says why. */
+bool suite_skips(
+	const struct suite_config *config, const struct test *test, struct test_result *result);
 /* Sets the status of a test that has run, as known failures want it. */
 void suite_conclude(const struct suite_config *config, const struct test *test, bool passed,
 	struct test_result *result);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choosing a strategy by name, and noting what it decides. */
+#include "tools/schedules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "impl/sim/scheduler.h"
+#include "tools/tool.h"
+
+static const char *const kind_names[] = {
+	[SCHEDULES_OWN] = "own",
+	[SCHEDULES_BOUNDED] = "bounded",
+	[SCHEDULES_RANDOM] = "random",
+	[SCHEDULES_PCT] = "pct",
+	[SCHEDULES_PLAIN] = "plain",
+	[SCHEDULES_BYTES] = "bytes",
+	[SCHEDULES_REPLAY] = "replay",
+	NULL,
+};
+
+bool schedules_parse(const char *option, const char *text, enum schedules_kind *kind)
+{
+	for (unsigned k = SCHEDULES_BOUNDED; kind_names[k]; k++)
+		if (strcmp(kind_names[k], text) == 0) {
+			*kind = (enum schedules_kind)k;
+			return true;
+		}
+	tool_error_near(text, kind_names + SCHEDULES_BOUNDED,
+		"--%s: expected bounded, random, pct, plain, bytes or replay, found '%s'", option,
+		text);
+	return false;
+}
+
+const char *schedules_name(enum schedules_kind kind)
+{
+	return kind_names[kind];
+}
+
+const char *schedules_lacks(const struct schedules *schedules, const struct prog *prog)
+{
+	if (schedules->kind == SCHEDULES_BYTES && !prog->schedule_count)
+		return "has no schedule bytes";
+	if (schedules->kind == SCHEDULES_REPLAY && !prog->switch_count)
+		return "has no line `schedule:`";
+	return NULL;
+}
+
+struct strategy *schedules_open(const struct schedules *schedules, const struct prog *prog)
+{
+	switch (schedules->kind) {
+	case SCHEDULES_BOUNDED: return strategy_bounded(schedules->bound, !schedules->all);
+	case SCHEDULES_RANDOM: return strategy_random(schedules->seed, schedules->runs);
+	case SCHEDULES_PCT: return strategy_pct(schedules->seed, schedules->depth, schedules->runs);
+	case SCHEDULES_PLAIN: return strategy_plain();
+	case SCHEDULES_BYTES: return strategy_bytes(prog->schedule, prog->schedule_count);
+	default: return NULL;
+	}
+}
+
+/* -- notes -- */
+
+struct noted {
+	struct strategy strategy;
+	struct strategy *inner;
+	struct switch_notes *notes;
+};
+
+static bool noted_begin(struct strategy *strategy, struct scheduler *scheduler)
+{
+	struct noted *noted = (struct noted *)strategy;
+
+	noted->notes->count = noted->notes->too_many = 0;
+	noted->notes->first_step = UINT32_MAX;
+	return noted->inner->begin(noted->inner, scheduler);
+}
+
+/* How often the place of the last step was passed up to it, from 1. */
+static uint16_t occurrence(const struct scheduler_step *steps, uint32_t last)
+{
+	const struct scheduler_step *here = &steps[last];
+	uint16_t count = 0;
+
+	for (uint32_t s = 0; s <= last; s++)
+		count = (uint16_t)(count + (steps[s].thread == here->thread &&
+						   steps[s].call == here->call &&
+						   steps[s].point == here->point &&
+						   steps[s].object == here->object));
+	return count;
+}
+
+static void note(
+	struct switch_notes *notes, const struct scheduler *scheduler, unsigned next, uint32_t step)
+{
+	uint32_t count;
+	const struct scheduler_step *steps = scheduler_steps(scheduler, &count);
+
+	if (notes->first_step == UINT32_MAX)
+		notes->first_step = step;
+	if (notes->count == PROG_SWITCH_MAX) {
+		notes->too_many = 1;
+		return;
+	}
+	notes->switches[notes->count] = (struct schedule_switch){.thread = steps[step].thread,
+		.to = (uint8_t)next,
+		.point = steps[step].point,
+		.call = steps[step].call,
+		.object = steps[step].object,
+		.occurrence = occurrence(steps, step)};
+	notes->count++;
+}
+
+static unsigned noted_choose(struct strategy *strategy, struct scheduler *scheduler,
+	unsigned current, uint32_t ready, uint32_t step)
+{
+	struct noted *noted = (struct noted *)strategy;
+	unsigned next = noted->inner->choose(noted->inner, scheduler, current, ready, step);
+
+	/* A thread that has not ended can be chosen again after it blocked: no default either. */
+	if (next != strategy_default(current, ready))
+		note(noted->notes, scheduler, next, step);
+	return next;
+}
+
+static void noted_end(
+	struct strategy *strategy, struct scheduler *scheduler, enum scheduler_end end)
+{
+	struct noted *noted = (struct noted *)strategy;
+
+	if (noted->inner->end)
+		noted->inner->end(noted->inner, scheduler, end);
+}
+
+static void noted_close(struct strategy *strategy)
+{
+	struct noted *noted = (struct noted *)strategy;
+
+	noted->inner->close(noted->inner);
+	free(noted);
+}
+
+struct strategy *schedules_noted(struct strategy *inner, struct switch_notes *notes)
+{
+	struct noted *noted = inner ? calloc(1, sizeof(*noted)) : NULL;
+
+	if (!noted) {
+		if (inner)
+			inner->close(inner);
+		return NULL;
+	}
+	noted->strategy = (struct strategy){.name = inner->name,
+		.begin = noted_begin,
+		.choose = noted_choose,
+		.end = noted_end,
+		.close = noted_close};
+	noted->inner = inner;
+	noted->notes = notes;
+	return &noted->strategy;
+}
+
+bool schedules_force(const struct switch_notes *notes, struct prog *prog)
+{
+	prog->schedule_count = 0;
+	prog->switch_count = 0;
+	for (uint32_t i = 0; i < notes->count; i++) {
+		struct schedule_switch *next = prog_add_switch(prog);
+
+		if (!next)
+			return false;
+		*next = notes->switches[i];
+	}
+	return true;
+}
