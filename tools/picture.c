@@ -14,6 +14,20 @@
 
 /* -- the calls -- */
 
+/* What is expected of a call is not what it did. */
+static void cut_expectation(char *line)
+{
+	char *cut = NULL;
+
+	if (strncmp(line, "on ", 3) == 0)
+		return;
+	for (char *at = line; (at = strstr(at, " -> ")); at++)
+		cut = at;
+	/* Not within a string. */
+	if (cut && !strchr(cut, '"'))
+		*cut = 0;
+}
+
 /* The call on one line, without the thread that its lane names. NULL when memory is short. */
 static char *call_line(const struct prog_text *text, uint32_t call)
 {
@@ -34,6 +48,7 @@ static char *call_line(const struct prog_text *text, uint32_t call)
 	start = strstr(line, ": ");
 	if (strncmp(line, "thread ", 7) == 0 && start)
 		memmove(line, start + 2, strlen(start + 2) + 1);
+	cut_expectation(line);
 	return line;
 }
 
@@ -80,7 +95,7 @@ static bool gather_calls(struct timeline *timeline, struct timeline_call *calls,
 			continue;
 		*made = (struct timeline_call){.thread = (uint8_t)thread,
 			.call = counts[thread]++,
-			.section = thread ? 0 : sections};
+			.section = (uint16_t)(thread ? sections - 1 : sections)};
 		if (call->row == CALL_ID_join)
 			continue;
 		made->result = call_result(trace, i);
@@ -206,7 +221,8 @@ bool picture_draw(const struct picture *picture, const char *title, const struct
 	struct oracle_run *run, const struct finding *finding)
 {
 	struct scheduler *scheduler = oracle_scheduler(run);
-	struct timeline timeline = {.title = title};
+	const char *name = strrchr(title, '/');
+	struct timeline timeline = {.title = name && name[1] ? name + 1 : title};
 	struct timeline_call *calls;
 	struct scheduler_report report;
 	char rule[96];

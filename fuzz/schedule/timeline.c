@@ -135,15 +135,17 @@ static void show_step(
 		builder->shown[step] = true;
 }
 
-/* Whether somebody else ran while it was held. */
+/* Whether somebody else ran, or something went wrong, while it was held. */
 static bool hold_matters(const struct builder *builder, const struct scheduler_hold *hold)
 {
-	uint32_t count = builder->timeline->step_count;
+	uint32_t count = builder->timeline->step_count, failed = builder->timeline->failed_step;
 	uint32_t end = hold->to == UINT32_MAX || hold->to >= count ? count : hold->to + 1;
 
-	return builder->every || hold->to == UINT32_MAX ||
-	       (hold->from + 1 < end &&
-		       builder->switches[end] != builder->switches[hold->from + 1]);
+	if (builder->every || hold->to == UINT32_MAX)
+		return true;
+	if (hold->from < failed && failed < end)
+		return true;
+	return hold->from + 1 < end && builder->switches[end] != builder->switches[hold->from + 1];
 }
 
 static void find_shown(struct builder *builder)
@@ -276,7 +278,8 @@ static void advance_calls(struct builder *builder, unsigned thread, uint32_t to,
 		if (cursor->next == cursor->end)
 			return;
 		uint32_t call = builder->calls[cursor->next];
-		if (to == NOTHING ? !calls[call].result : calls[call].call > to)
+		if (calls[call].section >= layout->sections ||
+			(to == NOTHING ? !calls[call].result : calls[call].call > to))
 			return;
 		cursor->next++;
 		cursor->open = call;

@@ -18,7 +18,7 @@
 struct timeline_call {
 	uint8_t thread;	    /* 0 main, 1 to 8: A to H */
 	uint16_t call;	    /* index among the top-level calls of the thread, from 0 */
-	uint16_t section;   /* of main: how many sections ran before it */
+	uint16_t section;   /* in which it is, from 0; of main: how many ran before it */
 	const char *text;   /* the call as the program has it, one line without its end */
 	const char *result; /* "0", "EBUSY"; NULL: it did not return */
 };

@@ -221,6 +221,61 @@ static struct hand *nested(void)
 	return hand;
 }
 
+/* As the scheduler has it: a thread begins, and nobody could run. */
+static void begin(struct hand *hand)
+{
+	uint32_t ready = hand->ready;
+
+	hand->ready = 0;
+	point(hand, SCHEDULE_START);
+	hand->ready = ready;
+}
+
+/* The thread goes on to a call; the same one: it is repeated. */
+static void go_on(struct hand *hand, unsigned call, unsigned next)
+{
+	unsigned now = hand->now;
+
+	pass(hand, SCHEDULE_START, 0, next);
+	hand->call[now] = (uint16_t)call;
+}
+
+/* Two sections, a repeated call, a barrier, calls without points. */
+static struct hand *sections(void)
+{
+	struct hand *hand = hand_new("sections.prog");
+
+	name(hand, 0, 0, "fd = open /dev/iommu", "3");
+	name(hand, 1, 0, "repeat 2: IOMMU_IOAS_ALLOC fd", "0");
+	name(hand, 1, 1, "barrier", "0");
+	name(hand, 2, 0, "barrier", "0");
+	name(hand, 2, 1, "put mem \"x\"", "0");
+	name(hand, 0, 1, "dup fd", "4");
+	hand->calls[5].section = 1;
+	name(hand, 1, 2, "close fd", "0");
+	hand->calls[6].section = 1;
+	name(hand, 0, 2, "expect mem \"x\"", "0");
+	hand->calls[7].section = 2;
+	start(hand, 3, 1);
+	begin(hand);
+	point(hand, SCHEDULE_ALLOC);
+	go_on(hand, 0, 1);
+	point(hand, SCHEDULE_ALLOC);
+	go_on(hand, 1, 1);
+	hand->ready = 2;
+	pass(hand, SCHEDULE_BLOCK, 0, 2);
+	begin(hand);
+	hand->ready = 3;
+	go_on(hand, 1, 1);
+	end(hand, 2);
+	start(hand, 1, 1);
+	begin(hand);
+	hand->call[1] = 2;
+	point(hand, SCHEDULE_PUT);
+	point(hand, SCHEDULE_PUT);
+	return hand;
+}
+
 /* Eight threads at random, with locks that nobody else asks for: the picture is what is tested. */
 static struct hand *crowd(uint32_t steps)
 {
@@ -428,7 +483,8 @@ static void check_edges(void)
 int main(int argc, char **argv)
 {
 	bool write = argc > 1 && !strcmp(argv[1], "--write");
-	struct hand *two = two_threads(), *dead = deadlock(), *three = nested();
+	struct hand *two = two_threads(), *dead = deadlock(), *three = nested(),
+		    *parts = sections();
 
 	tap_begin();
 	golden(&two->timeline, TEXT, 80, "two-threads.txt", write);
@@ -440,6 +496,8 @@ int main(int argc, char **argv)
 	golden(&three->timeline, TEXT, 100, "nested.txt", write);
 	golden(&three->timeline, ASCII, 60, "nested-ascii.txt", write);
 	golden(&three->timeline, SVG_EVERY, 0, "nested.svg", write);
+	golden(&parts->timeline, TEXT, 80, "sections.txt", write);
+	golden(&parts->timeline, SVG, 0, "sections.svg", write);
 	char *svg = draw(&dead->timeline, SVG, 0);
 	check_xml(svg, "a call with markup in it");
 	free(svg);
@@ -449,5 +507,6 @@ int main(int argc, char **argv)
 	free(two);
 	free(dead);
 	free(three);
+	free(parts);
 	return tap_end();
 }
