@@ -709,7 +709,8 @@ static void add_section(struct stage *stage, const struct race *race, unsigned t
 	enum meeting meeting = kind < 2 ? MEETING_BARRIER : kind < 3 ? MEETING_WAIT : MEETING_NONE;
 
 	for (uint8_t t = 1; t <= threads; t++) {
-		uint64_t calls = chance(stage, 2, 5) ? 1 : 1 + below(stage, CALLS_MAX);
+		/* The model's search for an order grows with the calls of all threads. */
+		uint64_t calls = chance(stage, threads, 5) ? 1 : 1 + below(stage, CALLS_MAX);
 		uint64_t meets = below(stage, calls);
 
 		stage->thread = t;
