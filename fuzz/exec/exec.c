@@ -105,6 +105,7 @@ struct exec *exec_open(const struct target_class *class, uint16_t kernel, const 
 		.unmap = exec_unmap_event,
 		.memory = exec_memory_event,
 		.phase = exec_phase_event,
+		.point = exec_point_event,
 	};
 	exec->config = config_of(exec, NULL);
 	exec->target = class->open(&exec->config, &exec->events, reason);
@@ -276,7 +277,7 @@ static bool fresh_target(struct exec *exec, const struct target_config *config, 
 		exec->class->close(exec->target);
 	exec->target = exec->class->open(config, &exec->events, reason);
 	/* Now the machine knows how its threads run. */
-	if (exec->target && exec->class->schedule && exec->scheduler) {
+	if (exec->target && exec->class->schedule && exec->scheduler && !exec->parallel) {
 		exec->class->schedule(exec->target, exec->scheduler);
 		exec->class->reset(exec->target, config);
 	}

@@ -83,6 +83,18 @@ uint32_t exec_section_end(const struct prog *prog, uint32_t i);
  */
 enum scheduler_end exec_run_section(struct exec *exec, uint32_t from, uint32_t to);
 /*
+ * Threads at once, one OS thread each (exec_parallel.c), instead of by turns; NULL: by turns again.
+ * Before exec_begin. Delays between calls and at scheduling points of the target are as the seed
+ * says; what overlaps is chance. Changes of user memory are not in the trace of threads. A section
+ * that does not end within `seconds` (0: 20) ends the process with exit code 1, after a line on
+ * standard error that names what each thread is in.
+ */
+struct exec_parallel {
+	uint64_t seed;
+	unsigned seconds;
+};
+void exec_set_parallel(struct exec *exec, const struct exec_parallel *parallel);
+/*
  * Asked after each call of a section (entry: its index in the trace); false ends the run there
  * (SCHEDULER_STOPPED). NULL: none.
  */

@@ -91,6 +91,10 @@ struct exec_thread {
 	bool in_section, ended;
 	unsigned barriers, arrived; /* that it has; that it reached */
 	unsigned calls_before;	    /* top-level calls in earlier sections */
+	/* Where threads run at once. */
+	uint32_t at;	 /* the top-level call, for who waits for the end */
+	uint64_t random; /* of delays */
+	uint32_t rarity; /* one point in so many is delayed; 0: none */
 };
 
 struct exec {
@@ -117,6 +121,8 @@ struct exec {
 	bool cut_short;			   /* threads end behind the call that they are in */
 	uint32_t section_from, section_to; /* calls of the section that runs */
 	pthread_cond_t told;		   /* where threads run at once: barriers, ends */
+	struct exec_parallel parallel_options;
+	uint32_t starting; /* threads that are not there yet */
 
 	bool has_resolved;
 	uint8_t reached_point; /* what failed here */
@@ -199,6 +205,13 @@ void exec_phase_event(void *context, const char *what, bool blocked);
 /* Sets the threads of calls [from, to) up; their bits. Then each runs once. */
 uint32_t exec_prepare_section(struct exec *exec, uint32_t from, uint32_t to);
 void exec_run_thread(struct exec *exec, unsigned number);
+
+/* exec_parallel.c */
+/* As exec_run_section, with threads that run at once. */
+enum scheduler_end exec_run_at_once(struct exec *exec, uint32_t from, uint32_t to);
+/* Between two calls of a thread. */
+void exec_delay(struct exec_thread *thread);
+void exec_point_event(void *context, unsigned thread);
 
 /* exec.c */
 int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,

@@ -51,7 +51,7 @@ void exec_set_scheduler(struct exec *exec, struct scheduler *scheduler)
 	exec->scheduler = scheduler;
 	if (scheduler)
 		scheduler_set_owner(scheduler, &owner);
-	if (exec->target && exec->class->schedule)
+	if (exec->target && exec->class->schedule && !exec->parallel)
 		exec->class->schedule(exec->target, scheduler);
 }
 
@@ -224,6 +224,9 @@ void exec_run_thread(struct exec *exec, unsigned number)
 					exec->scheduler, nth, is_locked(exec->prog->calls[i].row));
 			}
 			first = false;
+			if (exec->parallel)
+				exec_delay(thread);
+			__atomic_store_n(&thread->at, i, __ATOMIC_RELAXED);
 			thread->callback_count = 0;
 			exec_run_call(exec, thread, i, NULL);
 		}
@@ -275,10 +278,12 @@ uint32_t exec_prepare_section(struct exec *exec, uint32_t from, uint32_t to)
 
 enum scheduler_end exec_run_section(struct exec *exec, uint32_t from, uint32_t to)
 {
-	uint32_t threads = exec_prepare_section(exec, from, to);
 	unsigned before = 0;
 	enum scheduler_end end;
 
+	if (exec->parallel)
+		return exec_run_at_once(exec, from, to);
+	uint32_t threads = exec_prepare_section(exec, from, to);
 	for (uint32_t i = 0; i < from; i++)
 		before += !exec->prog->calls[i].thread && !exec->prog->calls[i].body;
 	scheduler_call(exec->scheduler, before, true);

@@ -110,6 +110,11 @@ struct target_events {
 	 * again after every step of another thread. NULL when calls come one at a time.
 	 */
 	void (*phase)(void *context, const char *what, bool blocked);
+	/*
+	 * Machines in this process whose threads run at once only: a thread is at a scheduling
+	 * point, and may be delayed there. Called by many threads.
+	 */
+	void (*point)(void *context, unsigned thread);
 };
 
 struct target;

@@ -4,6 +4,7 @@
 #include "fuzz/exec/target_inproc.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ struct target {
 	uint32_t reports, warnings_seen;
 	bool armed;		     /* a failure, for a call at top level */
 	struct scheduler *scheduler; /* of threads, NULL: none */
+	struct sim_scheduler delays; /* where they run at once */
+	pthread_mutex_t report_lock;
 	uint8_t images[EXEC_THREADS][DEPTHS][CALL_STRUCT_MAX];
 };
 
@@ -77,9 +80,8 @@ static bool is_drivers_fault(const char *rule)
 }
 
 /* Keeps the first report; one that no driver provokes comes before those. */
-static void on_report(void *context, const char *rule, const char *message)
+static void keep_report(struct target *target, const char *rule, const char *message)
 {
-	struct target *target = context;
 	bool by_driver = is_drivers_fault(rule);
 
 	if (target->reports++ && (by_driver || !target->report.by_driver))
@@ -89,6 +91,32 @@ static void on_report(void *context, const char *rule, const char *message)
 	snprintf(target->report.message, sizeof(target->report.message), "%s", message);
 	target->report.is_warning =
 		target->sim && sim_warnings(target->sim) > target->warnings_seen;
+}
+
+static void on_report(void *context, const char *rule, const char *message)
+{
+	struct target *target = context;
+
+	pthread_mutex_lock(&target->report_lock);
+	keep_report(target, rule, message);
+	pthread_mutex_unlock(&target->report_lock);
+}
+
+/* The part of a scheduler that threads which run at once have. */
+static void on_point(void *context, struct task *task, enum schedule_point point, uint32_t object)
+{
+	struct target *target = context;
+
+	(void)point;
+	(void)object;
+	if (target->events.point)
+		target->events.point(target->events.context, task_thread(task));
+}
+
+static void set_scheduler(struct target *target)
+{
+	sim_set_scheduler(target->sim,
+		target->scheduler ? scheduler_for_sim(target->scheduler) : &target->delays);
 }
 
 static struct sim_config sim_config_of(struct target *target, const struct target_config *config)
@@ -114,6 +142,13 @@ static struct sim_config sim_config_of(struct target *target, const struct targe
 	};
 }
 
+static void free_target(struct target *target)
+{
+	if (target)
+		pthread_mutex_destroy(&target->report_lock);
+	free(target);
+}
+
 static struct target *inproc_open(
 	const struct target_config *config, const struct target_events *events, const char **reason)
 {
@@ -123,20 +158,23 @@ static struct target *inproc_open(
 		struct sim_config sim_config = sim_config_of(target, config);
 
 		target->events = *events;
+		target->delays = (struct sim_scheduler){.context = target, .point = on_point};
+		pthread_mutex_init(&target->report_lock, NULL);
 		target->sim = sim_create(&sim_config);
 	}
 	if (!target || !target->sim) {
 		*reason = "out of memory";
-		free(target);
+		free_target(target);
 		return NULL;
 	}
+	set_scheduler(target);
 	return target;
 }
 
 static void inproc_close(struct target *target)
 {
 	sim_destroy(target->sim);
-	free(target);
+	free_target(target);
 }
 
 /*
@@ -150,7 +188,7 @@ static void inproc_abandon(struct target *target)
 	struct target *first = __atomic_load_n(&abandoned, __ATOMIC_RELAXED);
 
 	if (sim_abandon(target->sim)) {
-		free(target);
+		free_target(target);
 		return;
 	}
 	do
@@ -162,7 +200,7 @@ static void inproc_abandon(struct target *target)
 static void inproc_schedule(struct target *target, struct scheduler *scheduler)
 {
 	target->scheduler = scheduler;
-	sim_set_scheduler(target->sim, scheduler ? scheduler_for_sim(scheduler) : NULL);
+	set_scheduler(target);
 }
 
 static bool inproc_reset(struct target *target, const struct target_config *config)

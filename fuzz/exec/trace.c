@@ -198,15 +198,20 @@ static bool changes_equal(const struct trace *a, const struct trace_entry *x, co
 	return true;
 }
 
-static bool entries_equal(const struct trace *a, const struct trace_entry *x, const struct trace *b,
+static bool results_equal(const struct trace *a, const struct trace_entry *x, const struct trace *b,
 	const struct trace_entry *y)
 {
 	if (x->kind != y->kind || x->depth != y->depth || x->thread != y->thread ||
 		x->call != y->call || x->result != y->result || x->image_size != y->image_size)
 		return false;
-	if (x->image_size && memcmp(a->bytes + x->image, b->bytes + y->image, x->image_size) != 0)
-		return false;
-	return changes_equal(a, x, b, y);
+	return !x->image_size ||
+	       memcmp(a->bytes + x->image, b->bytes + y->image, x->image_size) == 0;
+}
+
+static bool entries_equal(const struct trace *a, const struct trace_entry *x, const struct trace *b,
+	const struct trace_entry *y)
+{
+	return results_equal(a, x, b, y) && changes_equal(a, x, b, y);
 }
 
 int64_t trace_compare(const struct trace *a, const struct trace *b, uint32_t from)
@@ -280,6 +285,11 @@ uint64_t trace_thread_digest(const struct trace *trace)
 bool trace_entries_equal(const struct trace *a, uint32_t x, const struct trace *b, uint32_t y)
 {
 	return entries_equal(a, &a->entries[x], b, &b->entries[y]);
+}
+
+bool trace_results_equal(const struct trace *a, uint32_t x, const struct trace *b, uint32_t y)
+{
+	return results_equal(a, &a->entries[x], b, &b->entries[y]);
 }
 
 static void explain_result(

@@ -71,6 +71,8 @@ uint64_t trace_digest(const struct trace *trace);
 uint64_t trace_thread_digest(const struct trace *trace);
 /* Whether entry x of one trace equals entry y of another. */
 bool trace_entries_equal(const struct trace *a, uint32_t x, const struct trace *b, uint32_t y);
+/* The same, whatever they did to user memory. */
+bool trace_results_equal(const struct trace *a, uint32_t x, const struct trace *b, uint32_t y);
 /* One difference as lines "call 3 IOMMU_IOAS_MAP: result: expected EEXIST, got 0", for messages. */
 void trace_explain(const struct trace *expected, const struct trace *got, int64_t entry,
 	const struct call_row *row, FILE *out);

@@ -8,7 +8,7 @@
 #include "fuzz/exec/names.h"
 #include "fuzz/oracle/interleave_search.h"
 
-#define KNOWN_MAX   4096u  /* outcomes of a program that are known to be right; a power of two */
+#define KNOWN_MAX   4096u /* outcomes of a program that are known to be right; a power of two */
 #define ANSWERS_MAX 8u
 
 struct interleave {
@@ -154,7 +154,10 @@ static bool repeats_seen(struct interleave *interleave, uint32_t e)
 	if (interleave->passed[t] == interleave->counts[t])
 		return false;
 	uint32_t next = interleave->order[t][interleave->passed[t]];
-	if (!trace_entries_equal(model, e, seen, next)) {
+	bool equal = interleave->seen->scheduler || !entry->thread
+			     ? trace_entries_equal(model, e, seen, next)
+			     : trace_results_equal(model, e, seen, next);
+	if (!equal) {
 		note_answer(interleave, next, entry, seen->entries[next].result == entry->result);
 		return false;
 	}
@@ -269,7 +272,10 @@ bool interleave_check(
 	interleave->farthest = interleave->answer_count = 0;
 	if (!sort_seen(interleave, seen->trace))
 		return true;
-	search_begin(interleave->search, seen->scheduler);
+	if (seen->scheduler)
+		search_begin(interleave->search, seen->scheduler);
+	else
+		search_begin_ends(interleave->search, seen->prog, seen->trace);
 	exec_set_watch(interleave->model, watch, interleave);
 	while (!found && runs < interleave->limit &&
 		strategy->begin(strategy, interleave->scheduler)) {

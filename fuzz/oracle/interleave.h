@@ -28,7 +28,9 @@ struct interleave_injected {
 struct interleave_seen {
 	const struct prog *prog;
 	const struct trace *trace;
-	const struct scheduler *scheduler;	    /* of that run: its steps and holds */
+	/* Of that run: its steps and holds. NULL: threads ran at once; then the order in which
+	 * calls ended is the first guess, and changes of user memory are not compared. */
+	const struct scheduler *scheduler;
 	const struct interleave_injected *injected; /* one a call of the program */
 };
 

@@ -28,6 +28,7 @@ struct search {
 	struct node *path;
 	uint32_t length, room, at;
 	bool started, broken;
+	bool ends; /* a mark is the end of a call, and stands for all its steps */
 };
 
 /* -- the hint -- */
@@ -67,6 +68,20 @@ static int by_thread_and_time(const void *a, const void *b)
 	return 0;
 }
 
+static void sort_marks(struct search *search)
+{
+	uint32_t m = 0;
+
+	if (search->mark_count)
+		qsort(search->marks, search->mark_count, sizeof(*search->marks),
+			by_thread_and_time);
+	for (unsigned t = 0; t <= SCHEDULER_THREADS; t++) {
+		while (m < search->mark_count && search->marks[m].thread < t)
+			m++;
+		search->first_mark[t] = m;
+	}
+}
+
 void search_begin(struct search *search, const struct scheduler *seen)
 {
 	uint32_t steps_count, holds_count;
@@ -75,7 +90,7 @@ void search_begin(struct search *search, const struct scheduler *seen)
 
 	search->mark_count = 0;
 	search->length = 0;
-	search->started = search->broken = false;
+	search->started = search->broken = search->ends = false;
 	for (uint32_t s = 0; s < steps_count; s++)
 		if (steps[s].point != SCHEDULE_LOCK && steps[s].point != SCHEDULE_UNLOCK &&
 			steps[s].point != SCHEDULE_BLOCK && steps[s].point != SCHEDULE_END)
@@ -91,15 +106,34 @@ void search_begin(struct search *search, const struct scheduler *seen)
 					 .object = (uint16_t)(holds[h].class + 1),
 					 .thread = holds[h].thread,
 					 .point = SCHEDULE_LOCK});
-	if (search->mark_count)
-		qsort(search->marks, search->mark_count, sizeof(*search->marks),
-			by_thread_and_time);
-	uint32_t m = 0;
-	for (unsigned t = 0; t <= SCHEDULER_THREADS; t++) {
-		while (m < search->mark_count && search->marks[m].thread < t)
-			m++;
-		search->first_mark[t] = m;
+	sort_marks(search);
+}
+
+/* Which of the top-level calls of its thread it is. */
+static uint16_t nth_of_thread(const struct prog *prog, uint32_t call)
+{
+	uint32_t nth = 0;
+
+	for (uint32_t i = 0; i < call; i++)
+		nth += prog->calls[i].thread == prog->calls[call].thread && !prog->calls[i].body;
+	return (uint16_t)nth;
+}
+
+void search_begin_ends(struct search *search, const struct prog *prog, const struct trace *trace)
+{
+	search->mark_count = 0;
+	search->length = 0;
+	search->started = search->broken = false;
+	search->ends = true;
+	for (uint32_t e = 0; e < trace->entry_count; e++) {
+		const struct trace_entry *entry = &trace->entries[e];
+
+		if (entry->kind == TRACE_CALL && entry->thread && !entry->depth)
+			add_mark(search, &(struct mark){.when = e + 1,
+						 .call = nth_of_thread(prog, entry->call),
+						 .thread = entry->thread});
 	}
+	sort_marks(search);
 }
 
 /* How often the thread of step s was at that place before, in that call. */
@@ -117,14 +151,16 @@ static uint32_t occurrence(const struct scheduler_step *steps, uint32_t s)
 static uint64_t when_of(const struct search *search, const struct scheduler_step *steps, uint32_t s)
 {
 	const struct scheduler_step *step = &steps[s];
-	uint32_t nth = occurrence(steps, s);
+	uint32_t nth = search->ends ? 0 : occurrence(steps, s);
 
 	for (uint32_t m = search->first_mark[step->thread];
 		m < search->first_mark[step->thread + 1]; m++) {
 		const struct mark *mark = &search->marks[m];
 
-		if (mark->call == step->call && mark->point == step->point &&
-			mark->object == step->object && !nth--)
+		if (mark->call == step->call &&
+			(search->ends ||
+				(mark->point == step->point && mark->object == step->object)) &&
+			!nth--)
 			return mark->when;
 	}
 	return 0;

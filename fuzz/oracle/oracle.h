@@ -50,6 +50,12 @@ const struct trace *oracle_model_trace(const struct oracle_run *run);
  * switches, else its schedule bytes, else until blocked. NULL: back to that.
  */
 void oracle_set_strategy(struct oracle_run *run, struct strategy *strategy);
+/*
+ * Threads of programs run at once, one OS thread each, until set to NULL (exec.h): then there is no
+ * strategy and no schedule, and the model is asked whether any order gives the results alone.
+ */
+struct exec_parallel;
+void oracle_set_parallel(struct oracle_run *run, const struct exec_parallel *parallel);
 /* The scheduler of the implementation's threads: steps, locks and report of the last run. NULL when
  * memory is short. */
 struct scheduler *oracle_scheduler(struct oracle_run *run);

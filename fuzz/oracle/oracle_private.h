@@ -20,6 +20,7 @@ struct oracle_run {
 	struct scheduler *scheduler; /* of the implementation's threads */
 	struct strategy
 		*strategy; /* whoever runs the program set it; NULL: what the program says */
+	bool parallel;	   /* threads run at once */
 	struct interleave *interleave;
 	struct audit *audit;
 	struct isolation *isolation;

@@ -125,7 +125,7 @@ static struct strategy *program_strategy(const struct prog *prog)
 static bool replayed(
 	const struct strategy *strategy, const struct prog *prog, struct finding *finding)
 {
-	int64_t lost = prog->switch_count && strcmp(strategy->name, "replay") == 0
+	int64_t lost = strategy && prog->switch_count && strcmp(strategy->name, "replay") == 0
 			       ? strategy_replay_lost(strategy)
 			       : -1;
 
@@ -159,7 +159,7 @@ static bool run_once(struct oracle_run *run, const struct prog *prog, struct str
 	if (good && end == SCHEDULER_DONE && run->pair.model && run->interleave) {
 		const struct interleave_seen seen = {.prog = prog,
 			.trace = exec_trace(run->pair.impl),
-			.scheduler = run->scheduler,
+			.scheduler = run->parallel ? NULL : run->scheduler,
 			.injected = injected};
 
 		good = interleave_check(run->interleave, &seen, finding);
@@ -202,6 +202,14 @@ void oracle_set_strategy(struct oracle_run *run, struct strategy *strategy)
 		interleave_forget(run->interleave);
 }
 
+void oracle_set_parallel(struct oracle_run *run, const struct exec_parallel *parallel)
+{
+	if (!prepare(run))
+		return;
+	run->parallel = parallel != NULL;
+	exec_set_parallel(run->pair.impl, parallel);
+}
+
 bool oracle_run_threads(struct oracle_run *run, const struct prog *prog, struct finding *finding)
 {
 	struct strategy *own = NULL, *strategy = run->strategy;
@@ -211,6 +219,8 @@ bool oracle_run_threads(struct oracle_run *run, const struct prog *prog, struct 
 		run->skipped = "out of memory";
 		return true;
 	}
+	if (run->parallel)
+		return run_once(run, prog, NULL, finding);
 	if (!strategy) {
 		if (run->interleave)
 			interleave_forget(run->interleave);

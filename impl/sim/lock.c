@@ -39,12 +39,18 @@ static inline const struct sim_scheduler *fibers(const struct task *task)
 	return task->sim->config.locks == LOCKS_FIBER ? task->sim->scheduler : NULL;
 }
 
+/* A scheduling point: fibers may switch here, threads that run at once may be delayed. */
+static void at_point(struct task *task, enum schedule_point point, uint32_t object)
+{
+	const struct sim_scheduler *scheduler = task->sim->scheduler;
+
+	if (scheduler && task->sim->config.locks != LOCKS_SINGLE)
+		scheduler->point(scheduler->context, task, point, object);
+}
+
 void schedule_point_slow(struct task *task, enum schedule_point point)
 {
-	const struct sim_scheduler *scheduler = fibers(task);
-
-	if (scheduler)
-		scheduler->point(scheduler->context, task, point, 0);
+	at_point(task, point, 0);
 }
 
 /* Before a lock is tried. */
@@ -52,11 +58,9 @@ static void before_lock(struct task *task, uint16_t class, const void *lock, boo
 {
 	const struct sim_scheduler *scheduler = fibers(task);
 
-	if (!scheduler)
-		return;
-	if (may_wait)
+	if (scheduler && may_wait)
 		scheduler->asked(scheduler->context, task, class, lock);
-	scheduler->point(scheduler->context, task, SCHEDULE_LOCK, class + 1u);
+	at_point(task, SCHEDULE_LOCK, class + 1u);
 }
 
 static void note_taken(struct task *task, uint16_t class, const void *lock, bool shared)
@@ -79,10 +83,7 @@ static void note_given(struct task *task, uint16_t class, const void *lock)
 
 static void after_unlock(struct task *task, uint16_t class)
 {
-	const struct sim_scheduler *scheduler = fibers(task);
-
-	if (scheduler)
-		scheduler->point(scheduler->context, task, SCHEDULE_UNLOCK, class + 1u);
+	at_point(task, SCHEDULE_UNLOCK, class + 1u);
 }
 
 void might_sleep_report(struct task *task, const char *what)

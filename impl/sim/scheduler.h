@@ -31,7 +31,8 @@ struct sim_scheduler {
 	void *context;
 	/*
 	 * A scheduling point of that task, before the step that it names (UNLOCK and WAKE: behind
-	 * it). object: 1 + class of the lock, 0 for the others. May switch.
+	 * it). object: 1 + class of the lock, 0 for the others. May switch. In LOCKS_PTHREAD the
+	 * only one that is called, by many threads at once: it may delay.
 	 */
 	void (*point)(void *context, struct task *task, enum schedule_point point, uint32_t object);
 	/* The task cannot go on until somebody calls wake on the slot, or the timeout has passed.
