@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&command_ops,
 	&command_bench,
 	&command_fuzz,
+	&command_stress,
 	&command_probe,
 	&command_compare,
 	&command_diff,
