@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/schedule/every_access.h"
 #include "fuzz/schedule/scheduler_private.h"
 #include "fuzz/schedule/strategy.h"
 
@@ -238,7 +239,9 @@ static void give_way(struct scheduler *scheduler, unsigned point, uint32_t objec
 	uint32_t n = scheduler->step_count - 1;
 	uint32_t ready = ready_mask(scheduler);
 	if (!ready) {
+		every_access_of(NULL);
 		enum scheduler_end end = scheduler_stuck(scheduler);
+		every_access_of(scheduler);
 
 		ready = ready_mask(scheduler);
 		if (!ready)
@@ -332,6 +335,8 @@ enum scheduler_end scheduler_section(struct scheduler *scheduler, uint32_t threa
 	if (!scheduler->running)
 		return SCHEDULER_DONE;
 	scheduler->active = true;
+	every_access_section();
+	every_access_of(scheduler);
 	scheduler->end = SCHEDULER_STOPPED;
 	if (add_step(scheduler, SCHEDULE_START, 0)) {
 		uint32_t n = scheduler->step_count - 1, ready = ready_mask(scheduler);
@@ -346,6 +351,7 @@ enum scheduler_end scheduler_section(struct scheduler *scheduler, uint32_t threa
 			switch_to(scheduler, next);
 	}
 	scheduler->active = false;
+	every_access_of(NULL);
 	if (scheduler->owner.switched)
 		scheduler->owner.switched(scheduler->owner.context, 0);
 	return scheduler->end;

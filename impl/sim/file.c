@@ -41,7 +41,7 @@ void file_put(struct task *task, struct file *file)
 	uint32_t left;
 
 	schedule_point(task, SCHEDULE_PUT);
-	if (task->sim->threads)
+	if (task_threaded(task))
 		left = __atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL);
 	else
 		left = --file->references;

@@ -69,6 +69,17 @@ struct wait {
 	const void *argument;
 };
 
+/* Nothing comes between the last look and the sleep, whatever is looked at. */
+static bool try_step(struct task *task, const struct wait *wait, bool *counted)
+{
+	bool got;
+
+	uninterrupted_begin(wait);
+	got = wait->step(task, wait->lock, counted);
+	uninterrupted_end();
+	return got;
+}
+
 static void deadline_after(struct timespec *deadline, uint32_t timeout_ms)
 {
 	clock_gettime(CLOCK_REALTIME, deadline);
@@ -89,7 +100,7 @@ static bool wait_for(struct task *task, const struct wait *wait, uint32_t timeou
 	bool counted = false, got = true;
 
 	if (!is_pthread(task)) {
-		while (!wait->step(task, wait->lock, &counted)) {
+		while (!try_step(task, wait, &counted)) {
 			if (!scheduler) {
 				sim_warn(task, "deadlock", "%s without a scheduler", wait->what);
 				return false;
@@ -104,7 +115,7 @@ static bool wait_for(struct task *task, const struct wait *wait, uint32_t timeou
 
 			scheduler->block(scheduler->context, task, &blocked);
 			if (timeout_ms)
-				return wait->step(task, wait->lock, &counted);
+				return try_step(task, wait, &counted);
 		}
 		return true;
 	}

@@ -15,6 +15,7 @@
 #include "impl/sim/scheduler.h"
 #include "impl/sim/sim.h"
 #include "impl/sim/timer.h"
+#include "impl/sim/uninterrupted.h"
 #include "impl/sim/workqueue.h"
 
 /* Sanitizer builds take each object from malloc, so that its bounds and lifetime are seen. */
@@ -145,9 +146,15 @@ struct sim {
 	_Alignas(16) uint8_t iommufd[SIM_IOMMUFD_STATE]; /* struct iommufd_machine */
 };
 
+/* Whether a counter must change in one step: in a thread, or between two points of a fiber. */
+static inline bool sim_has_threads(const struct sim *sim)
+{
+	return sim->config.locks != LOCKS_SINGLE;
+}
 /* Host locks, for threads only; never held while calling out or sleeping. */
 static inline void sim_enter(const struct sim *sim, const pthread_mutex_t *lock)
 {
+	uninterrupted_begin(lock);
 	if (__builtin_expect(sim->threads, 0))
 		pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)lock);
 }
@@ -155,6 +162,7 @@ static inline void sim_leave(const struct sim *sim, const pthread_mutex_t *lock)
 {
 	if (__builtin_expect(sim->threads, 0))
 		pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)lock);
+	uninterrupted_end();
 }
 
 #define FILE_RESERVED ((struct file *)1)

@@ -74,7 +74,7 @@ static bool add_within(const struct sim *sim, uint64_t *sum, uint64_t pages, uin
 	do {
 		if (__builtin_add_overflow(old, pages, &next) || next > limit)
 			return false;
-		if (!sim->threads) {
+		if (!sim_has_threads(sim)) {
 			*sum = next;
 			return true;
 		}
@@ -85,7 +85,7 @@ static bool add_within(const struct sim *sim, uint64_t *sum, uint64_t pages, uin
 
 static void add(const struct sim *sim, uint64_t *sum, uint64_t pages)
 {
-	if (sim->threads)
+	if (sim_has_threads(sim))
 		__atomic_fetch_add(sum, pages, __ATOMIC_ACQ_REL);
 	else
 		*sum += pages;
@@ -133,7 +133,7 @@ uint32_t mm_number(const struct mm *mm)
 
 static void count(const struct sim *sim, uint32_t *value, uint32_t change)
 {
-	if (sim->threads)
+	if (sim_has_threads(sim))
 		__atomic_fetch_add(value, change, __ATOMIC_ACQ_REL);
 	else
 		*value += change;
@@ -154,7 +154,7 @@ bool mm_get(struct mm *mm)
 {
 	uint32_t old = __atomic_load_n(&mm->users, __ATOMIC_RELAXED);
 
-	if (!mm->sim->threads) {
+	if (!sim_has_threads(mm->sim)) {
 		mm->users += old != 0;
 		return old != 0;
 	}
