@@ -257,6 +257,7 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 	selftest->device = device;
 	device->context = context;
 	/* Not published before the end, while the device is (2.2, 6.1). */
+	model_first_step(model);
 	model_phase(model, "object_table");
 	model_object_reserve(model, context, &selftest->object, MODEL_SELFTEST);
 	model_phase(model, "object_table");

@@ -68,6 +68,15 @@ static inline void model_phase(struct model *model, const char *what)
 		model_take_turns(model, what, false);
 }
 
+/*
+ * What came before is a step of its own: for commands that come to the object table more than once,
+ * so that each of these steps can be found again by the number of its pass.
+ */
+static inline void model_first_step(struct model *model)
+{
+	model->first_step = false;
+}
+
 /* Begins a step and takes the lock with it; held until model_unlock. */
 void model_lock(struct model *model, struct model_lock *lock, bool write, const char *what);
 void model_unlock(struct model *model, struct model_lock *lock, bool write);
