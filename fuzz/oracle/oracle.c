@@ -114,10 +114,11 @@ void oracle_close(struct oracle_run *run)
 		isolation_close(run->isolation);
 	if (run->rollback)
 		rollback_close(run->rollback);
+	/* Machines lock until they are gone, and ask their schedulers. */
 	exec_close(run->pair.model);
-	scheduler_close(run->scheduler);
-	interleave_close(run->interleave);
 	exec_close(run->pair.impl);
+	interleave_close(run->interleave);
+	scheduler_close(run->scheduler);
 	free(run);
 }
 
