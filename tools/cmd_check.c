@@ -12,6 +12,7 @@
 #include "tools/tool.h"
 
 #define QUIET_MILLISECONDS 100
+#define CHECK_SCHEDULE_RUNS 1000
 
 enum {
 	CHECK_TARGET,
@@ -30,6 +31,10 @@ enum {
 	CHECK_LIST,
 	CHECK_REQUIREMENTS,
 	CHECK_MUTANTS,
+	CHECK_SCHEDULES,
+	CHECK_SEED,
+	CHECK_EXPLORE,
+	CHECK_VERBOSE,
 };
 
 static const struct option_spec check_options[] = {
@@ -44,7 +49,8 @@ static const struct option_spec check_options[] = {
 	[CHECK_JSON] = {"json", 'j', "FILE", "Writes all results as JSON too."},
 	[CHECK_ORACLES] = {"oracles", 'o', "LIST",
 		"Oracles that watch each run: all (default), none, or some of model, audit,\n"
-		"isolation, rollback, machine, joined by commas. Only with the target inproc."},
+		"isolation, rollback, machine, scheduler, joined by commas. Only with the\n"
+		"target inproc."},
 	[CHECK_NO_ORACLES] = {"no-oracles", 0, NULL,
 		"The same as --oracles none: expectations alone."},
 	[CHECK_BUG] = {"bug", 'b', "NAME",
@@ -71,6 +77,15 @@ static const struct option_spec check_options[] = {
 		"caught, by what. Exit 1 if the suite alone catches less than 95 %, if an\n"
 		"oracle or the sanitizers have no defect that nothing else sees, or if\n"
 		"conformance/survivors is not the list of those that the suite misses."},
+	[CHECK_SCHEDULES] = {"schedules", 's', "N",
+		"Random schedules of each program with threads (default 1000)."},
+	[CHECK_SEED] = {"seed", 'S', "N", "Of those schedules (default 1)."},
+	[CHECK_EXPLORE] = {"explore", 'e', "BOUND",
+		"Instead: all schedules of each program with threads that have at most so\n"
+		"many forced switches; their number is printed with the test. A test may\n"
+		"then take 3600 seconds."},
+	[CHECK_VERBOSE] = {"verbose", 'v', NULL,
+		"Tells of results that a program allows and no schedule gave."},
 	{0},
 };
 
@@ -131,6 +146,18 @@ static bool kernel_is_quiet(const struct check *check)
 	return false;
 }
 
+/* Whether schedules are chosen for any of the tests. */
+static bool has_threads(const struct check *check)
+{
+	for (size_t i = 0; !check->config.probe && i < check->suite.count; i++) {
+		const struct prog *prog = &check->suite.tests[i].text.prog;
+
+		if (exec_has_threads(prog) && !prog->switch_count && !prog->schedule_count)
+			return true;
+	}
+	return false;
+}
+
 static int run_suite(const struct check *check)
 {
 	struct origin origin;
@@ -140,6 +167,7 @@ static int run_suite(const struct check *check)
 		.run = &origin.run,
 		.target = check->config.target->name,
 		.kernel = suite_kernel(&check->config),
+		.schedules = &check->config.schedules,
 	};
 	struct suite_pool pool = {
 		.jobs = check->jobs,
@@ -154,6 +182,7 @@ static int run_suite(const struct check *check)
 	size_t json_bytes = 0;
 
 	describe_origin(check, &origin);
+	report.threads = has_threads(check);
 	if (check->json && !files_can_write(check->json))
 		return TOOL_BROKEN;
 	if (check->json)
@@ -178,7 +207,7 @@ static bool set_oracles(struct check *check, const char *list)
 	if (oracle_parse(list, &check->config.oracles))
 		return true;
 	tool_error("--oracles: expected all, none, or some of model, audit, isolation, rollback, "
-		   "machine, found '%s'",
+		   "machine, scheduler, found '%s'",
 		list);
 	return false;
 }
@@ -273,6 +302,20 @@ static int read_option(
 	case CHECK_LIST: words->list = true; break;
 	case CHECK_REQUIREMENTS: words->requirements = true; break;
 	case CHECK_MUTANTS: words->mutants = true; break;
+	case CHECK_SCHEDULES:
+		check->config.schedules.kind = SCHEDULES_RANDOM;
+		right = tool_number(
+			"schedules", value, 1, UINT64_MAX, &check->config.schedules.runs);
+		break;
+	case CHECK_SEED:
+		right = tool_number("seed", value, 0, UINT64_MAX, &check->config.schedules.seed);
+		break;
+	case CHECK_EXPLORE:
+		check->config.schedules.kind = SCHEDULES_BOUNDED;
+		right = tool_number("explore", value, 0, SCHEDULES_BOUND_MAX, &number);
+		check->config.schedules.bound = (unsigned)number;
+		break;
+	case CHECK_VERBOSE: check->config.verbose = true; break;
 	case OPTIONS_WORD:
 		words->paths = tool_grow(words->paths, words->count + 1, sizeof(*words->paths));
 		words->paths[words->count++] = value;
@@ -351,9 +394,13 @@ static int run_check(struct check *check, const struct check_words *words)
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct check check = {
-		.config = {.target = &target_inproc, .oracles = ORACLE_ALL},
+		.config = {.target = &target_inproc,
+			.oracles = ORACLE_ALL,
+			.schedules = {.kind = SCHEDULES_RANDOM,
+				.seed = 1,
+				.runs = CHECK_SCHEDULE_RUNS,
+				.depth = SCHEDULES_DEPTH}},
 		.jobs = 1,
-		.timeout = 60,
 		.machine = {.keeper = -1},
 	};
 	struct check_words words = {0};
@@ -364,6 +411,8 @@ static int run(const struct command *command, int argc, char **argv)
 	options_init(&options, command, argc, argv);
 	for (int option; code < 0 && (option = options_next(&options, &value)) != OPTIONS_END;)
 		code = read_option(&check, &words, option, value);
+	if (!check.timeout)
+		check.timeout = check.config.schedules.kind == SCHEDULES_BOUNDED ? 3600 : 60;
 	if (code < 0)
 		code = run_check(&check, &words);
 	if (!machine_close(&check.machine))
@@ -399,6 +448,11 @@ const struct command command_check = {
 		"failure when it passes. Tests run in worker processes: one that crashes or "
 		"hangs has failed,\n"
 		"and the others still run.\n\n"
+		"A program with threads runs under 1000 random schedules, or under its own alone "
+		"if it has one\n"
+		"(docs/SCHEDULES.md); its expectations and the oracles must hold behind each. A "
+		"failure names\n"
+		"the forced switches that repeat it.\n\n"
 		"On a real kernel (--target live) no oracle looks on; what the machine lacks "
 		"is skipped (iommuzz\n"
 		"probe shows it), and what the kernel reports in its log while a test runs "
@@ -412,6 +466,7 @@ const struct command command_check = {
 		"130  interrupted",
 	.examples = "iommuzz check\n"
 		    "iommuzz check --kernel 6.6 --filter 'ioas-*'\n"
+		    "iommuzz check --explore 2 conformance/race\n"
 		    "iommuzz check --target live --json results.json\n"
 		    "prove --ext .prog -r -e 'iommuzz check' conformance/map\n"
 		    "iommuzz check --format junit --json results.json > results.xml",

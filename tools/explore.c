@@ -228,14 +228,18 @@ static void print_schedule(const struct prog *prog, const struct hunt_finding *f
 		puts("  schedule: too many forced switches for a program");
 		return;
 	}
-	char *printed = print_forced(prog, finding, NULL);
-	char *line = printed ? strstr(printed, "#: schedule:") : NULL;
+	struct prog forced;
+	char *line = NULL;
 
+	prog_init(&forced);
+	if (prog_copy(&forced, prog) && schedules_force(&finding->by, &forced))
+		line = schedules_line(&forced);
 	if (line)
-		printf("  %.*s\n", (int)strcspn(line, "\n"), line);
+		printf("  #: %s\n", line);
 	else
 		puts("  no forced switch: threads run until they are blocked");
-	free(printed);
+	free(line);
+	prog_free(&forced);
 }
 
 /* In fresh processes and on fresh machines. */

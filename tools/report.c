@@ -2,6 +2,7 @@
 /* Prints test results in the forms that other tools read. */
 #include "tools/report.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ static void print_details(const struct test *test, const struct test_result *res
 	print_yaml("  ", "expected", result->expected, out);
 	print_yaml("  ", "got", result->got, out);
 	print_yaml("  ", "call", result->call, out);
+	print_yaml("  ", "schedule", result->schedule, out);
 	if (test->path)
 		print_yaml("  ", "file", test->path, out);
 	if (result->line)
@@ -91,6 +93,43 @@ static void print_details(const struct test *test, const struct test_result *res
 }
 
 /* -- TAP and KTAP -- */
+
+/* What was run of a program with threads: all of a bound, or as many as it was when one failed. */
+static void print_schedules(
+	const struct report *report, const struct test_result *result, FILE *out)
+{
+	if (!result->schedules || !report->schedules ||
+		report->schedules->kind != SCHEDULES_BOUNDED)
+		return;
+	fprintf(out, " # bound %u: %" PRIu64 " schedules%s, %" PRIu64 " left out, %u outcomes",
+		report->schedules->bound, result->schedules, result->explored ? "" : " so far",
+		result->left_out, result->outcomes);
+}
+
+/* How the failing schedule is made again. */
+static void print_again(
+	const struct report *report, const struct test *test, const struct test_result *result)
+{
+	const struct schedules *schedules = report->schedules;
+
+	if (!result->schedules || !schedules || !test->path)
+		return;
+	fprintf(report->out, "# schedule %" PRIu64 "; to see it: iommuzz explore ",
+		result->schedules);
+	if (schedules->kind == SCHEDULES_BOUNDED)
+		fprintf(report->out, "--bound %u", schedules->bound);
+	else
+		fprintf(report->out, "--schedule %s --seed %" PRIu64,
+			schedules_name(schedules->kind), schedules->seed);
+	fprintf(report->out, " --out FILE.prog %s\n", test->path);
+}
+
+static void print_unshown(
+	const struct report *report, const struct test *test, const struct test_result *result)
+{
+	if (*result->unshown)
+		fprintf(report->out, "# %s: allowed, and not seen: %s\n", test->id, result->unshown);
+}
 
 static void tap_test(struct report *report, const struct test *test,
 	const struct test_result *result, const char *log)
@@ -102,10 +141,15 @@ static void tap_test(struct report *report, const struct test *test,
 	if (result->status == TEST_SKIP || result->status == TEST_KNOWN_FAIL) {
 		fputs(result->status == TEST_SKIP ? " # SKIP " : " # TODO XFAIL ", report->out);
 		print_tap_text(result->reason, report->out);
+	} else {
+		print_schedules(report, result, report->out);
 	}
 	fputc('\n', report->out);
-	if (!ok)
+	if (!ok) {
 		print_details(test, result, report->out);
+		print_again(report, test, result);
+	}
+	print_unshown(report, test, result);
 	print_log(log, report->out);
 }
 
@@ -120,13 +164,17 @@ static void ktap_test(struct report *report, const struct test *test,
 		if (*result->call)
 			fprintf(report->out, "# %s:%u: %s\n", test->path ? test->path : test->id,
 				result->line, result->call);
+		print_again(report, test, result);
 	}
+	print_unshown(report, test, result);
 	print_log(log, report->out);
 	fprintf(report->out, "%s %u %s", ok ? "ok" : "not ok", report->number, test->id);
 	if (result->status == TEST_SKIP)
 		fprintf(report->out, " # SKIP %s", result->reason);
 	else if (result->status == TEST_KNOWN_FAIL)
 		fprintf(report->out, " # XFAIL %s", result->reason);
+	else
+		print_schedules(report, result, report->out);
 	fputc('\n', report->out);
 }
 
@@ -179,6 +227,9 @@ static void junit_test(struct report *report, const struct test *test,
 		print_xml(result->message, out);
 		fputs("\">", out);
 		print_xml(result->call, out);
+		if (*result->schedule)
+			fputs("\n", out);
+		print_xml(result->schedule, out);
 		if (*log)
 			fputs("\n", out);
 		print_xml(log, out);
@@ -220,6 +271,10 @@ void report_begin(struct report *report, size_t total)
 	}
 	if (report->format != REPORT_JUNIT && report->run && report->run->no_log)
 		fprintf(out, "# the kernel log is not read: %s\n", report->run->no_log);
+	if (report->format != REPORT_JUNIT && report->threads && report->schedules &&
+		report->schedules->kind == SCHEDULES_RANDOM)
+		fprintf(out, "# programs with threads: %" PRIu64 " schedules of seed %" PRIu64 "\n",
+			report->schedules->runs, report->schedules->seed);
 	if (report->format != REPORT_JUNIT)
 		fprintf(out, "1..%zu%s\n", total, total ? "" : " # SKIP no test was selected");
 	if (report->json)

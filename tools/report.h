@@ -28,6 +28,8 @@ struct report {
 	uint16_t kernel;
 	uint32_t counts[TEST_BROKEN + 1]; /* by enum test_status */
 	uint32_t number;		  /* tests printed */
+	const struct schedules *schedules; /* of programs with threads; may be NULL */
+	bool threads;			   /* there are such programs */
 	/* JUnit states its totals first, so its cases wait in memory. */
 	char *cases;
 	size_t case_bytes;

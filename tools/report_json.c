@@ -151,6 +151,12 @@ void report_json_test(struct report *report, const struct test *test,
 	json_member(out, "file", test->path ? test->path : "");
 	if (result->line)
 		fprintf(out, ", \"line\": %u", result->line);
+	if (result->schedules)
+		fprintf(out,
+			", \"schedules\": %" PRIu64 ", \"left_out\": %" PRIu64
+			", \"outcomes\": %u",
+			result->schedules, result->left_out, result->outcomes);
+	json_member(out, "schedule", result->schedule);
 	json_member(out, "spec", spec);
 	json_member(out, "kernel_log", log);
 	fputc('}', out);

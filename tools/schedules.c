@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/prog/text.h"
 #include "impl/sim/scheduler.h"
 #include "tools/tool.h"
 
@@ -170,4 +171,28 @@ bool schedules_force(const struct switch_notes *notes, struct prog *prog)
 		*next = notes->switches[i];
 	}
 	return true;
+}
+
+bool schedules_force_run(const struct scheduler *scheduler, struct prog *prog)
+{
+	prog->schedule_count = 0;
+	return schedule_of_run(scheduler, prog);
+}
+
+char *schedules_line(const struct prog *prog)
+{
+	struct prog_text text;
+	char *printed = NULL, *line = NULL;
+
+	prog_text_init(&text);
+	if (prog->switch_count && prog_text_from(&text, prog))
+		printed = prog_print_string(&text);
+	prog_text_free(&text);
+	char *found = printed ? strstr(printed, "schedule:") : NULL;
+	if (found) {
+		found[strcspn(found, "\n")] = '\0';
+		line = tool_copy(found);
+	}
+	free(printed);
+	return line;
 }

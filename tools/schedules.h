@@ -51,5 +51,10 @@ struct switch_notes {
 struct strategy *schedules_noted(struct strategy *inner, struct switch_notes *notes);
 /* Puts them into the program, in place of its own schedule. False: memory is short. */
 bool schedules_force(const struct switch_notes *notes, struct prog *prog);
+/* The same with those of a run that has ended. */
+bool schedules_force_run(const struct scheduler *scheduler, struct prog *prog);
+/* "schedule: A.2@lock(iova_rwsem)#1 -> B" of a program with forced switches, to be freed; NULL
+ * without. */
+char *schedules_line(const struct prog *prog);
 
 #endif

@@ -14,12 +14,14 @@
 #include "tools/embedded.h"
 #include "tools/files.h"
 #include "tools/suite_sweep.h"
+#include "tools/suite_threads.h"
 #include "tools/tool.h"
 
 struct suite_runner {
 	const struct suite_config *config;
 	struct oracle_run *oracles; /* the implementation */
 	struct exec *exec;	    /* any other target */
+	struct scheduler *scheduler; /* of its threads; made with the first program that has some */
 };
 
 uint16_t suite_kernel(const struct suite_config *config)
@@ -265,6 +267,7 @@ void suite_close(struct suite_runner *runner)
 	if (runner->oracles)
 		oracle_close(runner->oracles);
 	exec_close(runner->exec);
+	scheduler_close(runner->scheduler);
 	free(runner);
 }
 
@@ -519,8 +522,9 @@ static bool alternative_met(const struct expect_alternative *alternative, int64_
 	}
 }
 
-static void alternatives_text(
-	const struct expectation *expectation, uint16_t kernel, char *text, size_t size)
+/* Those that apply, but for the ones whose bit is in `but`. */
+static void alternatives_text(const struct expectation *expectation, uint16_t kernel, unsigned but,
+	char *text, size_t size)
 {
 	size_t used = 0;
 
@@ -529,7 +533,7 @@ static void alternatives_text(
 		const struct expect_alternative *alternative = &expectation->alternatives[a];
 		char one[24] = "ok";
 
-		if (!applies(alternative, kernel))
+		if (!applies(alternative, kernel) || (but >> a & 1))
 			continue;
 		if (alternative->result != EXPECT_OK)
 			result_text(one, sizeof(one),
@@ -537,6 +541,25 @@ static void alternatives_text(
 								    : alternative->value);
 		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " | " : "", one);
 	}
+}
+
+uint8_t suite_alternatives_met(
+	const struct expectation *expectation, uint16_t kernel, int64_t result)
+{
+	unsigned met = 0;
+
+	for (unsigned a = 0; a < expectation->alternative_count; a++)
+		if (applies(&expectation->alternatives[a], kernel) &&
+			alternative_met(&expectation->alternatives[a], result))
+			met |= 1u << a;
+	return (uint8_t)met;
+}
+
+bool suite_alternatives_missed(const struct expectation *expectation, uint16_t kernel, uint8_t met,
+	char *text, size_t size)
+{
+	alternatives_text(expectation, kernel, met, text, size);
+	return *text != '\0';
 }
 
 static bool result_met(const struct expectation *expectation, uint16_t kernel, int64_t result,
@@ -553,7 +576,7 @@ static bool result_met(const struct expectation *expectation, uint16_t kernel, i
 	}
 	if (!any)
 		return true;
-	alternatives_text(expectation, kernel, out->expected, sizeof(out->expected));
+	alternatives_text(expectation, kernel, 0, out->expected, sizeof(out->expected));
 	result_text(out->got, sizeof(out->got), result);
 	snprintf(
 		out->message, sizeof(out->message), "expected %s, got %s", out->expected, out->got);
@@ -704,6 +727,38 @@ static bool run_sweeps(
 	return suite_sweep_run(&sweep);
 }
 
+static bool run_threads(
+	struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	struct finding finding = {0};
+	const char *reason;
+
+	if (!runner->oracles && !runner->scheduler) {
+		runner->scheduler = scheduler_open();
+		if (runner->scheduler)
+			exec_set_scheduler(runner->exec, runner->scheduler);
+	}
+	if (!runner->oracles && !runner->scheduler)
+		return skip(result, "out of memory");
+	const struct suite_threads threads = {
+		.config = runner->config,
+		.test = test,
+		.kernel = profile_of(runner->config, &test->text.prog),
+		.oracles = runner->oracles,
+		.exec = runner->exec,
+		.scheduler = runner->scheduler,
+	};
+	bool good = suite_threads_run(&threads, &finding, &reason, result);
+	if (reason)
+		return skip(result, "%s", reason);
+	if (!good && finding.oracle) {
+		result->expectation = !suite_judge(
+			test, runner_exec(runner), threads.kernel, false, result);
+		note_finding(test, &finding, result);
+	}
+	return good;
+}
+
 static bool run_program(
 	struct suite_runner *runner, const struct test *test, struct test_result *result)
 {
@@ -714,6 +769,8 @@ static bool run_program(
 
 	if (runner->config->probe && uses_failure(&test->text.prog, FAIL_SWEEP))
 		return run_sweeps(runner, test, result);
+	if (exec_has_threads(&test->text.prog) && !runner->config->probe)
+		return run_threads(runner, test, result);
 	if (runner->oracles) {
 		clean = oracle_run_program(runner->oracles, &test->text.prog, &finding);
 		reason = oracle_skipped(runner->oracles);

@@ -9,6 +9,7 @@
 #include "fuzz/exec/target_live.h"
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/text.h"
+#include "tools/schedules.h"
 
 enum test_status {
 	TEST_PASS,
@@ -41,6 +42,13 @@ struct test_result {
 	uint16_t oracle;  /* enum oracle_kind of the finding, 0 none */
 	char reason[160]; /* of a skip or known failure */
 	char message[420], expected[120], got[120], call[240], rule[64];
+	/* Of a program with threads: schedules run, left out as repetitions; when it failed, the
+	 * last one run did, by these forced switches ("" if they are too many to tell). */
+	uint64_t schedules, left_out;
+	uint32_t outcomes;  /* different ones */
+	bool explored;	    /* all schedules of the bound were run, and passed */
+	char schedule[700]; /* "schedule: A.2@lock(iova_rwsem)#1 -> B" */
+	char unshown[200];  /* alternatives that no schedule gave; with verbose */
 };
 
 struct suite_config {
@@ -55,6 +63,9 @@ struct suite_config {
 	 */
 	const struct live_probe *probe;
 	uint32_t devices; /* real devices that programs may use (--device) */
+	/* Of programs with threads that have none of their own; not on the real kernel. */
+	struct schedules schedules;
+	bool verbose;
 };
 
 /*
@@ -102,6 +113,13 @@ void suite_describe_call(const struct test *test, uint32_t call, struct test_res
  */
 bool suite_judge(const struct test *test, struct exec *exec, uint16_t kernel, bool complete,
 	struct test_result *result);
+
+/* Which alternatives of an expectation, that apply to the kernel, a result meets: a bit each. */
+uint8_t suite_alternatives_met(
+	const struct expectation *expectation, uint16_t kernel, int64_t result);
+/* Those that apply and are not among `met`, as "EDEADLK | 0"; false: there is none. */
+bool suite_alternatives_missed(const struct expectation *expectation, uint16_t kernel, uint8_t met,
+	char *text, size_t size);
 
 /* The first call of the last run that did not do what the test expects, or NULL. Valid as the trace
  * is. */
