@@ -11,7 +11,7 @@
 #include "tools/files.h"
 #include "tools/tool.h"
 
-#define QUIET_MILLISECONDS 100
+#define QUIET_MILLISECONDS  100
 #define CHECK_SCHEDULE_RUNS 1000
 
 enum {

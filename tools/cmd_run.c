@@ -21,7 +21,9 @@ enum {
 	RUN_DEVICE,
 	RUN_TIMELINE,
 	RUN_SVG,
-	RUN_EVERY_POINT
+	RUN_EVERY_POINT,
+	RUN_SCHEDULE,
+	RUN_SEED
 };
 
 static const struct option_spec run_options[] = {
@@ -34,7 +36,7 @@ static const struct option_spec run_options[] = {
 	[RUN_KERNEL] = {"kernel", 'k', "VERSION", "The kernel profile of programs that name none."},
 	[RUN_ORACLES] = {"oracles", 'o', "LIST",
 		"all (default), none, or some of model, audit, isolation, rollback, machine,\n"
-		"joined by commas. Only with the target inproc."},
+		"scheduler, joined by commas. Only with the target inproc."},
 	[RUN_JSON] = {"json", 'j', NULL, "Prints the trace as JSON, one object a program."},
 	[RUN_QUIET] = {"quiet", 'q', NULL, "Prints findings only."},
 	[RUN_CALL_TIMEOUT] = {"call-timeout", 0, "SECONDS",
@@ -52,6 +54,11 @@ static const struct option_spec run_options[] = {
 	[RUN_EVERY_POINT] = {"every-point", 0, NULL,
 		"In pictures, points that no other thread took part in are not folded into one "
 		"row."},
+	[RUN_SCHEDULE] = {"schedule", 's', "NAME",
+		"Of a program with threads: plain (one goes on until it is blocked), random,\n"
+		"pct, bytes or replay. By default what the program says: its line\n"
+		"`schedule:`, else its schedule bytes, else plain."},
+	[RUN_SEED] = {"seed", 'S', "N", "Of random and pct (default 1)."},
 	{0},
 };
 
@@ -247,19 +254,56 @@ static void print_program(const struct run *run, const struct trace *trace, cons
 	}
 }
 
+/* One run of the implementation. Why it was not made, or NULL. */
+static const char *run_oracles(struct run *run, const struct prog *prog, struct finding *finding)
+{
+	struct scheduler *scheduler = oracle_scheduler(run->oracle_run);
+	struct strategy *strategy = schedules_open(&run->schedules, prog);
+
+	if (strategy) {
+		oracle_set_strategy(run->oracle_run, strategy);
+		if (scheduler)
+			strategy->begin(strategy, scheduler);
+	}
+	oracle_run_program(run->oracle_run, prog, finding);
+	oracle_set_strategy(run->oracle_run, NULL);
+	if (strategy)
+		strategy->close(strategy);
+	return oracle_skipped(run->oracle_run);
+}
+
+/* One run of another target. */
+static const char *run_target(struct run *run, const struct prog *prog)
+{
+	struct strategy *strategy = schedules_open(&run->schedules, prog);
+	const char *reason = NULL;
+
+	if (exec_has_threads(prog)) {
+		if (strategy)
+			strategy->begin(strategy, run->scheduler);
+		scheduler_begin(run->scheduler, strategy);
+	}
+	bool ran = exec_run(run->exec, prog, &reason);
+	if (strategy)
+		strategy->close(strategy);
+	return ran ? NULL : reason;
+}
+
 static int run_program(struct run *run, const char *path, const struct prog_text *text)
 {
 	struct finding finding = {0};
-	const char *reason = NULL;
+	const char *reason = schedules_lacks(&run->schedules, &text->prog);
 	const struct trace *trace;
 
+	if (reason) {
+		tool_error("%s: %s", path, reason);
+		return TOOL_BROKEN;
+	}
 	if (run->oracle_run) {
-		oracle_run_program(run->oracle_run, &text->prog, &finding);
-		reason = oracle_skipped(run->oracle_run);
+		reason = run_oracles(run, &text->prog, &finding);
 		trace = oracle_trace(run->oracle_run);
 	} else {
-		if (exec_run(run->exec, &text->prog, &reason))
-			reason = NULL;
+		reason = run_target(run, &text->prog);
 		trace = exec_trace(run->exec);
 	}
 	if (run->json)
@@ -292,6 +336,14 @@ static bool open_target(struct run *run)
 		run->oracle_run = oracle_open(run->kernel, run->oracles);
 	else
 		run->exec = exec_open(run->target, run->kernel, &reason);
+	if (run->exec && run->target != &target_live) {
+		run->scheduler = scheduler_open();
+		if (!run->scheduler) {
+			tool_error("out of memory");
+			return false;
+		}
+		exec_set_scheduler(run->exec, run->scheduler);
+	}
 	if (run->oracle_run)
 		oracle_set_work_limit(run->oracle_run, 0);
 	if (!run->oracle_run && !run->exec)
@@ -340,6 +392,10 @@ static int run_files(struct run *run, const struct file_list *list)
 
 	if (!picture_possible(run, list))
 		return TOOL_BROKEN;
+	if (run->target == &target_live && run->schedules.kind != SCHEDULES_OWN) {
+		tool_error("run: --schedule: a real kernel decides for itself");
+		return TOOL_BROKEN;
+	}
 	if (run->target == &target_live) {
 		int refused = machine_open(&run->machine, "run");
 
@@ -359,7 +415,18 @@ static int run_files(struct run *run, const struct file_list *list)
 		tool_error("%zu of %zu programs were not run", run->not_run, list->count);
 	oracle_close(run->oracle_run);
 	exec_close(run->exec);
+	scheduler_close(run->scheduler);
 	return machine_close(&run->machine) ? code : TOOL_BROKEN;
+}
+
+static bool set_schedule(struct run *run, const char *name)
+{
+	if (!schedules_parse("schedule", name, &run->schedules.kind))
+		return false;
+	if (run->schedules.kind != SCHEDULES_BOUNDED)
+		return true;
+	tool_error("--schedule: bounded is many runs: iommuzz explore makes them");
+	return false;
 }
 
 static bool read_option(struct run *run, struct file_list *list, int option, const char *value)
@@ -380,12 +447,14 @@ static bool read_option(struct run *run, struct file_list *list, int option, con
 		if (oracle_parse(value, &run->oracles))
 			return true;
 		tool_error("--oracles: expected all, none, or some of model, audit, isolation, "
-			   "rollback, machine, "
+			   "rollback, machine, scheduler, "
 			   "found '%s'",
 			value);
 		return false;
 	case RUN_JSON: run->json = true; return true;
 	case RUN_QUIET: run->quiet = true; return true;
+	case RUN_SCHEDULE: return set_schedule(run, value);
+	case RUN_SEED: return tool_number("seed", value, 0, UINT64_MAX, &run->schedules.seed);
 	case RUN_TIMELINE: run->picture.text = true; return true;
 	case RUN_SVG: run->picture.svg = value; return true;
 	case RUN_EVERY_POINT: run->picture.every = true; return true;
@@ -399,8 +468,10 @@ static bool read_option(struct run *run, struct file_list *list, int option, con
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-	struct run run = {
-		.target = &target_inproc, .oracles = ORACLE_ALL, .machine = {.keeper = -1}};
+	struct run run = {.target = &target_inproc,
+		.oracles = ORACLE_ALL,
+		.schedules = {.kind = SCHEDULES_OWN, .seed = 1, .depth = SCHEDULES_DEPTH},
+		.machine = {.keeper = -1}};
 	struct file_list list = {0};
 	struct options options;
 	const char *value;
@@ -435,6 +506,9 @@ const struct command command_run = {
 		"every call its line, its result, the fields it set and the user memory it "
 		"wrote. Calls in callbacks are\n"
 		"indented; they come before the call that they ran in.\n\n"
+		"Threads take turns, as the program's schedule says, or --schedule "
+		"(docs/SCHEDULES.md). Forced\n"
+		"switches that do not happen are a finding.\n\n"
 		"The oracles watch. The first thing that is wrong ends the program and is "
 		"printed as a finding:\n"
 		"which oracle, which rule, which call, expected and got. Expectations of "

@@ -128,7 +128,8 @@ static void print_unshown(
 	const struct report *report, const struct test *test, const struct test_result *result)
 {
 	if (*result->unshown)
-		fprintf(report->out, "# %s: allowed, and not seen: %s\n", test->id, result->unshown);
+		fprintf(report->out, "# %s: allowed, and not seen: %s\n", test->id,
+			result->unshown);
 }
 
 static void tap_test(struct report *report, const struct test *test,

@@ -26,8 +26,8 @@ struct report {
 	const struct report_run *run; /* may be NULL */
 	const char *target;
 	uint16_t kernel;
-	uint32_t counts[TEST_BROKEN + 1]; /* by enum test_status */
-	uint32_t number;		  /* tests printed */
+	uint32_t counts[TEST_BROKEN + 1];  /* by enum test_status */
+	uint32_t number;		   /* tests printed */
 	const struct schedules *schedules; /* of programs with threads; may be NULL */
 	bool threads;			   /* there are such programs */
 	/* JUnit states its totals first, so its cases wait in memory. */

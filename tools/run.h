@@ -7,6 +7,7 @@
 #include "fuzz/prog/text.h"
 #include "tools/machine.h"
 #include "tools/picture.h"
+#include "tools/schedules.h"
 
 struct run {
 	bool binary, json, quiet;
@@ -16,6 +17,8 @@ struct run {
 	unsigned call_timeout; /* seconds of one call on the real kernel, 0: the default */
 	struct oracle_run *oracle_run;
 	struct exec *exec;
+	struct scheduler *scheduler; /* of exec's threads */
+	struct schedules schedules;  /* which one schedule of programs with threads */
 	struct machine machine;
 	struct picture picture;
 	size_t not_run; /* programs that the target cannot run */

@@ -19,8 +19,8 @@
 
 struct suite_runner {
 	const struct suite_config *config;
-	struct oracle_run *oracles; /* the implementation */
-	struct exec *exec;	    /* any other target */
+	struct oracle_run *oracles;  /* the implementation */
+	struct exec *exec;	     /* any other target */
 	struct scheduler *scheduler; /* of its threads; made with the first program that has some */
 };
 
@@ -752,8 +752,8 @@ static bool run_threads(
 	if (reason)
 		return skip(result, "%s", reason);
 	if (!good && finding.oracle) {
-		result->expectation = !suite_judge(
-			test, runner_exec(runner), threads.kernel, false, result);
+		result->expectation =
+			!suite_judge(test, runner_exec(runner), threads.kernel, false, result);
 		note_finding(test, &finding, result);
 	}
 	return good;

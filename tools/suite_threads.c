@@ -28,9 +28,9 @@ static void note_shown(struct judging *judging)
 		const struct trace_entry *entry = &trace->entries[e];
 
 		if (entry->kind == TRACE_CALL)
-			judging->shown[entry->call] |= suite_alternatives_met(
-				&text->expectations[entry->call], judging->threads->kernel,
-				entry->result);
+			judging->shown[entry->call] |=
+				suite_alternatives_met(&text->expectations[entry->call],
+					judging->threads->kernel, entry->result);
 	}
 }
 
@@ -79,8 +79,8 @@ static void note_schedule(struct judging *judging, const struct scheduler *sched
 		char *line = schedules_line(&forced);
 
 		if (line && strlen(line) < sizeof(judging->result->schedule))
-			snprintf(judging->result->schedule, sizeof(judging->result->schedule),
-				"%s", line);
+			snprintf(judging->result->schedule, sizeof(judging->result->schedule), "%s",
+				line);
 		free(line);
 	}
 	prog_free(&forced);
@@ -90,10 +90,8 @@ static bool explore_oracles(struct judging *judging, struct strategy *strategy,
 	struct finding *finding, const char **reason)
 {
 	const struct suite_threads *threads = judging->threads;
-	struct explore explore = {.run = threads->oracles,
-		.strategy = strategy,
-		.judge = judge,
-		.context = judging};
+	struct explore explore = {
+		.run = threads->oracles, .strategy = strategy, .judge = judge, .context = judging};
 	bool good = explore_program(&explore, &threads->test->text.prog, finding);
 	struct strategy_progress progress = {0};
 
