@@ -198,12 +198,13 @@ void ioas_remove_access(
 	ioas_unlock_all(task, ioas);
 }
 
+/* The option is read without a lock. */
 static int set_large_pages_locked(struct ioas *ioas, bool enable)
 {
 	int rc;
 
 	if (enable) {
-		ioas->small_pages = false;
+		__atomic_store_n(&ioas->small_pages, false, __ATOMIC_RELAXED);
 		ioas->alignment = ioas_alignment(ioas);
 		return 0;
 	}
@@ -216,7 +217,7 @@ static int set_large_pages_locked(struct ioas *ioas, bool enable)
 		if (rc)
 			return rc;
 	}
-	ioas->small_pages = true;
+	__atomic_store_n(&ioas->small_pages, true, __ATOMIC_RELAXED);
 	ioas->alignment = ioas_alignment(ioas);
 	return 0;
 }

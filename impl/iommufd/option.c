@@ -74,7 +74,8 @@ int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command)
 		return -ENOENT;
 	if (option->op == IOMMU_OPTION_OP_GET) {
 		schedule_point(task, SCHEDULE_ACCESS);
-		option->val64 = ioas->small_pages == SIM_BUG(task, OPTION_GET_INVERTED);
+		option->val64 = __atomic_load_n(&ioas->small_pages, __ATOMIC_RELAXED) ==
+				SIM_BUG(task, OPTION_GET_INVERTED);
 	} else if (option->op != IOMMU_OPTION_OP_SET)
 		rc = -EOPNOTSUPP;
 	else if (option->val64 > 1 && !SIM_BUG(task, OPTION_VALUE))
