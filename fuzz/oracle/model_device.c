@@ -95,16 +95,21 @@ static struct model_hwpt *hwpt_new(
 }
 
 /*
- * Nothing suits: attach comes before the page table is filled, replace after (6.4). One step, since
- * nobody can tell: the device does nothing, and who else wants one waits for the mutex.
+ * Nothing suits: attach comes before the page table is filled, replace after (6.4). Behind the id
+ * it is one step, since nobody can tell: who else wants a page table waits for the mutex.
  */
 static int attach_to_new(struct model *model, struct model_device *device, struct model_ioas *ioas,
 	struct model_hwpt **old, uint32_t *pt_id)
 {
 	struct model_hwpt *hwpt = hwpt_new(model, device->context, ioas);
-	int rc = old ? 0 : attach_to(model, device, hwpt);
-	bool attached = !old && !rc;
+	bool attached = false;
+	int rc = 0;
 
+	model_pass(model, &ioas->domains, true, "iova_rwsem");
+	if (!old) {
+		rc = attach_to(model, device, hwpt);
+		attached = !rc;
+	}
 	if (!rc)
 		rc = model_ioas_add_domain(model, ioas, hwpt);
 	if (!rc && old) {
@@ -159,7 +164,6 @@ static int attach_automatic(struct model *model, struct model_device *device,
 		if (rc != -EINVAL)
 			return rc;
 	}
-	model_wait_for(model, &ioas->domains, true, "iova_rwsem");
 	return attach_to_new(model, device, ioas, old, pt_id);
 }
 
@@ -169,7 +173,7 @@ static int attach_by_ioas(struct model *model, struct model_device *device, stru
 	int rc;
 
 	model_lock(
-		model, &ioas->mutex, true, next_automatic(ioas, 0) ? "ioas_mutex" : "iova_rwsem");
+		model, &ioas->mutex, true, next_automatic(ioas, 0) ? "ioas_mutex" : "object_table");
 	rc = attach_automatic(model, device, ioas, old, pt_id);
 	model_unlock(model, &ioas->mutex, true);
 	/* Whoever succeeded keeps the IOAS in use. */
@@ -202,17 +206,12 @@ static int attach_by_object(struct model *model, struct model_device *device,
 	return -EINVAL;
 }
 
-/* With the next lookup in the running step. */
 static int replace_device(struct model *model, struct model_device *device, uint32_t *pt_id)
 {
-	struct model_object *object = model_object_find(device->context, *pt_id, UINT32_MAX);
+	struct model_object *object = model_object_get(model, device->context, *pt_id, UINT32_MAX);
 	struct model_hwpt *old = NULL;
 	int rc;
 
-	if (object) {
-		object->users++;
-		object->wait_cnt++;
-	}
 	rc = attach_by_object(model, device, object, &old, pt_id);
 	if (old)
 		hwpt_leave(model, old);
@@ -302,10 +301,11 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
 int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
 	struct model *model, struct model_command *command)
 {
-	struct model_selftest *selftest =
-		model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
+	struct model_selftest *selftest;
 	int rc;
 
+	model_first_step(model);
+	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
 	if (!selftest)
 		return -ENOENT;
 	rc = replace_device(model, selftest->device, &command->test.mock_domain_replace.pt_id);

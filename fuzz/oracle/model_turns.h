@@ -1,53 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * How calls of several threads run in turns on the model: a call is a row of atomic steps, and
  * before each of them but the first it says so (struct target_events, phase); there the calls of
  * other threads may come between. Without threads all of this is one test of a flag.
  *
- * What is held over a phase is kept alive by a reference (2.3) or looked up again. A lock of 12.1
- *is an object only where a command holds it over more than one step; a lock that is held for one
+ * What is held over a phase is kept alive by a reference (2.3) or looked up again. A lock of 12.1 is
+ * an object only where a command holds it over more than one step; a lock that is held for one
  * step is nothing but the phase before it. Between an object's lookup and its put other calls see
  * EBUSY. "|" is a phase; its name says which lock's pass decides the place of the step.
  *
  * Steps are one where a single call of another thread cannot tell them apart: the lookup of the
- * file (which is kept until the end: 12.2, last row) and of the first object; a copy of user memory
- * and what it belongs to; what a page table goes through before anybody knows it.
+ * file (which is kept until the end: 12.2, last row) and of the first object, but for commands that
+ * come to the table more than once (model_first_step, the row then begins with "|"); a copy of user
+ * memory and what it belongs to; what a page table goes through between its id and its first use.
  *
- * DESTROY (2.5)	object_table: found, unused, out of the table. HWPT: | iova_rwsem, domains
- *W: domain removed. SELFTEST: detach as below; device gone when it has no references (| wait).
- *There is no other wait IOAS_ALLOC (2.2)	object_table: id reserved, answer |
- *ioas_creation_lock: published or undone ALLOW_IOVAS		object_table | iova_rwsem: list
- *replaced | put IOVA_RANGES		object_table | iova_rwsem: ranges and answer (lock held over
- *them) | put MAP (3.7)		object_table | iova_rwsem: phase 1 | domains_rwsem R: phase 2 |
- *iova_rwsem: phase 3 or areas removed, domains R given back | put: answer. Without a domain phases
- *2 and 3 are one COPY (4.4)		object_table | iova_rwsem: source scanned | put: source |
- *object_table: destination | as MAP UNMAP (3.9)		object_table | iova_rwsem: steps 1
- *to 6, and 7 or the mark of 8 | pages_mutex: out of the domains, if there are any | iova_rwsem:
- *deleted, next area. Domains R held over all of it but the callbacks, each of them behind |
- *callback; the access is referenced until it ends. | put: answer OPTION		RLIMIT_MODE:
- *object_table. HUGE_PAGES: object_table | iova_rwsem, domains W | put: answer attach (6.4, 6.5)
- *object_table: page table or IOAS. HWPT: | group_mutex: tried | put. IOAS: | ioas_mutex, held: each
- *automatic HWPT referenced | group_mutex: tried | put. If none suits, in the last of these steps:
- *new one, filled (domains W), published replace (6.6)	the same; with success the old page table
- *loses its user, | object_table: the attempt to destroy it (2.7), then as DESTROY detach (6.8)
- *device and page table lose each other | object_table: the attempt MOCK_DOMAIN object_table:
- *SELFTEST | object_table: DEVICE | attach | put: answer, SELFTEST published. Undone: detach | wait:
- *DEVICE gone | object_table: SELFTEST gone MOCK_DOMAIN_REPLACE	object_table: SELFTEST and page
- *table; replace | put: answer MD_CHECK_MAP		object_table | pages_mutex: compared | put
- * ADD_RESERVED		object_table | iova_rwsem | put
- * CREATE_ACCESS	object_table: descriptor reserved, ACCESS | object_table: IOAS | iova_rwsem,
- *			domains W: in its list; answer, descriptor open
+ * DESTROY (2.5)
+ *   | object_table: found, unused, out of the table. HWPT: | iova_rwsem, domains W: domain removed.
+ *   SELFTEST: detach as below; | wait: device gone when it has no references. No other wait
+ * IOAS_ALLOC (2.2)
+ *   object_table: id reserved, answer | ioas_creation_lock: published, or undone
+ * ALLOW_IOVAS
+ *   object_table | iova_rwsem: list replaced | put
+ * IOVA_RANGES
+ *   object_table | iova_rwsem: ranges and answer (the lock is held over them) | put
+ * MAP (3.7)
+ *   object_table | iova_rwsem: phase 1 | domains_rwsem R: phase 2 | iova_rwsem: phase 3 or areas
+ *   removed, domains R given back | put: answer. Without a domain phases 2 and 3 are one
+ * COPY (4.4)
+ *   | object_table | iova_rwsem: source scanned | put: source | object_table: destination | as MAP
+ * UNMAP (3.9)
+ *   object_table | iova_rwsem: steps 1 to 6, and 7 or the mark of 8 | pages_mutex: out of the
+ *   domains, if there are any | iova_rwsem: deleted, next area | put: answer. Domains R is held over
+ *   all of it but the callbacks, each of them behind | callback, with the access referenced. Rounds
+ *   in which nobody is to be called are not repeated a hundred times
+ * OPTION
+ *   RLIMIT_MODE: object_table. HUGE_PAGES: object_table | iova_rwsem, domains W | put: answer
+ * attach (6.4, 6.5)
+ *   | object_table: page table or IOAS. HWPT: | group_mutex: tried | put. IOAS: | ioas_mutex, held:
+ *   for each automatic HWPT, referenced, | group_mutex: tried | put. If none suits, in the last of
+ *   these steps the id of a new one | iova_rwsem: filled (domains W), attached, published
+ * replace (6.6)
+ *   the same; with success the old page table loses its user | object_table: the attempt to destroy
+ *   it (2.7), then as DESTROY
+ * detach (6.8)
+ *   device and page table lose each other | object_table: the attempt
+ * MOCK_DOMAIN
+ *   | object_table: SELFTEST | object_table: DEVICE | attach | put: answer, SELFTEST published.
+ *   Undone: detach | wait: DEVICE gone | object_table: SELFTEST gone
+ * MOCK_DOMAIN_REPLACE
+ *   | object_table: SELFTEST | replace | put: answer
+ * MD_CHECK_MAP
+ *   object_table | pages_mutex: compared | put
+ * ADD_RESERVED
+ *   object_table | iova_rwsem | put
+ * CREATE_ACCESS
+ *   | object_table: descriptor reserved, ACCESS | object_table: IOAS | iova_rwsem, domains W: in its
+ *   list; answer, descriptor open
  * ACCESS_PAGES, ACCESS_RW, DESTROY_ACCESS_PAGES, access_pin, _unpin, _rw (7.5 to 7.7)
- *			iova_rwsem: all of it, while ioas_lock is free. Items and pins change
- *together with the driver's books, by the driver's own lock (12.4) access attach (7.2)	| ioas_lock,
- *held | object_table | iova_rwsem, domains W: in the list access replace, detach (7.3, 7.4) the
- *same, then ioas_lock is given back | callback | ioas_lock, held | iova_rwsem, domains W of the old
- *IOAS: out of its list | put: its user access destroy, close of its descriptor the driver's pins as
- *unpin; dying | wait: no callback runs, no change is in progress; out of the table; ioas_lock,
- *held: detach as above; gone dma_read, dma_write	object_table | user-copy: transfer | put
- * system calls		one step. The last reference to a file: context end in one step (nobody can
- *			see into it), access destroy as above
+ *   iova_rwsem: all of it, while ioas_lock is free. Items and pins change together with the
+ *   driver's books, by the driver's own lock (12.4)
+ * access attach (7.2)
+ *   | ioas_lock, held | object_table | iova_rwsem, domains W: in the list
+ * access replace, detach (7.3, 7.4)
+ *   the same, then ioas_lock is given back | callback | ioas_lock, held | iova_rwsem, domains W of
+ *   the old IOAS: out of its list | put: its user
+ * access destroy, close of its descriptor
+ *   the driver's pins as unpin; dying | wait: no callback runs, no change is in progress; out of
+ *   the table; ioas_lock, held: detach as above; gone
+ * dma_read, dma_write
+ *   | object_table | user-copy: transfer | put
+ * system calls
+ *   one step. The last reference to a file: context end in one step (nobody can see into it), access
+ *   destroy as above
  */
+/* clang-format on */
 #ifndef IOMMUZZ_FUZZ_ORACLE_MODEL_TURNS_H
 #define IOMMUZZ_FUZZ_ORACLE_MODEL_TURNS_H
 
