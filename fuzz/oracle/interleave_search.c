@@ -92,8 +92,13 @@ void search_begin(struct search *search, const struct scheduler *seen)
 	search->length = 0;
 	search->started = search->broken = search->ends = false;
 	for (uint32_t s = 0; s < steps_count; s++)
-		if (steps[s].point != SCHEDULE_LOCK && steps[s].point != SCHEDULE_UNLOCK &&
-			steps[s].point != SCHEDULE_BLOCK && steps[s].point != SCHEDULE_END)
+		if (steps[s].point == SCHEDULE_END)
+			add_mark(search, &(struct mark){.when = 2 * (uint64_t)s,
+						 .call = steps[s].call,
+						 .thread = steps[s].thread,
+						 .point = SCHEDULE_END});
+		else if (steps[s].point != SCHEDULE_LOCK && steps[s].point != SCHEDULE_UNLOCK &&
+			 steps[s].point != SCHEDULE_BLOCK)
 			add_mark(search,
 				&(struct mark){.when = 2 * (uint64_t)went_on(steps, steps_count, s),
 					.call = steps[s].call,
@@ -166,6 +171,26 @@ static uint64_t when_of(const struct search *search, const struct scheduler_step
 	return 0;
 }
 
+/* When the implementation began the thread's next section: it has ended `ended` ones. */
+static uint64_t when_begun(const struct search *search, unsigned thread, uint32_t ended)
+{
+	for (uint32_t m = search->first_mark[thread]; m < search->first_mark[thread + 1]; m++) {
+		if (!ended)
+			return search->marks[m].when;
+		ended -= search->marks[m].point == SCHEDULE_END;
+	}
+	return 0;
+}
+
+static uint32_t count_ends(const struct scheduler_step *steps, uint32_t count, unsigned thread)
+{
+	uint32_t ends = 0;
+
+	for (uint32_t s = 0; s < count; s++)
+		ends += steps[s].thread == thread && steps[s].point == SCHEDULE_END;
+	return ends;
+}
+
 static unsigned likeliest(const struct search *search, struct scheduler *scheduler, uint32_t ready)
 {
 	uint32_t count;
@@ -182,7 +207,9 @@ static unsigned likeliest(const struct search *search, struct scheduler *schedul
 			s--;
 		if (s && steps[s - 1].point == SCHEDULE_BLOCK)
 			when = UINT64_MAX - 1;
-		else if (s)
+		else if (!s || steps[s - 1].point == SCHEDULE_END)
+			when = when_begun(search, t, count_ends(steps, count, t));
+		else
 			when = when_of(search, steps, s - 1);
 		if (when < earliest) {
 			earliest = when;
