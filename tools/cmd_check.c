@@ -27,6 +27,7 @@ enum {
 	CHECK_TIMEOUT,
 	CHECK_CALL_TIMEOUT,
 	CHECK_DEVICE,
+	CHECK_REPEAT,
 	CHECK_EMBEDDED,
 	CHECK_LIST,
 	CHECK_REQUIREMENTS,
@@ -65,6 +66,9 @@ static const struct option_spec check_options[] = {
 		"With the target live: lends the PCI device at ADDRESS (0000:00:02.0) to the\n"
 		"programs. It is bound to vfio-pci and given back to its driver in the end.\n"
 		"May be given several times; devices that are not named are not touched."},
+	[CHECK_REPEAT] = {"repeat", 0, "N",
+		"With the target live: runs of each program with threads, as real threads\n"
+		"(default 20)."},
 	[CHECK_EMBEDDED] = {"embedded", 0, NULL,
 		"Runs the suites that are compiled in, also where the source tree is found."},
 	[CHECK_LIST] = {"list", 'l', NULL, "Prints the ids of the tests, runs nothing."},
@@ -298,6 +302,10 @@ static int read_option(
 		check->call_timeout = (unsigned)number;
 		break;
 	case CHECK_DEVICE: right = machine_name_device(&check->machine, value); break;
+	case CHECK_REPEAT:
+		right = tool_number("repeat", value, 1, 1000000, &number);
+		check->config.repeats = (unsigned)number;
+		break;
 	case CHECK_EMBEDDED: check->embedded = true; break;
 	case CHECK_LIST: words->list = true; break;
 	case CHECK_REQUIREMENTS: words->requirements = true; break;

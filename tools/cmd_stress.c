@@ -13,9 +13,10 @@
 #include "tools/tool.h"
 
 #define RUNS_DEFAULT   100
-#define BATCH	       10  /* runs of one program before the next one has its turn */
-#define OUTCOMES       256 /* different ones that are told apart, a program */
-#define GENERATE_CALLS 4   /* threads of generated programs */
+#define BATCH	       10    /* runs of one program before the next one has its turn */
+#define OUTCOMES       256   /* different ones that are told apart, a program */
+#define GENERATE_CALLS 4     /* threads of generated programs */
+#define SEARCH_RUNS    2000u /* of the model, for one outcome */
 #define HANG_SECONDS   20
 
 enum {
@@ -283,6 +284,8 @@ static int run_stress(struct stress *stress, const char *const *paths, size_t co
 	}
 	oracle_set_bug(stress->oracles, stress->config.bug);
 	oracle_set_work_limit(stress->oracles, 0);
+	if (oracle_scheduler(stress->oracles) && oracle_interleave(stress->oracles))
+		interleave_set_limit(oracle_interleave(stress->oracles), SEARCH_RUNS);
 	stress->start = tool_clock();
 	run_all(stress);
 	return summary(stress);

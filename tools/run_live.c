@@ -24,17 +24,25 @@ static void show_program(void *context, FILE *out)
 {
 	const struct task *task = context;
 	const struct prog *prog = &task->text->prog;
+	const struct exec_parallel parallel = {.seed = 1};
 	const char *reason = NULL;
 	struct exec *exec = exec_open(&target_live, task->run->kernel, &reason);
+	if (exec && exec_has_threads(prog))
+		exec_set_parallel(exec, &parallel);
 	bool begun = exec && exec_begin(exec, prog, &reason);
 	bool shown = begun && !task->run->json && !task->run->quiet;
 	uint32_t printed = 0;
 
 	fprintf(out, "%s\n", begun ? "" : reason);
-	for (uint32_t i = 0; begun && i < prog->call_count; i++) {
+	for (uint32_t i = 0; begun && i < prog->call_count;) {
 		const struct trace *trace = exec_trace(exec);
+		uint32_t end = exec_section_end(prog, i);
 
-		exec_step(exec, i);
+		if (end == i)
+			exec_step(exec, i++);
+		else
+			exec_run_section(exec, i, end);
+		i = end > i ? end : i;
 		if (!shown)
 			continue;
 		run_print_entries(trace, printed, task->text, out);

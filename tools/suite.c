@@ -13,6 +13,7 @@
 #include "impl/sim/bugs.h"
 #include "tools/embedded.h"
 #include "tools/files.h"
+#include "tools/suite_repeat.h"
 #include "tools/suite_sweep.h"
 #include "tools/suite_threads.h"
 #include "tools/tool.h"
@@ -759,6 +760,23 @@ static bool run_threads(
 	return good;
 }
 
+/* Threads of a real kernel take their turns as they like. */
+static bool run_repeatedly(
+	struct suite_runner *runner, const struct test *test, struct test_result *result)
+{
+	const struct suite_repeat repeat = {
+		.exec = runner->exec,
+		.test = test,
+		.kernel = profile_of(runner->config, &test->text.prog),
+		.repeats = runner->config->repeats,
+		.result = result,
+	};
+	const char *reason;
+	bool good = suite_repeat_run(&repeat, &reason);
+
+	return reason ? skip(result, "%s", reason) : good;
+}
+
 static bool run_program(
 	struct suite_runner *runner, const struct test *test, struct test_result *result)
 {
@@ -769,8 +787,9 @@ static bool run_program(
 
 	if (runner->config->probe && uses_failure(&test->text.prog, FAIL_SWEEP))
 		return run_sweeps(runner, test, result);
-	if (exec_has_threads(&test->text.prog) && !runner->config->probe)
-		return run_threads(runner, test, result);
+	if (exec_has_threads(&test->text.prog))
+		return runner->config->probe ? run_repeatedly(runner, test, result)
+					     : run_threads(runner, test, result);
 	if (runner->oracles) {
 		clean = oracle_run_program(runner->oracles, &test->text.prog, &finding);
 		reason = oracle_skipped(runner->oracles);

@@ -63,6 +63,7 @@ struct suite_config {
 	 */
 	const struct live_probe *probe;
 	uint32_t devices; /* real devices that programs may use (--device) */
+	unsigned repeats; /* of programs with threads on the real kernel, 0: 20 */
 	/* Of programs with threads that have none of their own; not on the real kernel. */
 	struct schedules schedules;
 	bool verbose;

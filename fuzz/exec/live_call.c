@@ -579,8 +579,47 @@ void live_run(struct live_process *process, const struct resolved_call *call,
 		live_report(&process->memory, &process->events);
 }
 
+static void ioctl_of_thread(struct live_process *process, const struct resolved_call *call,
+	struct call_outcome *outcome, uint8_t *image)
+{
+	struct live_memory *memory = &process->memory;
+	uint64_t at = live_memory_address(memory, call->at);
+
+	for (uint32_t i = 0; i < call->literal_count; i++)
+		live_poke(memory, call->literals[i].address, call->literals[i].bytes,
+			call->literals[i].count);
+	live_poke(memory, call->at, call->image, call->image_size);
+	if (process->row_traits[call->row - call_rows] & LIVE_MAKES_FD)
+		process->stray_fds = true;
+	pthread_mutex_unlock(&process->lock);
+	outcome->result = plain_ioctl(call, at);
+	pthread_mutex_lock(&process->lock);
+	outcome->image = image;
+	outcome->image_size = (uint32_t)live_peek(memory, call->at, image, call->struct_size);
+	if (outcome->result >= 0 && outcome->image_size == call->struct_size)
+		note_mapping(process, call->row, image, outcome->result);
+}
+
+void live_run_thread(struct live_process *process, const struct resolved_call *call,
+	struct call_outcome *outcome)
+{
+	uint8_t *image = process->thread_images[call->thread % EXEC_THREADS];
+
+	*outcome = (struct call_outcome){0};
+	pthread_mutex_lock(&process->lock);
+	if (call->row->kind == CALL_IOCTL) {
+		ioctl_of_thread(process, call, outcome, image);
+	} else {
+		live_run(process, call, outcome);
+		memcpy(image, process->image, call->struct_size);
+		outcome->image = image;
+	}
+	pthread_mutex_unlock(&process->lock);
+}
+
 void live_call_init(struct live_process *process)
 {
+	pthread_mutex_init(&process->lock, NULL);
 	for (unsigned r = 0; r < CALL_ID_COUNT; r++) {
 		const struct call_row *row = &call_rows[r];
 		uint8_t traits = 0;

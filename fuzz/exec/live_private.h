@@ -4,6 +4,7 @@
 #define IOMMUZZ_FUZZ_EXEC_LIVE_PRIVATE_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "fuzz/exec/target_live.h"
@@ -80,6 +81,8 @@ struct live_process {
 	const char *excuse; /* why results of this program cannot be compared, or NULL */
 	bool injected;	    /* the failure that the call asked for was reached */
 	uint8_t row_traits[CALL_ID_COUNT];
+	pthread_mutex_t lock; /* of all this, while threads run at once */
+	uint8_t thread_images[EXEC_THREADS][CALL_STRUCT_MAX];
 };
 
 /* -- live_memory.c -- */
@@ -118,6 +121,12 @@ enum live_trait {
 void live_call_init(struct live_process *process);
 /* Runs the call in the calling process. */
 void live_run(struct live_process *process, const struct resolved_call *call,
+	struct call_outcome *outcome);
+/*
+ * The same for a thread that runs beside others: an ioctl is in the kernel together with theirs,
+ * other calls have their turn one by one. What it changes in memory is not watched.
+ */
+void live_run_thread(struct live_process *process, const struct resolved_call *call,
 	struct call_outcome *outcome);
 
 /* -- live_process.c: who a process is -- */

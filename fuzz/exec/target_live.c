@@ -40,7 +40,10 @@ struct target {
  * switch. The handler of the timer has no other way to them. */
 static struct {
 	struct live_progress *progress;
-	volatile uint32_t ticks, started; /* seconds; when the call under way began */
+	volatile uint32_t ticks; /* seconds */
+	struct {
+		volatile uint32_t call, started; /* 1 + index, 0: none; tick of its begin */
+	} under_way[EXEC_THREADS];
 	unsigned call_seconds;
 	bool without_iommu, check_all;
 } setting;
@@ -68,9 +71,28 @@ static void on_tick(int signal_number)
 
 	(void)signal_number;
 	setting.ticks++;
-	if (progress && progress->call && setting.call_seconds &&
-		setting.ticks - setting.started > setting.call_seconds)
-		progress->hung = progress->call;
+	for (unsigned t = 0; t < EXEC_THREADS && progress && setting.call_seconds; t++)
+		if (setting.under_way[t].call &&
+			setting.ticks - setting.under_way[t].started > setting.call_seconds)
+			progress->hung = setting.under_way[t].call;
+}
+
+/* Of several threads' calls, watchers are told one. */
+static void call_begins(struct live_progress *progress, const struct resolved_call *call)
+{
+	setting.under_way[call->thread].started = setting.ticks;
+	setting.under_way[call->thread].call = call->call + 1u;
+	progress->call = call->call + 1u;
+}
+
+static void call_ends(struct live_progress *progress, const struct resolved_call *call)
+{
+	uint32_t other = 0;
+
+	setting.under_way[call->thread].call = 0;
+	for (unsigned t = 1; t < EXEC_THREADS && call->thread; t++)
+		other = setting.under_way[t].call ? setting.under_way[t].call : other;
+	progress->call = other;
 }
 
 static void set_timer(bool on)
@@ -321,6 +343,8 @@ static struct target *live_open(
 	live_call_init(&target->process);
 	raise_descriptors();
 	*reason = live_memory_open(&target->process.memory, config->mem_pages);
+	/* Threads write where nobody watches: the books are not those of the start. */
+	target->process.memory.altered = config->threads;
 	if (!*reason)
 		*reason = park(target);
 	if (!*reason)
@@ -359,9 +383,10 @@ static bool live_reset(struct target *target, const struct target_config *config
 		process->limits_changed = false;
 	}
 	/* Which pages are there decides what can be pinned: none from the program before. */
-	process->memory.altered |= config->unreadable;
+	process->memory.altered |= config->unreadable || target->config.threads;
 	if (!live_memory_reset(&process->memory, config->mem_pages))
 		return false;
+	process->memory.altered = config->threads;
 	target->config = *config;
 	return !begin_program(target);
 }
@@ -390,14 +415,43 @@ static bool runs_elsewhere(struct target *target, const struct resolved_call *ca
 	return target->acting || (processes && act_now(target));
 }
 
+/* Threads of other processes have their turn one by one, too. */
+static void call_of_thread(
+	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+{
+	struct live_process *process = &target->process;
+	bool processes = process->row_traits[call->row - call_rows] & LIVE_PROCESSES;
+	uint8_t *image = process->thread_images[call->thread % EXEC_THREADS];
+
+	if (!call->process && !processes && !(target->acting && target->config.first_ends)) {
+		live_run_thread(process, call, outcome);
+		return;
+	}
+	*outcome = (struct call_outcome){.result = -ESRCH};
+	if (!target->acting)
+		return;
+	pthread_mutex_lock(&process->lock);
+	live_actors_call(target->actors, call, outcome);
+	note_elsewhere(target, call);
+	if (outcome->image) {
+		memcpy(image, outcome->image, outcome->image_size);
+		outcome->image = image;
+	}
+	pthread_mutex_unlock(&process->lock);
+}
+
 static void live_call(
 	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
 {
 	struct live_progress *progress = target->progress;
 
-	if (progress) {
-		setting.started = setting.ticks;
-		progress->call = call->call + 1u;
+	if (progress)
+		call_begins(progress, call);
+	if (call->thread && target->config.threads) {
+		call_of_thread(target, call, outcome);
+		if (progress)
+			call_ends(progress, call);
+		return;
 	}
 	/* Knobs of the whole kernel: not in processes of a program, which end without a word. */
 	if (call->fail == FAIL_NTH && !live_fault_prepare())
@@ -409,7 +463,7 @@ static void live_call(
 		live_run(&target->process, call, outcome);
 	}
 	if (progress)
-		progress->call = 0;
+		call_ends(progress, call);
 }
 
 static bool live_has(struct target *target, uint32_t needs, const char **reason)
