@@ -504,6 +504,10 @@ static void call_target(struct exec *exec, struct exec_thread *thread, struct fr
 	} else {
 		exec->class->call(exec->target, &frame->call, outcome);
 	}
+	/* A driver learns of what it got a moment later; the implementation has points there. */
+	if (thread->in_section && !exec->class->schedule && exec->scheduler &&
+		frame->call.row->kind == CALL_KERNEL)
+		scheduler_point(exec->scheduler, SCHEDULE_UNLOCK, 0);
 	exec_enter(exec);
 	thread->running = thread->depth != 0;
 }

@@ -32,8 +32,8 @@ static bool scheduler_step_checked(
 	if (!(run->oracles & ORACLE_SCHEDULER) || !scheduler_report(run->scheduler, &report))
 		return true;
 	return finding_set(finding, ORACLE_SCHEDULER,
-		count ? call_of_step(prog, &steps[count - 1]) : UINT32_MAX, report.rule, "%s",
-		report.message);
+		report.step < count ? call_of_step(prog, &steps[report.step]) : UINT32_MAX,
+		report.rule, "%s", report.message);
 }
 
 /* Nobody is in a call. */
@@ -49,12 +49,20 @@ static bool quiescent(struct oracle_run *run, const struct prog *prog, uint32_t 
 	return !run->isolation || isolation_step(run->isolation, &step, finding);
 }
 
-static bool is_driver(const struct prog *prog, uint32_t from, uint32_t to)
+/* Whether the program was a driver in calls [from, to): in-kernel calls, or callbacks in the trace
+ * since that entry. */
+static bool is_driver(
+	struct oracle_run *run, const struct prog *prog, uint32_t from, uint32_t to, uint32_t entry)
 {
-	for (uint32_t i = from; i < to; i++)
-		if (prog_row(&prog->calls[i])->kind == CALL_KERNEL)
-			return true;
-	return false;
+	const struct trace *trace = exec_trace(run->pair.impl);
+	bool driver = false;
+
+	for (uint32_t i = from; i < to && !driver; i++)
+		driver = !prog->calls[i].body && prog_row(&prog->calls[i])->kind == CALL_KERNEL;
+	for (; entry < trace->entry_count && !driver; entry++)
+		driver = trace->entries[entry].kind == TRACE_CALLBACK;
+	run->driver_ran = run->driver_ran || driver;
+	return driver;
 }
 
 /* One call of the main thread, and what was injected into it. */
@@ -62,6 +70,7 @@ static bool run_main_call(struct oracle_run *run, const struct prog *prog, uint3
 	struct interleave_injected *injected, struct finding *finding)
 {
 	struct exec *exec = run->pair.impl;
+	uint32_t entry = exec_trace(exec)->entry_count;
 
 	for (uint32_t times = exec_repeats(exec, i); times; times--) {
 		int64_t result = exec_step_once(exec, i);
@@ -74,7 +83,7 @@ static bool run_main_call(struct oracle_run *run, const struct prog *prog, uint3
 	}
 	if (!scheduler_step_checked(run, prog, finding))
 		return false;
-	return quiescent(run, prog, i, true, finding);
+	return quiescent(run, prog, i, is_driver(run, prog, i, i + 1, entry), finding);
 }
 
 static bool run_implementation(struct oracle_run *run, const struct prog *prog,
@@ -90,14 +99,14 @@ static bool run_implementation(struct oracle_run *run, const struct prog *prog,
 			i++;
 			continue;
 		}
+		uint32_t entry = exec_trace(run->pair.impl)->entry_count;
 		*end = exec_run_section(run->pair.impl, i, behind);
 		if (!scheduler_step_checked(run, prog, finding))
 			return false;
 		if (*end != SCHEDULER_DONE)
 			return true;
-		bool driver = is_driver(prog, i, behind) || run->driver_ran;
-		run->driver_ran = driver;
-		if (!quiescent(run, prog, behind - 1, driver, finding))
+		if (!quiescent(
+			    run, prog, behind - 1, is_driver(run, prog, i, behind, entry), finding))
 			return false;
 		i = behind;
 	}
