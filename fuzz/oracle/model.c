@@ -193,7 +193,6 @@ static struct outer_call enter(struct model *model, const struct resolved_call *
 	};
 
 	model->call = call;
-	model->first_step = false;
 	model->process = &model->processes[call->process];
 	model->arguments = model->images[call->thread][call->depth % PROG_PROCESS_MAX];
 	model->armed = &model->thread_armed[call->thread];

@@ -566,7 +566,6 @@ struct model {
 	struct model_array mms; /* struct model_mm * with something mapped */
 	struct model_armed thread_armed[EXEC_THREADS];
 	bool turns;	  /* calls of several threads run in turns */
-	bool first_step;  /* the call has not come to its first phase, which is none */
 	uint64_t objects; /* made so far */
 	/* the call in progress; another one in a callback and in a phase */
 	const struct resolved_call *call;

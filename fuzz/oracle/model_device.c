@@ -256,7 +256,6 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 	selftest->device = device;
 	device->context = context;
 	/* Not published before the end, while the device is (2.2, 6.1). */
-	model_first_step(model);
 	model_phase(model, "object_table");
 	model_object_reserve(model, context, &selftest->object, MODEL_SELFTEST);
 	model_phase(model, "object_table");
@@ -304,7 +303,6 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
 	struct model_selftest *selftest;
 	int rc;
 
-	model_first_step(model);
 	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
 	if (!selftest)
 		return -ENOENT;

@@ -82,7 +82,6 @@ int64_t model_ioctl(struct model *model, uint64_t fd, uint32_t number, uint64_t 
 	if (file->kind != MODEL_FILE_IOMMU || low < FIRST_NUMBER || low > LAST_NUMBER)
 		return -ENOTTY;
 	file->refs++;
-	model->first_step = true;
 	rc = run_command(model, file->context, number, address);
 	model_file_put(model, file);
 	return rc;

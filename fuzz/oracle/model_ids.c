@@ -146,7 +146,6 @@ int64_t model_rule_IOMMU_DESTROY(struct model *model, struct model_command *comm
 {
 	struct model_object *object;
 
-	model_first_step(model);
 	model_phase(model, "object_table");
 	object = model_object_find(command->context, command->destroy.id, UINT32_MAX);
 	if (!object)

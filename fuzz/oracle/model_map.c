@@ -402,7 +402,6 @@ int64_t model_rule_IOMMU_IOAS_COPY(struct model *model, struct model_command *co
 	struct model_array pieces;
 	int rc;
 
-	model_first_step(model);
 	rewrite_source(model, command);
 	if (argument->flags & ~MAP_FLAGS)
 		return -EOPNOTSUPP;

@@ -110,7 +110,6 @@ int64_t model_rule_IOMMU_TEST_OP_CREATE_ACCESS(struct model *model, struct model
 
 	if (flags & ~(uint32_t)MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES)
 		return -EOPNOTSUPP;
-	model_first_step(model);
 	model_phase(model, "object_table");
 	file = model_file_new(model, MODEL_FILE_ACCESS);
 	fd = model_file_reserve(model, process, file, true);

@@ -5,37 +5,39 @@
  * before each of them but the first it says so (struct target_events, phase); there the calls of
  * other threads may come between. Without threads all of this is one test of a flag.
  *
- * What is held over a phase is kept alive by a reference (2.3) or looked up again. A lock of 12.1 is
- * an object only where a command holds it over more than one step; a lock that is held for one
+ * What is held over a phase is kept alive by a reference (2.3) or looked up again. A lock of 12.1
+ * is an object only where a command holds it over more than one step; a lock that is held for one
  * step is nothing but the phase before it. Between an object's lookup and its put other calls see
- * EBUSY. "|" is a phase; its name says which lock's pass decides the place of the step.
+ * EBUSY. "|" is a phase; its name says which lock's pass decides the place of the step, and a
+ * command comes to a lock as often as the specification says, so that steps can be counted.
  *
- * Steps are one where a single call of another thread cannot tell them apart: the lookup of the
- * file (which is kept until the end: 12.2, last row) and of the first object, but for commands that
- * come to the table more than once (model_first_step, the row then begins with "|"); a copy of user
- * memory and what it belongs to; what a page table goes through between its id and its first use.
+ * Steps are one where a single call of another thread cannot tell them apart: a copy of user memory
+ * and what it belongs to; what a page table goes through between its id and its first use.
+ *
+ * The first step of every ioctl finds the file by its descriptor and keeps it to the end (12.2,
+ * last row), that of access_... finds the access; then:
  *
  * DESTROY (2.5)
  *   | object_table: found, unused, out of the table. HWPT: | iova_rwsem, domains W: domain removed.
  *   SELFTEST: detach as below; | wait: device gone when it has no references. No other wait
  * IOAS_ALLOC (2.2)
- *   object_table: id reserved, answer | ioas_creation_lock: published, or undone
+ *   | object_table: id reserved, answer | ioas_creation_lock: published, or undone
  * ALLOW_IOVAS
- *   object_table | iova_rwsem: list replaced | put
+ *   | object_table | iova_rwsem: list replaced | put
  * IOVA_RANGES
- *   object_table | iova_rwsem: ranges and answer (the lock is held over them) | put
+ *   | object_table | iova_rwsem: ranges and answer (the lock is held over them) | put
  * MAP (3.7)
- *   object_table | iova_rwsem: phase 1 | domains_rwsem R: phase 2 | iova_rwsem: phase 3 or areas
+ *   | object_table | iova_rwsem: phase 1 | domains_rwsem R: phase 2 | iova_rwsem: phase 3 or areas
  *   removed, domains R given back | put: answer. Without a domain phases 2 and 3 are one
  * COPY (4.4)
  *   | object_table | iova_rwsem: source scanned | put: source | object_table: destination | as MAP
  * UNMAP (3.9)
- *   object_table | iova_rwsem: steps 1 to 6, and 7 or the mark of 8 | pages_mutex: out of the
- *   domains, if there are any | iova_rwsem: deleted, next area | put: answer. Domains R is held over
- *   all of it but the callbacks, each of them behind | callback, with the access referenced. Rounds
- *   in which nobody is to be called are not repeated a hundred times
+ *   | object_table | iova_rwsem: steps 1 to 6, and 7 or the mark of 8 | pages_mutex: out of the
+ *   domains, if there are any | iova_rwsem: deleted, next area | put: answer. Domains R is held
+ *   over all of it but the callbacks, each of them behind | callback, with the access referenced.
+ *   Rounds in which nobody is to be called are not repeated a hundred times
  * OPTION
- *   RLIMIT_MODE: object_table. HUGE_PAGES: object_table | iova_rwsem, domains W | put: answer
+ *   RLIMIT_MODE: | object_table. HUGE_PAGES: | object_table | iova_rwsem, domains W | put: answer
  * attach (6.4, 6.5)
  *   | object_table: page table or IOAS. HWPT: | group_mutex: tried | put. IOAS: | ioas_mutex, held:
  *   for each automatic HWPT, referenced, | group_mutex: tried | put. If none suits, in the last of
@@ -51,14 +53,14 @@
  * MOCK_DOMAIN_REPLACE
  *   | object_table: SELFTEST | replace | put: answer
  * MD_CHECK_MAP
- *   object_table | pages_mutex: compared | put
+ *   | object_table | pages_mutex: compared | put
  * ADD_RESERVED
- *   object_table | iova_rwsem | put
+ *   | object_table | iova_rwsem | put
  * CREATE_ACCESS
- *   | object_table: descriptor reserved, ACCESS | object_table: IOAS | iova_rwsem, domains W: in its
- *   list; answer, descriptor open
+ *   | object_table: descriptor reserved, ACCESS | object_table: IOAS | iova_rwsem, domains W: in
+ *   its list; answer, descriptor open
  * ACCESS_PAGES, ACCESS_RW, DESTROY_ACCESS_PAGES, access_pin, _unpin, _rw (7.5 to 7.7)
- *   iova_rwsem: all of it, while ioas_lock is free. Items and pins change together with the
+ *   | iova_rwsem: all of it, while ioas_lock is free. Items and pins change together with the
  *   driver's books, by the driver's own lock (12.4)
  * access attach (7.2)
  *   | ioas_lock, held | object_table | iova_rwsem, domains W: in the list
@@ -71,8 +73,8 @@
  * dma_read, dma_write
  *   | object_table | user-copy: transfer | put
  * system calls
- *   one step. The last reference to a file: context end in one step (nobody can see into it), access
- *   destroy as above
+ *   one step. The last reference to a file: context end in one step (nobody can see into it),
+ *   access destroy as above
  */
 /* clang-format on */
 #ifndef IOMMUZZ_FUZZ_ORACLE_MODEL_TURNS_H
@@ -87,21 +89,8 @@ void model_take_turns(struct model *model, const char *what, bool blocked);
 /* The next step of the running call begins. */
 static inline void model_phase(struct model *model, const char *what)
 {
-	if (!model->turns)
-		return;
-	if (model->first_step)
-		model->first_step = false;
-	else
+	if (model->turns)
 		model_take_turns(model, what, false);
-}
-
-/*
- * What came before is a step of its own: for commands that come to the object table more than once,
- * so that each of these steps can be found again by the number of its pass.
- */
-static inline void model_first_step(struct model *model)
-{
-	model->first_step = false;
 }
 
 /* Begins a step and takes the lock with it; held until model_unlock. */
