@@ -103,9 +103,11 @@ static int change_ioas(struct model *model, struct model_access *access, struct 
 	if (access->has_unmap) {
 		model_unlock(model, &access->lock, true);
 		model_access_notify(model, access, 0, UINT64_MAX);
-		model_lock(model, &access->lock, true, "ioas_lock");
+		model_lock(model, &access->lock, true, "iova_rwsem");
+	} else {
+		model_phase(model, "iova_rwsem");
 	}
-	model_pass(model, &old->domains, true, "iova_rwsem");
+	model_wait_for(model, &old->domains, true, "iova_rwsem");
 	leave_list(access, old);
 	model_phase(model, "put");
 	old->object.users--;
@@ -153,7 +155,7 @@ void model_access_detach(struct model *model, struct model_access *access)
  */
 static void wait_unchanged(struct model *model, struct model_access *access)
 {
-	model_wait_unreferenced(model, &access->object);
+	model_phase(model, "object_table");
 	while (model->turns && (access->lock.writer || access->object.wait_cnt > 1 ||
 				       (!access->ioas && access->unpin_ioas)))
 		model_take_turns(model, "wait", true);
@@ -165,7 +167,8 @@ void model_access_destroy(struct model *model, struct model_access *access)
 	struct model_file *file = access->context->file;
 
 	if (access->is_selftest) {
-		model_access_step(model, access);
+		model_pass(model, &access->lock, true,
+			access->pins.count ? "iova_rwsem" : "access_items");
 		model_access_drop_pins(model, access, 0, UINT64_MAX);
 	}
 	access->dying = true;

@@ -139,8 +139,10 @@ int64_t model_rule_IOMMU_TEST_OP_CREATE_ACCESS(struct model *model, struct model
 /* With a reference to the file, which keeps the access. */
 static struct model_file *access_file(struct model *model, uint32_t fd)
 {
-	struct model_file *file = model_file_at(model, fd);
+	struct model_file *file;
 
+	model_phase(model, "user-copy");
+	file = model_file_at(model, fd);
 	if (!file || file->kind != MODEL_FILE_ACCESS)
 		return NULL;
 	file->refs++;

@@ -60,16 +60,16 @@
  *   | object_table: descriptor reserved, ACCESS | object_table: IOAS | iova_rwsem, domains W: in
  *   its list; answer, descriptor open
  * ACCESS_PAGES, ACCESS_RW, DESTROY_ACCESS_PAGES, access_pin, _unpin, _rw (7.5 to 7.7)
- *   | iova_rwsem: all of it, while ioas_lock is free. Items and pins change together with the
- *   driver's books, by the driver's own lock (12.4)
+ *   | user-copy: the access by its descriptor | iova_rwsem: all of it, while ioas_lock is
+ *   free. Items and pins change together with the driver's books, by the driver's own lock (12.4)
  * access attach (7.2)
  *   | ioas_lock, held | object_table | iova_rwsem, domains W: in the list
  * access replace, detach (7.3, 7.4)
- *   the same, then ioas_lock is given back | callback | ioas_lock, held | iova_rwsem, domains W of
+ *   the same, then ioas_lock is given back | callback | iova_rwsem, ioas_lock held, domains W of
  *   the old IOAS: out of its list | put: its user
  * access destroy, close of its descriptor
- *   the driver's pins as unpin; dying | wait: no callback runs, no change is in progress; out of
- *   the table; ioas_lock, held: detach as above; gone
+ *   | access_items: the driver's pins as unpin; dying | object_table, ioas_lock held: no callback
+ *   runs, no change is in progress; out of the table; detach as above; gone
  * dma_read, dma_write
  *   | object_table | user-copy: transfer | put
  * system calls
