@@ -259,7 +259,9 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 	model_phase(model, "object_table");
 	model_object_reserve(model, context, &selftest->object, MODEL_SELFTEST);
 	model_phase(model, "object_table");
-	model_object_add(model, context, &device->object, MODEL_DEVICE);
+	model_object_reserve(model, context, &device->object, MODEL_DEVICE);
+	model_phase(model, "object_table");
+	model_object_publish(&device->object);
 	device->object.users++;
 	rc = attach_by_object(
 		model, device, model_object_get(model, context, pt_id, UINT32_MAX), NULL, &pt_id);

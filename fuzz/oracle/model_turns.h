@@ -48,8 +48,9 @@
  * detach (6.8)
  *   device and page table lose each other | object_table: the attempt
  * MOCK_DOMAIN
- *   | object_table: SELFTEST | object_table: DEVICE | attach | put: answer, SELFTEST published.
- *   Undone: detach | wait: DEVICE gone | object_table: SELFTEST gone
+ *   | object_table: SELFTEST | object_table: DEVICE | object_table: DEVICE published (6.1) | attach
+ *   | put: answer, SELFTEST published. Undone: detach | wait: DEVICE gone | object_table: SELFTEST
+ *   gone
  * MOCK_DOMAIN_REPLACE
  *   | object_table: SELFTEST | replace | put: answer
  * MD_CHECK_MAP
