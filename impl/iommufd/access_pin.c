@@ -122,13 +122,9 @@ int access_pin_pages(struct task *task, struct access *access, uint64_t iova, ui
 		struct ioas *ioas = access->ioas;
 
 		ioas_touch(ioas);
-		if (SIM_BUG(task, PIN_UNLOCKED))
-			mutex_unlock(task, &access->lock);
 		down_read(task, &ioas->iova_rwsem);
 		rc = pin_walk(task, ioas, iova, last, out, flags);
 		up_read(task, &ioas->iova_rwsem);
-		if (SIM_BUG(task, PIN_UNLOCKED))
-			mutex_lock(task, &access->lock);
 	}
 	mutex_unlock(task, &access->lock);
 	return rc;
@@ -202,9 +198,15 @@ int access_rw(struct task *task, struct access *access, uint64_t iova, void *buf
 		return -EOVERFLOW;
 	mutex_lock(task, &access->lock);
 	if (access->ioas) {
-		down_read(task, &access->ioas->iova_rwsem);
-		rc = rw_walk(task, access->ioas, iova, buffer, last, flags, done);
-		up_read(task, &access->ioas->iova_rwsem);
+		struct ioas *ioas = access->ioas;
+
+		if (SIM_BUG(task, RW_UNLOCKED))
+			mutex_unlock(task, &access->lock);
+		down_read(task, &ioas->iova_rwsem);
+		rc = rw_walk(task, ioas, iova, buffer, last, flags, done);
+		up_read(task, &ioas->iova_rwsem);
+		if (SIM_BUG(task, RW_UNLOCKED))
+			mutex_lock(task, &access->lock);
 	}
 	mutex_unlock(task, &access->lock);
 	return rc;

@@ -75,9 +75,9 @@ static int64_t driver_list(struct task *task, struct kernel_access *driver)
 	if (!machine->accesses.used)
 		idr_init(&machine->accesses, 1, UINT32_MAX);
 	handle = idr_alloc(task, &machine->accesses, driver);
-	spin_unlock(task, &machine->lock);
 	if (handle > 0)
 		driver->handle = (uint64_t)handle;
+	spin_unlock(task, &machine->lock);
 	return handle;
 }
 
