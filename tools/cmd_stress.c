@@ -13,10 +13,10 @@
 #include "tools/tool.h"
 
 #define RUNS_DEFAULT   100
-#define BATCH	       10    /* runs of one program before the next one has its turn */
-#define OUTCOMES       256   /* different ones that are told apart, a program */
-#define GENERATE_CALLS 4     /* threads of generated programs */
-#define SEARCH_RUNS    2000u /* of the model, for one outcome */
+#define BATCH	       10   /* runs of one program before the next one has its turn */
+#define OUTCOMES       256  /* different ones that are told apart, a program */
+#define GENERATE_CALLS 4    /* threads of generated programs */
+#define SEARCH_RUNS    500u /* of the model, for one outcome */
 #define HANG_SECONDS   20
 
 enum {
@@ -27,6 +27,7 @@ enum {
 	STRESS_FILTER,
 	STRESS_KERNEL,
 	STRESS_BUG,
+	STRESS_HANG,
 	STRESS_QUIET,
 };
 
@@ -40,6 +41,7 @@ static const struct option_spec stress_options[] = {
 	[STRESS_FILTER] = {"filter", 'f', "GLOB", "Only programs whose id matches."},
 	[STRESS_KERNEL] = {"kernel", 'k', "VERSION", "The kernel profile (default: the newest)."},
 	[STRESS_BUG] = {"bug", 'b', "NAME", "Switches a defect on (bugs build)."},
+	[STRESS_HANG] = {"hang", 0, "SECONDS", "Threads that take longer hang (default 20)."},
 	[STRESS_QUIET] = {"quiet", 'q', NULL, "Only what is wrong, and the sum at the end."},
 	{0},
 };
@@ -57,7 +59,7 @@ struct stress {
 	struct oracle_run *oracles;
 	struct subject *subjects;
 	size_t count;
-	uint64_t runs, seconds, seed, generate, start;
+	uint64_t runs, seconds, seed, generate, hang, start;
 	uint64_t total, failed, skipped;
 	bool quiet;
 };
@@ -110,7 +112,8 @@ static bool meets_expectations(
 static void run_once(struct stress *stress, struct subject *subject)
 {
 	uint64_t seed = stress->seed + subject->runs * UINT64_C(0x10001);
-	struct exec_parallel parallel = {.seed = random_mix(&seed), .seconds = HANG_SECONDS};
+	struct exec_parallel parallel = {
+		.seed = random_mix(&seed), .seconds = (unsigned)stress->hang};
 	struct finding finding = {0};
 	struct test_result result = {0};
 
@@ -248,6 +251,7 @@ static bool read_option(struct stress *stress, int option, const char *value)
 	case STRESS_GENERATE: return tool_number("generate", value, 1, 1000000, &stress->generate);
 	case STRESS_FILTER: stress->config.filter = value; return true;
 	case STRESS_KERNEL: return tool_kernel(value, &stress->config.kernel);
+	case STRESS_HANG: return tool_number("hang", value, 1, 86400, &stress->hang);
 	case STRESS_BUG: return set_bug(stress, value);
 	default: stress->quiet = true; return true;
 	}
@@ -293,8 +297,10 @@ static int run_stress(struct stress *stress, const char *const *paths, size_t co
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct stress stress = {
-		.config = {.target = &target_inproc}, .runs = RUNS_DEFAULT, .seed = 1};
+	struct stress stress = {.config = {.target = &target_inproc},
+		.runs = RUNS_DEFAULT,
+		.seed = 1,
+		.hang = HANG_SECONDS};
 	const char **paths = NULL, *value;
 	struct options options;
 	size_t count = 0;
@@ -337,7 +343,8 @@ const struct command command_stress = {
 		"(docs/SCHEDULES.md).\n\n"
 		"Without a SUITE: conformance/race and corpus/regress. Programs without threads "
 		"are left out.\n"
-		"Threads that do not end within 20 s end the command with exit code 1 and a line "
+		"Threads that do not end within 20 s (--hang) end the command with exit code 1 and "
+		"a line "
 		"that says in\n"
 		"which call each of them is.",
 	.options = stress_options,
