@@ -14,6 +14,7 @@
 #include "tools/expect.h"
 #include "tools/files.h"
 #include "tools/min_live.h"
+#include "tools/min_threads.h"
 #include "tools/tool.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -51,7 +52,7 @@ static const struct option_spec min_options[] = {
 struct failure {
 	uint32_t oracle;
 	bool crash;	   /* the process that ran the program ended, or it left memory behind */
-	char rule[80];	   /* the oracle's; of a crash: the signal, or what a sanitizer said */
+	char rule[64];	   /* the oracle's; of a crash: the signal, or what a sanitizer said */
 	char skipped[100]; /* why it was not run */
 };
 
@@ -62,7 +63,9 @@ struct min {
 	const char *output;
 	FILE *report; /* what the last process wrote on standard error */
 	struct failure failure;
-	bool live; /* judged on the real kernel */
+	bool live;	  /* judged on the real kernel */
+	bool by_schedule; /* the program has threads, and fails by its line `schedule:` */
+	struct min_threads threads;
 	struct min_live real;
 };
 
@@ -120,36 +123,6 @@ static char *apart(struct min *min, const struct prog *prog,
 	return NULL;
 }
 
-/* Names the kind of crash: "AddressSanitizer: heap-use-after-free", a signal, or nothing known. */
-static void name_crash(const struct min *min, int status, struct failure *failure)
-{
-	char line[512];
-
-	failure->crash = true;
-	snprintf(failure->rule, sizeof(failure->rule), "%s",
-		WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "the process ended");
-	rewind(min->report);
-	while (fgets(line, sizeof(line), min->report)) {
-		char *error = strstr(line, "ERROR: "), *undefined = strstr(line, "runtime error: ");
-
-		line[strcspn(line, "\n")] = '\0';
-		if (undefined) {
-			/* Up to the first value, which differs between candidates. */
-			undefined[strcspn(undefined, "0123456789")] = '\0';
-			snprintf(failure->rule, sizeof(failure->rule), "%.79s", undefined);
-			return;
-		}
-		if (error && strstr(error, "Sanitizer: ")) {
-			char *end = strstr(error, "Sanitizer: ") + strlen("Sanitizer: ");
-
-			end[strcspn(end, " ")] = '\0';
-			snprintf(failure->rule, sizeof(failure->rule), "%.79s",
-				error + strlen("ERROR: "));
-			return;
-		}
-	}
-}
-
 /* -- judging -- */
 
 static bool leaks(void)
@@ -190,7 +163,7 @@ static void judge_live(struct min *min, const struct prog *prog, struct failure 
 
 	min_live_judge(&min->real, prog, &live);
 	memset(failure, 0, sizeof(*failure));
-	snprintf(failure->rule, sizeof(failure->rule), "%s", live.rule);
+	snprintf(failure->rule, sizeof(failure->rule), "%.63s", live.rule);
 	snprintf(failure->skipped, sizeof(failure->skipped), "%s", live.skipped);
 	if (min->real.known || !live.fails)
 		return;
@@ -215,10 +188,12 @@ static void judge_apart(struct min *min, const struct prog *prog, struct failure
 		tool_error("min: cannot run a process: %s", strerror(errno));
 		exit(TOOL_BROKEN);
 	}
-	if (size == sizeof(*failure))
+	if (size == sizeof(*failure)) {
 		memcpy(failure, answer, size);
-	else
-		name_crash(min, status, failure);
+	} else {
+		failure->crash = true;
+		crash_name(min->report, status, failure->rule, sizeof(failure->rule));
+	}
 	free(answer);
 }
 
@@ -227,6 +202,9 @@ static bool same_failure(void *context, const struct prog *candidate)
 	struct min *min = context;
 	struct failure failure;
 
+	/* Where threads are left, the candidate may get another schedule (minimise.h). */
+	if (min->by_schedule && prog_has_threads(candidate))
+		return min_threads_mend(&min->threads, (struct prog *)(uintptr_t)candidate);
 	judge_apart(min, candidate, &failure);
 	return failure.oracle == min->failure.oracle && failure.crash == min->failure.crash &&
 	       strcmp(failure.rule, min->failure.rule) == 0;
@@ -289,6 +267,8 @@ static bool print_text(const struct min *min, const struct prog *prog, bool plai
 	text.header.since = first_kernel(prog);
 	/* What the model does not know, it cannot expect. */
 	bool modelled = !min->live || call_rows[min->real.row].implemented;
+	/* And with threads it would say what one order of them gives. */
+	modelled = modelled && !prog_has_threads(prog);
 	if (!plain && modelled)
 		expect_from_model(&text, min->kernel);
 	prog_print(&text, out);
@@ -327,6 +307,35 @@ static bool print_program(struct min *min, const struct prog *prog)
 	return written;
 }
 
+/* Makes a failure of threads a schedule, and says how it fails. */
+static void begin_threads(struct min *min, struct prog *prog)
+{
+	struct hunt_finding *wanted = &min->threads.wanted;
+
+	min->threads.hunt = (struct hunt){.kernel = min->kernel,
+		.bug = min->bug,
+		.oracles = min->oracles,
+		.report = min->report};
+	min->by_schedule = true;
+	if (!min_threads_begin(
+		    &min->threads, prog, min->failure.skipped, sizeof(min->failure.skipped)))
+		return;
+	min->failure.oracle = wanted->finding.oracle;
+	min->failure.crash = wanted->kind == HUNT_CRASH;
+	snprintf(min->failure.rule, sizeof(min->failure.rule), "%s", wanted->finding.rule);
+}
+
+/* Runs the result again and again, each time on a fresh machine. */
+static bool verify(struct min *min, const char *path, const struct prog *prog)
+{
+	uint32_t count = min_threads_count(&min->threads, prog);
+
+	if (!min->quiet || count != MIN_THREADS_TIMES)
+		fprintf(stderr, "%s: fails %u of %u times, with %u forced switch%s\n", path, count,
+			MIN_THREADS_TIMES, prog->switch_count, prog->switch_count == 1 ? "" : "es");
+	return count == MIN_THREADS_TIMES;
+}
+
 static int minimise(struct min *min, const char *path, struct prog *prog)
 {
 	struct minimise_stats stats = {0};
@@ -335,9 +344,14 @@ static int minimise(struct min *min, const char *path, struct prog *prog)
 	if (!prog->options.kernel)
 		prog->options.kernel = min->kernel;
 	min->kernel = 0;
-	judge_apart(min, prog, &min->failure);
+	if (!min->live && prog_has_threads(prog))
+		begin_threads(min, prog);
+	else
+		judge_apart(min, prog, &min->failure);
 	if (!*min->failure.rule) {
-		if (min->failure.skipped[0])
+		if (min->by_schedule)
+			tool_error("%s: %s", path, min->failure.skipped);
+		else if (min->failure.skipped[0])
 			tool_error("%s: not %s: %s", path, min->live ? "minimised" : "run",
 				min->failure.skipped);
 		else
@@ -345,11 +359,15 @@ static int minimise(struct min *min, const char *path, struct prog *prog)
 		return TOOL_SKIPPED;
 	}
 	prog_minimise(prog, same_failure, min, progress, &stats);
+	if (min->by_schedule && prog_has_threads(prog))
+		min_threads_calm(&min->threads, prog);
 	if (!min->quiet) {
 		fprintf(stderr, "%s%s: %s: %s; %u calls of %u, %u candidates tried\n",
 			isatty(STDERR_FILENO) ? "\r" : "", path, kind_of(&min->failure),
 			min->failure.rule, stats.calls_after, stats.calls_before, stats.tried);
 	}
+	if (min->by_schedule && !verify(min, path, prog))
+		return TOOL_BROKEN;
 	return print_program(min, prog) ? TOOL_OK : TOOL_BROKEN;
 }
 
@@ -363,7 +381,7 @@ static bool read_option(struct min *min, const char **path, int option, const ch
 		if (oracle_parse(value, &min->oracles) && min->oracles)
 			return true;
 		tool_error("--oracles: expected all, or some of model, audit, isolation, rollback, "
-			   "machine, found '%s'",
+			   "machine, scheduler, found '%s'",
 			value);
 		return false;
 	case MIN_BUG:
@@ -453,6 +471,13 @@ const struct command command_min = {
 		"fail-nth "
 		"N) nothing\n"
 		"is expected.\n\n"
+		"A program with threads fails by a schedule. One without a line `schedule:` is "
+		"explored until it\n"
+		"fails; then calls go, then threads, then forced switches. A candidate whose "
+		"schedule does not\n"
+		"fit any more is explored for a moment. The result has its line `schedule:`; it is "
+		"run 1000\n"
+		"times, and must fail each time. It has no expectations.\n\n"
 		"FILE is a program as text, as iommuzz fuzz leaves it beside each finding "
 		"(FINDING.prog), or a\n"
 		"crash file of fuzz_iommufd (- is standard input).\n\n"

@@ -204,8 +204,8 @@ static void print_finding(const struct hunt_finding *finding, const struct prog 
 }
 
 /* The program under the schedule of the finding, to be freed; description may be NULL. */
-static char *print_forced(
-	const struct prog *prog, const struct hunt_finding *finding, const char *description)
+static char *print_forced(const struct hunt *hunt, const struct prog *prog,
+	const struct hunt_finding *finding, const char *description)
 {
 	struct prog_text text;
 	char *printed = NULL;
@@ -213,6 +213,10 @@ static char *print_forced(
 	prog_text_init(&text);
 	if (prog_text_from(&text, prog) && schedules_force(&finding->by, &text.prog)) {
 		prog_name_positional(&text.prog);
+		if (!text.prog.options.bug)
+			text.prog.options.bug = hunt->bug;
+		if (!text.prog.options.kernel)
+			text.prog.options.kernel = hunt->kernel;
 		text.header.description = description ? tool_copy(description) : NULL;
 		printed = prog_print_string(&text);
 	}
@@ -298,7 +302,7 @@ static bool write_program(struct exploration *exploration, const struct test *te
 	fprintf(out, "Found by exploring %s:\n", test->id);
 	print_finding(finding, &test->text.prog, out);
 	fclose(out);
-	char *printed = print_forced(&test->text.prog, finding, description);
+	char *printed = print_forced(&exploration->hunt, &test->text.prog, finding, description);
 	exploration->written = printed && files_write(exploration->out, printed, strlen(printed));
 	free(printed);
 	free(description);

@@ -216,6 +216,15 @@ void hunt_add(struct hunt_result *result, const struct hunt_finding *finding)
 	result->finding_count++;
 }
 
+/* Whether it is the one that is looked for, or anything is. */
+static bool is_wanted(const struct search *search, const struct finding *finding)
+{
+	const struct hunt_finding *wanted = search->hunt->wanted;
+
+	return !wanted || (finding->oracle == wanted->finding.oracle &&
+				  strcmp(finding->rule, wanted->finding.rule) == 0);
+}
+
 static void add_finding(
 	struct search *search, struct oracle_run *run, const struct finding *finding)
 {
@@ -262,7 +271,7 @@ static bool was_skipped(struct search *search, struct oracle_run *run)
 static void search_all(struct search *search)
 {
 	struct finding finding;
-	bool good;
+	bool good, more;
 
 	do {
 		search->judged = HUNT_NOTHING;
@@ -270,9 +279,12 @@ static void search_all(struct search *search)
 		count(search);
 		if (was_skipped(search, search->explore.run))
 			return;
-		if (!good)
+		bool passed_over = !good && !is_wanted(search, &finding);
+		if (!good && !passed_over)
 			add_finding(search, search->explore.run, &finding);
-	} while (!good && search->hunt->keep_going && search->result->threads);
+		more = !good && search->result->threads &&
+		       (search->hunt->keep_going || passed_over);
+	} while (more);
 }
 
 /* What the program says, or the one schedule that is asked for; each time on a fresh machine. */
@@ -305,6 +317,15 @@ static void run_own(struct search *search)
 	search->result->complete = true;
 }
 
+/* Until a strategy says otherwise, the switches are the program's. */
+static void note_own(const struct prog *prog, struct switch_notes *notes)
+{
+	notes->count = prog->switch_count;
+	if (prog->switch_count)
+		memcpy(notes->switches, prog->switches,
+			prog->switch_count * sizeof(*prog->switches));
+}
+
 void hunt_work(const struct hunt *hunt, struct hunt_result *result)
 {
 	struct search search = {.hunt = hunt,
@@ -317,6 +338,8 @@ void hunt_work(const struct hunt *hunt, struct hunt_result *result)
 	if (hunt->by) {
 		schedules_force(hunt->by, search.prog);
 		memcpy(&result->now, hunt->by, sizeof(result->now));
+	} else {
+		note_own(search.prog, &result->now);
 	}
 	search.inner = hunt->by ? NULL : schedules_open(&hunt->schedules, search.prog);
 	if (!search.inner) {

@@ -60,6 +60,7 @@ struct hunt {
 	unsigned seconds; /* 0: no limit */
 	uint64_t check;	  /* schedules, from the first on, that are run a second time */
 	bool keep_going;  /* behind a finding */
+	const struct hunt_finding *wanted; /* others are passed over; NULL: none are */
 	/* What the process writes on standard error goes there; NULL: to ours. */
 	FILE *report;
 	/* Some times a second, and at the end. May be NULL. */

@@ -5,7 +5,8 @@
 
 #include "fuzz/prog/prog.h"
 
-/* Whether the candidate still fails in the same way. Must be deterministic. */
+/* Whether the candidate still fails in the same way. Must be deterministic. May give the candidate
+ * another schedule (switches, and no schedule bytes), with which it is taken over. */
 typedef bool (*minimise_fn)(void *context, const struct prog *candidate);
 
 struct minimise_stats {
