@@ -158,8 +158,10 @@ static uint64_t when_of(const struct search *search, const struct scheduler_step
 	const struct scheduler_step *step = &steps[s];
 	uint32_t nth = search->ends ? 0 : occurrence(steps, s);
 	/* Between two calls, the end that is to come is that of the second. */
-	uint32_t call = step->call + (search->ends && step->point == SCHEDULE_START);
+	uint32_t call = step->call;
 
+	if (search->ends && step->point == SCHEDULE_START)
+		call++;
 	for (uint32_t m = search->first_mark[step->thread];
 		m < search->first_mark[step->thread + 1]; m++) {
 		const struct mark *mark = &search->marks[m];
