@@ -307,6 +307,7 @@ static int run_report(struct report *report)
 
 	collect(report, bench_programs);
 	collect(report, bench_machine);
+	collect(report, bench_threads);
 	if (!report->count) {
 		tool_error("bench: no measurement is named '%s'; see iommuzz bench --list",
 			report->only[0]);
