@@ -149,9 +149,12 @@ void exec_wait_thread(struct exec *exec, const struct exec_thread *thread, unsig
 /* The names of the lock classes stand for themselves, so that both sides can be compared. */
 static uint32_t object_of(const char *what)
 {
-	for (unsigned class = 0; class < LOCK_CLASS_COUNT; class ++)
-		if (strcmp(lock_class_name((enum lock_class) class), what) == 0)
+	for (unsigned class = 0; class < LOCK_CLASS_COUNT; class ++) {
+		const char *name = lock_class_name((enum lock_class) class);
+
+		if (name[0] == what[0] && strcmp(name, what) == 0)
 			return class + 1;
+	}
 	return 0;
 }
 
