@@ -30,7 +30,9 @@ enum {
 	GEN_USES,
 	GEN_JSON,
 	GEN_BINARY,
-	GEN_OUTPUT
+	GEN_OUTPUT,
+	GEN_THREADS,
+	GEN_SCHEDULES_OPTION
 };
 
 static const struct option_spec gen_options[] = {
@@ -61,6 +63,12 @@ static const struct option_spec gen_options[] = {
 	[GEN_BINARY] = {"binary", 'b', NULL, "Writes the binary form, as fuzzing engines keep it."},
 	[GEN_OUTPUT] = {"output", 'o', "DIR",
 		"Writes each program, or finding, to a file in DIR. DIR is made if need be."},
+	[GEN_THREADS] = {"threads", 'T', "N",
+		"Programs with two to N threads (N from 2 to 4) that race on a few objects,\n"
+		"and their schedule bytes. --calls and --failures say nothing then."},
+	[GEN_SCHEDULES_OPTION] = {"schedules", 0, "N",
+		"With --check and --threads: random schedules of each program, behind the\n"
+		"one of its bytes (default 20)."},
 	{0},
 };
 
@@ -182,11 +190,19 @@ static int run_apart(struct request *request)
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) <= TOOL_BROKEN)
 		return WEXITSTATUS(status);
-	tool_error("the process ended (%s) in program %" PRIu64 ": iommuzz gen --seed %" PRIu64
-		   " --first %" PRIu64 "%s --calls %u",
-		WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "sanitizer", *gen->running,
-		gen->seed, *gen->running, gen->options.failures ? " --failures" : "",
-		gen->options.call_max ? gen->options.call_max : 40);
+	if (gen->options.threads)
+		tool_error("the process ended (%s) in program %" PRIu64
+			   ": iommuzz gen --seed %" PRIu64 " --first %" PRIu64
+			   " --threads %u > FILE, iommuzz explore --schedule random FILE",
+			WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "sanitizer",
+			*gen->running, gen->seed, *gen->running, gen->options.threads);
+	else
+		tool_error("the process ended (%s) in program %" PRIu64
+			   ": iommuzz gen --seed %" PRIu64 " --first %" PRIu64 "%s --calls %u",
+			WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "sanitizer",
+			*gen->running, gen->seed, *gen->running,
+			gen->options.failures ? " --failures" : "",
+			gen->options.call_max ? gen->options.call_max : 40);
 	return TOOL_FAILED;
 }
 
@@ -239,6 +255,9 @@ static bool read_option(struct request *request, int option, const char *value)
 	case GEN_CHECK: return set_form(request, FORM_CHECK);
 	case GEN_FINDINGS: return number_option(&gen->findings, "findings", value, 1, 1000);
 	case GEN_USES: return number_option(&gen->goal_uses, "uses", value, 1, UINT32_MAX);
+	case GEN_THREADS: return number_option(&gen->options.threads, "threads", value, 2, 4);
+	case GEN_SCHEDULES_OPTION:
+		return number_option(&gen->schedules, "schedules", value, 0, 1000000);
 	case GEN_JSON: gen->json = true; return true;
 	case GEN_BINARY: request->binary = true; return true;
 	case GEN_OUTPUT: gen->folder = value; return true;
@@ -249,8 +268,11 @@ static bool read_option(struct request *request, int option, const char *value)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct request request = {
-		.gen = {.seed = 1, .target = &target_inproc, .goal_uses = 100, .findings = 1}};
+	struct request request = {.gen = {.seed = 1,
+					  .target = &target_inproc,
+					  .goal_uses = 100,
+					  .findings = 1,
+					  .schedules = GEN_SCHEDULES}};
 	struct gen *gen = &request.gen;
 	struct options options;
 	const char *value;
@@ -282,10 +304,11 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command command_gen = {
 	.name = "gen",
 	.brief = "make programs from a seed; run them for statistics or findings",
-	.synopsis = "iommuzz gen [-s SEED] [-n PROGRAMS] [--binary] [-o DIR]\n"
-		    "iommuzz gen --stats [--json] [-s SEED] [-n PROGRAMS]\n"
-		    "iommuzz gen --digest [-s SEED] [-n PROGRAMS]\n"
-		    "iommuzz gen --check [--findings N] [-s SEED] [-n PROGRAMS] [-o DIR]",
+	.synopsis =
+		"iommuzz gen [-s SEED] [-n PROGRAMS] [--binary] [-o DIR]\n"
+		"iommuzz gen --stats [--json] [-s SEED] [-n PROGRAMS]\n"
+		"iommuzz gen --digest [-s SEED] [-n PROGRAMS]\n"
+		"iommuzz gen --check [--threads N] [--findings N] [-s SEED] [-n PROGRAMS] [-o DIR]",
 	.description =
 		"Makes programs as fuzzing does when it makes a fresh one. The same seed, number "
 		"and options\n"
@@ -305,7 +328,10 @@ const struct command command_gen = {
 		"--check compares each program with the reference model and runs the other "
 		"oracles. The first\n"
 		"finding of each kind (oracle, rule and call) is shortened and printed with its "
-		"seed.",
+		"seed. Programs\n"
+		"with threads run by their schedule bytes, then under random schedules; a finding "
+		"of theirs is\n"
+		"printed with its line `schedule:`.",
 	.options = gen_options,
 	.exit_status = "0   done; with --stats: every goal holds; with --check: nothing was found\n"
 		       "1   a goal is missed, a finding, or a program that ended the process\n"

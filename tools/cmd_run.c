@@ -278,12 +278,9 @@ static const char *run_target(struct run *run, const struct prog *prog)
 	struct strategy *strategy = schedules_open(&run->schedules, prog);
 	const char *reason = NULL;
 
-	if (exec_has_threads(prog)) {
-		if (strategy)
-			strategy->begin(strategy, run->scheduler);
-		scheduler_begin(run->scheduler, strategy);
-	}
-	bool ran = exec_run(run->exec, prog, &reason);
+	if (strategy)
+		strategy->begin(strategy, run->scheduler);
+	bool ran = schedules_run(run->exec, run->scheduler, prog, strategy, &reason);
 	if (strategy)
 		strategy->close(strategy);
 	return ran ? NULL : reason;

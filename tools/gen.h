@@ -9,6 +9,8 @@
 #include "fuzz/exec/target.h"
 #include "fuzz/prog/generate.h"
 
+#define GEN_SCHEDULES 20
+
 struct gen {
 	struct generate_options options;
 	const struct target_class *target; /* of statistics and digest */
@@ -16,6 +18,8 @@ struct gen {
 		programs;   /* numbers [first, first + programs) of the sequence of that seed */
 	uint32_t goal_uses; /* a call's share of successes is judged from so many uses on */
 	uint32_t findings;  /* check: kinds of findings to print at most */
+	uint32_t schedules; /* check: random schedules of each program with threads, behind the
+			       one of its bytes */
 	bool json;
 	const char *folder; /* of files, NULL: standard output */
 	/* The number of the program that runs now; shared with the process that tells of a crash.

@@ -8,6 +8,7 @@
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/minimise.h"
 #include "fuzz/prog/text.h"
+#include "fuzz/schedule/strategy.h"
 #include "tools/files.h"
 #include "tools/gen.h"
 #include "tools/tool.h"
@@ -59,6 +60,29 @@ static bool same_failure(void *context, const struct prog *candidate)
 		return false;
 	struct kind kind = kind_of(&finding, candidate);
 	return same_kind(&kind, &run->wanted);
+}
+
+/* By its bytes, then at random: a schedule with a finding becomes the program's own. */
+static bool run_schedules(struct check_run *run, struct prog *prog, struct finding *finding)
+{
+	struct strategy *strategy = strategy_random(1, run->gen->schedules);
+	struct scheduler *scheduler = oracle_scheduler(run->oracles);
+	bool clean = true;
+
+	if (oracle_run_program(run->oracles, prog, finding) && strategy && scheduler &&
+		run->gen->schedules) {
+		oracle_set_strategy(run->oracles, strategy);
+		while (clean && strategy->begin(strategy, scheduler))
+			clean = oracle_run_program(run->oracles, prog, finding);
+		oracle_set_strategy(run->oracles, NULL);
+	} else {
+		clean = !finding->oracle;
+	}
+	if (strategy)
+		strategy->close(strategy);
+	if (!clean && schedule_of_run(scheduler, prog))
+		prog->schedule_count = 0;
+	return clean;
 }
 
 static bool print_program(const struct check_run *run, const struct prog *prog, uint64_t number)
@@ -120,7 +144,9 @@ int gen_check(const struct gen *gen)
 		done++) {
 		*gen->running = gen->first + done;
 		gen_program(gen, gen->first + done, &prog);
-		bool clean = oracle_run_program(run.oracles, &prog, &finding);
+		bool clean = exec_has_threads(&prog)
+				     ? run_schedules(&run, &prog, &finding)
+				     : oracle_run_program(run.oracles, &prog, &finding);
 
 		not_run += oracle_skipped(run.oracles) != NULL;
 		if (clean)

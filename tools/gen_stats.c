@@ -7,6 +7,7 @@
 #include "fuzz/exec/exec.h"
 #include "fuzz/prog/names.h"
 #include "tools/gen.h"
+#include "tools/schedules.h"
 #include "tools/tool.h"
 
 #define ERRNO_MAX    200 /* larger ones are counted together */
@@ -217,19 +218,27 @@ static bool json_stats(const struct gen *gen, const struct stats *stats)
 
 /* -- running -- */
 
-static struct exec *open_exec(const struct gen *gen)
+static struct exec *open_exec(const struct gen *gen, struct scheduler **scheduler)
 {
 	const char *reason = "out of memory";
 	struct exec *exec = exec_open(gen->target, gen->options.kernel, &reason);
 
+	*scheduler = exec && gen->options.threads ? scheduler_open() : NULL;
+	if (exec && gen->options.threads && !*scheduler) {
+		exec_close(exec);
+		exec = NULL;
+	}
 	if (!exec)
 		tool_error("gen: %s", reason);
+	else if (*scheduler)
+		exec_set_scheduler(exec, *scheduler);
 	return exec;
 }
 
 int gen_stats(const struct gen *gen)
 {
-	struct exec *exec = open_exec(gen);
+	struct scheduler *scheduler;
+	struct exec *exec = open_exec(gen, &scheduler);
 	struct stats *stats = calloc(1, sizeof(*stats));
 	const char *reason;
 	struct prog prog;
@@ -239,7 +248,7 @@ int gen_stats(const struct gen *gen)
 	for (uint64_t i = 0; exec && stats && i < gen->programs; i++) {
 		*gen->running = gen->first + i;
 		gen_program(gen, gen->first + i, &prog);
-		if (exec_run(exec, &prog, &reason))
+		if (schedules_run(exec, scheduler, &prog, NULL, &reason))
 			count_trace(stats, &prog, exec_trace(exec));
 		else
 			stats->not_run++;
@@ -250,12 +259,14 @@ int gen_stats(const struct gen *gen)
 	prog_free(&prog);
 	free(stats);
 	exec_close(exec);
+	scheduler_close(scheduler);
 	return !ran ? TOOL_BROKEN : holds ? TOOL_OK : TOOL_FAILED;
 }
 
 int gen_digest(const struct gen *gen)
 {
-	struct exec *exec = open_exec(gen);
+	struct scheduler *scheduler;
+	struct exec *exec = open_exec(gen, &scheduler);
 	uint64_t digest = 0;
 	const char *reason;
 	struct prog prog;
@@ -264,11 +275,14 @@ int gen_digest(const struct gen *gen)
 	for (uint64_t i = 0; exec && i < gen->programs; i++) {
 		*gen->running = gen->first + i;
 		gen_program(gen, gen->first + i, &prog);
-		digest ^= exec_run(exec, &prog, &reason) ? trace_digest(exec_trace(exec)) : 1;
+		digest ^= schedules_run(exec, scheduler, &prog, NULL, &reason)
+				  ? trace_digest(exec_trace(exec))
+				  : 1;
 		digest = random_mix(&digest); /* order matters */
 	}
 	prog_free(&prog);
 	exec_close(exec);
+	scheduler_close(scheduler);
 	if (!exec)
 		return TOOL_BROKEN;
 	printf("%016" PRIx64 "\n", digest);

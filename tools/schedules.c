@@ -59,6 +59,38 @@ struct strategy *schedules_open(const struct schedules *schedules, const struct 
 	}
 }
 
+struct strategy *schedules_open_own(const struct prog *prog)
+{
+	if (prog->switch_count)
+		return strategy_replay(prog->switches, prog->switch_count);
+	return prog->schedule_count ? strategy_bytes(prog->schedule, prog->schedule_count)
+				    : strategy_plain();
+}
+
+bool schedules_run(struct exec *exec, struct scheduler *scheduler, const struct prog *prog,
+	struct strategy *strategy, const char **reason)
+{
+	struct strategy *own = NULL;
+	bool ran;
+
+	if (!exec_has_threads(prog))
+		return exec_run(exec, prog, reason);
+	if (!strategy) {
+		strategy = own = schedules_open_own(prog);
+		if (!own) {
+			*reason = "out of memory";
+			return false;
+		}
+		own->begin(own, scheduler);
+	}
+	scheduler_begin(scheduler, strategy);
+	ran = exec_run(exec, prog, reason);
+	scheduler_finish(scheduler, SCHEDULER_DONE);
+	if (own)
+		own->close(own);
+	return ran;
+}
+
 /* -- notes -- */
 
 struct noted {

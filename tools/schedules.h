@@ -3,6 +3,7 @@
 #ifndef IOMMUZZ_TOOLS_SCHEDULES_H
 #define IOMMUZZ_TOOLS_SCHEDULES_H
 
+#include "fuzz/exec/exec.h"
 #include "fuzz/schedule/strategy.h"
 
 enum schedules_kind {
@@ -32,6 +33,14 @@ bool schedules_parse(const char *option, const char *text, enum schedules_kind *
 const char *schedules_name(enum schedules_kind kind);
 /* Why the program has no such schedules ("has no schedule bytes"), or NULL. */
 const char *schedules_lacks(const struct schedules *schedules, const struct prog *prog);
+/* The strategy of what a program says itself: its switches, its bytes, else until blocked. */
+struct strategy *schedules_open_own(const struct prog *prog);
+/*
+ * Runs a program on a target by that strategy, or by another one that has begun (strategy, may be
+ * NULL). scheduler is the executor's (exec_set_scheduler). False: it could not be run.
+ */
+bool schedules_run(struct exec *exec, struct scheduler *scheduler, const struct prog *prog,
+	struct strategy *strategy, const char **reason);
 /* Ended by ->close; the program must live as long. NULL when memory is short, and for SCHEDULES_OWN
  * and SCHEDULES_REPLAY, which are runs without a strategy of the caller's. */
 struct strategy *schedules_open(const struct schedules *schedules, const struct prog *prog);

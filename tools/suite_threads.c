@@ -127,10 +127,8 @@ static bool explore_target(struct judging *judging, struct strategy *strategy, c
 	bool good = true;
 
 	while (good && strategy->begin(strategy, scheduler)) {
-		scheduler_begin(scheduler, strategy);
-		bool ran = exec_run(threads->exec, &threads->test->text.prog, reason);
-		scheduler_finish(scheduler, SCHEDULER_DONE);
-		if (!ran)
+		if (!schedules_run(
+			    threads->exec, scheduler, &threads->test->text.prog, strategy, reason))
 			return true;
 		*reason = NULL;
 		judging->result->schedules++;
