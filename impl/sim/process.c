@@ -74,11 +74,12 @@ void process_exit(struct process *process)
 	struct task *task = &process->main;
 	struct mm *mm = process->mm;
 
+	/* Nobody comes in any more. */
+	__atomic_store_n(&process->alive, false, __ATOMIC_RELEASE);
 	process->mm = NULL;
 	if (mm)
 		mm_put(task, mm);
 	files_close_all(task, process);
-	__atomic_store_n(&process->alive, false, __ATOMIC_RELEASE);
 }
 
 struct process *process_get(struct process *process)

@@ -54,7 +54,7 @@ struct task {
 	struct fault_state fault;
 	uint32_t rcu_depth;	/* written by the task alone, read by those who wait for readers */
 	uint32_t rcu_sequence;	/* outermost read sections that have ended */
-	uint32_t syscall_depth; /* system calls within callbacks of system calls */
+	uint32_t syscall_depth; /* system calls within callbacks of system calls; read by others */
 	struct task *next;	/* of the sim */
 };
 
@@ -67,7 +67,8 @@ struct process {
 	uint32_t references;
 	uint32_t capabilities;
 	bool alive;
-	struct file **files; /* FILE_RESERVED: taken, nothing installed */
+	struct wait_queue left; /* a thread has left its system call */
+	struct file **files;	/* FILE_RESERVED: taken, nothing installed */
 	uint32_t files_room;
 	uint64_t close_on_exec[SIM_FDS / 64]; /* a bit a descriptor */
 	struct task *threads[SIM_THREADS];
@@ -211,7 +212,7 @@ void workqueue_run_all(struct task *task);
 /* Around each system call. leave passes the result through. */
 static inline void syscall_enter(struct task *task)
 {
-	task->syscall_depth++;
+	__atomic_store_n(&task->syscall_depth, task->syscall_depth + 1, __ATOMIC_RELAXED);
 }
 int64_t syscall_leave(struct task *task, int64_t result);
 

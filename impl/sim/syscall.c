@@ -6,6 +6,7 @@
 
 #include "impl/abi/catalogue.h"
 #include "impl/abi/kernel_calls.h"
+#include "impl/sim/lock_private.h"
 #include "impl/sim/mm/mm_private.h"
 #include "impl/sim/sim_private.h"
 
@@ -18,7 +19,8 @@
 int64_t syscall_leave(struct task *task, int64_t result)
 {
 	/* Within a callback the outer call may hold locks; it checks itself. */
-	if (--task->syscall_depth)
+	__atomic_store_n(&task->syscall_depth, task->syscall_depth - 1, __ATOMIC_RELEASE);
+	if (task->syscall_depth)
 		return result;
 	if (task->locks.depth || task->rcu_depth)
 		lock_assert_none(task);
@@ -26,7 +28,31 @@ int64_t syscall_leave(struct task *task, int64_t result)
 		workqueue_run_all(task);
 	if (task->sim->threads || task->sim->rcu_first)
 		rcu_run(task);
+	/* No point here: the call is over for everybody as soon as it is for those who wait. */
+	if (task->process && (task->sim->threads || task->process->left.waiters))
+		wake_sequence(task, &task->process->left);
 	return result;
+}
+
+static bool is_alone(const void *argument)
+{
+	const struct task *task = argument;
+	struct task *const *threads = task->process->threads;
+
+	for (unsigned t = 0; t < SIM_THREADS; t++) {
+		if (threads[t] && threads[t] != task &&
+			__atomic_load_n(&threads[t]->syscall_depth, __ATOMIC_ACQUIRE))
+			return false;
+	}
+	return true;
+}
+
+/* Exit and exec end the other threads, which first finish the calls that they are in: memory and
+ * descriptors stay until then. */
+static void wait_for_others(struct task *task)
+{
+	if (task_threaded(task))
+		wait_event(task, &task->process->left, is_alone, task, 0);
 }
 
 static int64_t install_new(struct task *task, struct file *file)
@@ -61,13 +87,12 @@ int64_t sim_close(struct task *task, int fd)
 {
 	struct file *file;
 
+	syscall_enter(task);
 	schedule_point(task, SCHEDULE_PUT);
 	file = fd_remove(task->process, fd);
-	if (!file)
-		return -EBADF;
-	syscall_enter(task);
-	file_put(task, file);
-	return syscall_leave(task, 0);
+	if (file)
+		file_put(task, file);
+	return syscall_leave(task, file ? 0 : -EBADF);
 }
 
 int64_t sim_dup(struct task *task, int fd)
@@ -95,12 +120,14 @@ int64_t sim_pass(struct task *task, int fd, unsigned number)
 
 int64_t sim_ioctl(struct task *task, int fd, uint32_t command, uint64_t argument)
 {
-	struct file *file = file_from_fd(task, fd);
+	struct file *file;
 	int64_t result;
 
-	if (!file)
-		return -EBADF;
+	/* From the first step on: whoever ends the process waits for this call. */
 	syscall_enter(task);
+	file = file_from_fd(task, fd);
+	if (!file)
+		return syscall_leave(task, -EBADF);
 	if (SIM_BUG(task, FILE_UNHELD))
 		file_put(task, file);
 	result = file->kind == FILE_IOMMUFD ? iommufd_file_ioctl(task, file, command, argument)
@@ -192,8 +219,8 @@ int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t pro
 	/* Before the descriptor, as on x86. */
 	if (offset % SIM_PAGE_SIZE)
 		return -EINVAL;
-	schedule_point(task, SCHEDULE_USER_COPY);
 	syscall_enter(task);
+	schedule_point(task, SCHEDULE_USER_COPY);
 	if (flags & CALL_MAP_ANONYMOUS)
 		return syscall_leave(task, mm_mmap(task, addr, length, prot, flags, NULL, offset));
 	file = file_from_fd(task, fd);
@@ -206,15 +233,15 @@ int64_t sim_mmap(struct task *task, uint64_t addr, uint64_t length, uint32_t pro
 
 int64_t sim_munmap(struct task *task, uint64_t addr, uint64_t length)
 {
-	schedule_point(task, SCHEDULE_USER_COPY);
 	syscall_enter(task);
+	schedule_point(task, SCHEDULE_USER_COPY);
 	return syscall_leave(task, mm_munmap(task, addr, length));
 }
 
 int64_t sim_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot)
 {
-	schedule_point(task, SCHEDULE_USER_COPY);
 	syscall_enter(task);
+	schedule_point(task, SCHEDULE_USER_COPY);
 	return syscall_leave(task, mm_mprotect(task, addr, length, prot));
 }
 
@@ -245,10 +272,10 @@ int64_t sim_ftruncate(struct task *task, int fd, uint64_t size)
 
 	if (size > INT64_MAX)
 		return -EINVAL;
+	syscall_enter(task);
 	file = file_from_fd(task, fd);
 	if (!file)
-		return -EBADF;
-	syscall_enter(task);
+		return syscall_leave(task, -EBADF);
 	result = file->kind == FILE_MEMFD ? memfd_truncate(task, file, size) : -EINVAL;
 	file_put(task, file);
 	return syscall_leave(task, result);
@@ -329,8 +356,10 @@ int64_t sim_fork(struct task *task, unsigned number)
 
 int64_t sim_exec(struct task *task)
 {
-	struct mm *old = task->process->mm, *mm;
+	struct mm *old, *mm;
 
+	wait_for_others(task);
+	old = task->process->mm;
 	if (!old)
 		return -ESRCH;
 	mm = mm_create(task->sim, MM_SIMULATED);
@@ -345,9 +374,18 @@ int64_t sim_exec(struct task *task)
 
 int64_t sim_exit(struct task *task)
 {
+	struct process *process = task->process;
+
+	wait_for_others(task);
+	if (!sim_process_alive(process))
+		return -ESRCH;
+	/* A new process may take the number meanwhile. */
+	process_get(process);
 	syscall_enter(task);
-	process_exit(task->process);
-	return syscall_leave(task, 0);
+	process_exit(process);
+	syscall_leave(task, 0);
+	process_put(task, process);
+	return 0;
 }
 
 int64_t sim_spawn(
