@@ -169,28 +169,33 @@ static struct scheduler_step *add_step(struct scheduler *scheduler, unsigned poi
 
 /* -- switching -- */
 
+/* That thread is the current one; its fiber. */
+static struct fiber *become(struct scheduler *scheduler, unsigned next)
+{
+	scheduler->current = next;
+	if (scheduler->owner.switched)
+		scheduler->owner.switched(scheduler->owner.context, next);
+	return scheduler->threads[next].fiber;
+}
+
 /* Leaves the current fiber for good or until somebody chooses it again. */
 static void switch_to(struct scheduler *scheduler, unsigned next)
 {
 	unsigned from = scheduler->current;
 
-	if (next == from)
-		return;
-	scheduler->current = next;
-	if (scheduler->owner.switched)
-		scheduler->owner.switched(scheduler->owner.context, next);
-	fiber_switch(scheduler->threads[from].fiber, scheduler->threads[next].fiber);
+	if (next != from)
+		fiber_switch(scheduler->threads[from].fiber, become(scheduler, next));
 }
 
-/* Ends the section from whatever thread this is; does not return. */
-static void leave_section(struct scheduler *scheduler, enum scheduler_end end)
+/* The section ends, from whatever thread this is: the main thread goes on. */
+static unsigned end_section(struct scheduler *scheduler, enum scheduler_end end)
 {
 	scheduler->end = end;
 	scheduler->active = false;
-	switch_to(scheduler, 0);
-	abort();
+	return 0;
 }
 
+/* 0: the strategy has given the run up. */
 static unsigned ask_strategy(
 	struct scheduler *scheduler, unsigned current, uint32_t ready, uint32_t step)
 {
@@ -198,9 +203,7 @@ static unsigned ask_strategy(
 	unsigned next = strategy ? strategy->choose(strategy, scheduler, current, ready, step)
 				 : strategy_default(current, ready);
 
-	if (scheduler->stopping)
-		leave_section(scheduler, SCHEDULER_STOPPED);
-	return next;
+	return scheduler->stopping ? end_section(scheduler, SCHEDULER_STOPPED) : next;
 }
 
 void scheduler_point(struct scheduler *scheduler, unsigned point, uint32_t object)
@@ -212,7 +215,8 @@ void scheduler_point(struct scheduler *scheduler, unsigned point, uint32_t objec
 	step = add_step(scheduler, point, object);
 	if (__builtin_expect(!step, 0)) {
 		scheduler_report_livelock(scheduler);
-		leave_section(scheduler, SCHEDULER_LIVELOCK);
+		switch_to(scheduler, end_section(scheduler, SCHEDULER_LIVELOCK));
+		return;
 	}
 	uint32_t n = scheduler->step_count - 1;
 	uint32_t ready = ready_mask(scheduler);
@@ -223,18 +227,19 @@ void scheduler_point(struct scheduler *scheduler, unsigned point, uint32_t objec
 	scheduler->steps[n].next = (uint8_t)next;
 	if (next == scheduler->current)
 		return;
-	scheduler->preemptions++;
+	scheduler->preemptions += next != 0;
 	switch_to(scheduler, next);
 }
 
-/* The current thread cannot go on: who does? THREAD_READY ones, else whose wait has a timeout. */
-static void give_way(struct scheduler *scheduler, unsigned point, uint32_t object)
+/* The current thread cannot go on: who does? THREAD_READY ones, else whose wait has a timeout; the
+ * main thread when nobody can. */
+static unsigned pass_on(struct scheduler *scheduler, unsigned point, uint32_t object)
 {
 	struct scheduler_step *step = add_step(scheduler, point, object);
 
 	if (!step) {
 		scheduler_report_livelock(scheduler);
-		leave_section(scheduler, SCHEDULER_LIVELOCK);
+		return end_section(scheduler, SCHEDULER_LIVELOCK);
 	}
 	uint32_t n = scheduler->step_count - 1;
 	uint32_t ready = ready_mask(scheduler);
@@ -245,12 +250,12 @@ static void give_way(struct scheduler *scheduler, unsigned point, uint32_t objec
 
 		ready = ready_mask(scheduler);
 		if (!ready)
-			leave_section(scheduler, end);
+			return end_section(scheduler, end);
 	}
 	scheduler->steps[n].ready = (uint8_t)(ready >> 1);
 	unsigned next = ask_strategy(scheduler, SCHEDULER_NONE, ready, n);
 	scheduler->steps[n].next = (uint8_t)next;
-	switch_to(scheduler, next);
+	return next;
 }
 
 void scheduler_block(struct scheduler *scheduler, const struct sim_wait *wait)
@@ -264,7 +269,7 @@ void scheduler_block(struct scheduler *scheduler, const struct sim_wait *wait)
 	thread->state = THREAD_BLOCKED;
 	thread->wait = *wait;
 	scheduler_touch(scheduler, FOOTPRINT_WAKE, 0);
-	give_way(scheduler, SCHEDULE_BLOCK, wait->object);
+	switch_to(scheduler, pass_on(scheduler, SCHEDULE_BLOCK, wait->object));
 }
 
 void scheduler_wake(struct scheduler *scheduler, uint32_t slot)
@@ -280,14 +285,14 @@ void scheduler_wake(struct scheduler *scheduler, uint32_t slot)
 
 /* -- sections -- */
 
-static void thread_main(void *argument)
+static struct fiber *thread_main(void *argument)
 {
 	struct thread *thread = argument;
 	struct scheduler *scheduler = thread->scheduler;
 
 	/* A step of its own, and no choice: that was made when it was chosen to start. */
 	if (!add_step(scheduler, SCHEDULE_START, 0))
-		leave_section(scheduler, SCHEDULER_LIVELOCK);
+		return become(scheduler, end_section(scheduler, SCHEDULER_LIVELOCK));
 	scheduler->entry(scheduler->entry_context, thread->number);
 	thread->state = THREAD_ENDED;
 	scheduler->ended |= UINT32_C(1) << thread->number;
@@ -295,10 +300,8 @@ static void thread_main(void *argument)
 	/* Whoever waits for its end looks again. */
 	scheduler_wake(scheduler, SCHEDULER_SLOT_END);
 	scheduler->running--;
-	if (!scheduler->running)
-		leave_section(scheduler, SCHEDULER_DONE);
-	give_way(scheduler, SCHEDULE_END, 0);
-	abort();
+	return become(scheduler, scheduler->running ? pass_on(scheduler, SCHEDULE_END, 0)
+						    : end_section(scheduler, SCHEDULER_DONE));
 }
 
 static bool prepare(struct scheduler *scheduler, uint32_t threads)

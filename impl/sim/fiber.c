@@ -40,7 +40,8 @@ struct fiber {
 	void *stack_pointer; /* while it does not run */
 	uint8_t *stack;	     /* NULL: the OS thread's own */
 	size_t guard;	     /* bytes below the stack that fault */
-	void (*entry)(void *);
+	struct fiber *(*entry)(void *);
+	bool parked; /* entry has returned */
 	void *argument;
 	const void *bottom; /* for AddressSanitizer */
 	size_t size;
@@ -216,8 +217,12 @@ static void run_entry(struct fiber *fiber)
 	/* Its fake stack is kept over runs; frames that were abandoned there are given up. */
 	__asan_handle_no_return();
 #endif
-	fiber->entry(fiber->argument);
-	abort();
+	for (;;) {
+		struct fiber *next = fiber->entry(fiber->argument);
+
+		fiber->parked = true;
+		fiber_switch(fiber, next);
+	}
 }
 
 #ifdef FIBER_UCONTEXT
@@ -288,8 +293,14 @@ static void lay_out(struct fiber *fiber)
 }
 #endif
 
-void fiber_start(struct fiber *fiber, void (*entry)(void *), void *argument)
+void fiber_start(struct fiber *fiber, struct fiber *(*entry)(void *), void *argument)
 {
+	fiber->entry = entry;
+	fiber->argument = argument;
+	if (fiber->parked) {
+		fiber->parked = false;
+		return;
+	}
 #ifdef FIBER_ASAN
 	__asan_unpoison_memory_region(fiber->bottom, fiber->size);
 #endif
@@ -298,8 +309,6 @@ void fiber_start(struct fiber *fiber, void (*entry)(void *), void *argument)
 	__tsan_destroy_fiber(fiber->tsan);
 	fiber->tsan = __tsan_create_fiber(0);
 #endif
-	fiber->entry = entry;
-	fiber->argument = argument;
 	lay_out(fiber);
 }
 

@@ -18,10 +18,11 @@ struct fiber *fiber_create(void);
 /* Frees it; it must not be running. Whatever its stack holds is abandoned. NULL is ignored. */
 void fiber_free(struct fiber *fiber);
 /*
- * The next switch to it calls entry(argument) on an empty stack, whatever it was doing before.
- * entry never returns: it ends with fiber_switch to another one.
+ * The next switch to it calls entry(argument) on an empty stack, whatever it was doing before. When
+ * entry returns, the fiber that it names goes on. One that has returned starts again at little cost;
+ * one left in the middle is laid out anew.
  */
-void fiber_start(struct fiber *fiber, void (*entry)(void *), void *argument);
+void fiber_start(struct fiber *fiber, struct fiber *(*entry)(void *), void *argument);
 /* Leaves `from`, which runs, for `to`; returns when somebody switches back. */
 void fiber_switch(struct fiber *from, struct fiber *to);
 

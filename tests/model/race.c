@@ -109,7 +109,7 @@ static void on_phase(struct machine *machine, const char *what, bool blocked)
 	machine->thread = thread;
 }
 
-static void run_thread(void *argument)
+static struct fiber *run_thread(void *argument)
 {
 	unsigned thread = (unsigned)(uintptr_t)argument;
 

@@ -16,7 +16,7 @@ struct pair {
 	unsigned count;
 };
 
-static void count_up(void *argument)
+static struct fiber *count_up(void *argument)
 {
 	struct pair *pair = argument;
 	volatile double kept = 0.5;
