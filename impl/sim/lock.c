@@ -403,6 +403,9 @@ void lock_report_user_copy(struct task *task)
 {
 	char text[256];
 
+	/* might_sleep has said so. */
+	if (task->locks.slow & (LOCK_THREADS - 1))
+		return;
 	name_held(task, ~task->locks.copy_allowed, text, sizeof(text));
 	if (text[0])
 		sim_warn(task, "lock-held-at-user-copy", "%s", text);

@@ -107,6 +107,16 @@ static void test_atomic(struct task *task, struct recorded *recorded)
 	mutex_unlock(task, &mutex);
 	copy_to_user(task, MEM_BASE, &value, sizeof(value));
 	tap_ok(reported(recorded, "sleep-in-atomic"), "a user copy under a spinlock");
+	spin_unlock(task, &spin);
+	mutex_lock(task, &mutex);
+	copy_to_user(task, MEM_BASE, &value, sizeof(value));
+	tap_ok(reported(recorded, "lock-held-at-user-copy"), "a user copy under a mutex");
+	lock_allow_user_copy(task, UINT64_C(1) << LOCK_PAGES);
+	copy_to_user(task, MEM_BASE, &value, sizeof(value));
+	tap_ok(silent(recorded), "a user copy under a mutex that is allowed there");
+	lock_allow_user_copy(task, 0);
+	mutex_unlock(task, &mutex);
+	spin_lock(task, &spin);
 	object = sim_alloc(task, 8);
 	tap_ok(reported(recorded, "sleep-in-atomic"), "an allocation under a spinlock");
 	sim_free(task, object, 8);
