@@ -21,11 +21,12 @@ static struct fiber *count_up(void *argument)
 	struct pair *pair = argument;
 	volatile double kept = 0.5;
 
-	for (;;) {
+	while (pair->count < 2000) {
 		pair->count++;
 		kept = kept * 2;
 		fiber_switch(pair->other, pair->main);
 	}
+	return pair->main;
 }
 
 static void test_fibers(void)
@@ -42,6 +43,12 @@ static void test_fibers(void)
 	fiber_start(pair.other, count_up, &pair);
 	fiber_switch(pair.main, pair.other);
 	tap_ok(pair.count == 1001, "one that was left in the middle starts again");
+	pair.count = 2000;
+	fiber_switch(pair.main, pair.other);
+	pair.count = 0;
+	fiber_start(pair.other, count_up, &pair);
+	fiber_switch(pair.main, pair.other);
+	tap_ok(pair.count == 1, "and so does one that has returned");
 	fiber_free(pair.other);
 	fiber_free(pair.main);
 }
