@@ -49,13 +49,17 @@ int64_t model_rule_access_create(struct model *model, struct model_command *comm
 		return -EBADF;
 	if (file->kind != MODEL_FILE_IOMMU)
 		return -EBADFD;
+	file->refs++;
+	model_phase(model, "object_table");
 	access = model_access_new(model, file->context);
 	access->needs_pin = create.flags & CALL_ACCESS_NEEDS_PIN;
 	access->has_unmap = !(create.flags & CALL_ACCESS_NO_UNMAP);
+	create.out_access_id = access->object.id;
+	model_phase(model, "other");
 	create.out_access = lowest_handle(model);
 	access->handle = create.out_access;
 	*(struct model_access **)model_array_at(&model->accesses, create.out_access - 1) = access;
-	create.out_access_id = access->object.id;
+	model_file_put(model, file);
 	memcpy(model->arguments, &create, sizeof(create));
 	return 0;
 }

@@ -57,6 +57,8 @@
  *   | object_table | pages_mutex: compared | put
  * ADD_RESERVED
  *   | object_table | iova_rwsem | put
+ * access_create
+ *   | object_table: ACCESS | other: the driver's handle
  * CREATE_ACCESS
  *   | object_table: descriptor reserved, ACCESS | object_table: IOAS | iova_rwsem, domains W: in
  *   its list; answer, descriptor open
