@@ -320,6 +320,7 @@ static int read_option(
 		break;
 	case CHECK_EXPLORE:
 		check->config.schedules.kind = SCHEDULES_BOUNDED;
+		check->config.schedules.runs = 0;
 		right = tool_number("explore", value, 0, SCHEDULES_BOUND_MAX, &number);
 		check->config.schedules.bound = (unsigned)number;
 		break;

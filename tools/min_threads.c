@@ -118,7 +118,8 @@ bool min_threads_begin(struct min_threads *min, struct prog *prog, char *reason,
 		memset(&min->wanted, 0, sizeof(min->wanted));
 		found = false;
 	}
-	for (size_t s = 0; !found && s < COUNT(first_searches); s++)
+	remember(min, prog);
+	for (size_t s = 0; !found && min->threads > 2 && s < COUNT(first_searches); s++)
 		found = search(min, &first_searches[s], PROG_SWITCH_MAX, prog, &runs);
 	if (!found) {
 		snprintf(reason, reason_size, "does not fail in %" PRIu64 " schedules", runs);

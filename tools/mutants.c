@@ -8,9 +8,15 @@
 #include "tools/files.h"
 #include "tools/tool.h"
 
-#define TIMEOUT 3  /* seconds for one test with a defect */
-#define CRASHES 12 /* in one look: more of them cost time and say nothing new */
-#define GOAL	95 /* percent of the defects that the suite alone must catch */
+#define TIMEOUT 3 /* seconds for one test with a defect */
+/* Every defect costs several runs of the whole suite, so programs with threads have few schedules
+ * at first; what these do not show gets a search. */
+#define SCHEDULES      20
+#define DEEP_BOUND     2
+#define DEEP_SCHEDULES 5000 /* of one program */
+#define DEEP_TIMEOUT   60
+#define CRASHES	       12 /* in one look: more of them cost time and say nothing new */
+#define GOAL	       95 /* percent of the defects that the suite alone must catch */
 
 /*
  * Ways of looking, each alone: expectations without oracles, then one oracle at a time without
@@ -24,6 +30,7 @@ enum {
 	WAY_ISOLATION,
 	WAY_ROLLBACK,
 	WAY_MACHINE,
+	WAY_SCHEDULER,
 	WAY_SANITIZER,
 	WAY_COUNT,
 };
@@ -38,6 +45,7 @@ static const struct {
 	[WAY_ISOLATION] = {"isolation", ORACLE_ISOLATION},
 	[WAY_ROLLBACK] = {"rollback", ORACLE_ROLLBACK},
 	[WAY_MACHINE] = {"machine", ORACLE_MACHINE},
+	[WAY_SCHEDULER] = {"scheduler", ORACLE_SCHEDULER},
 	[WAY_SANITIZER] = {"sanitizer", 0},
 };
 
@@ -51,6 +59,7 @@ struct mutants {
 	bool *clean;	/* per test: passes without a defect */
 	bool *noticed;	/* per test: with the current defect, something looked wrong */
 	bool cut;	/* not the whole suite has looked at the current defect */
+	bool deep;	/* programs with threads are searched */
 	size_t failing; /* tests that fail without a defect */
 	uint32_t total, caught_by_any;
 	uint32_t caught[WAY_COUNT];
@@ -143,6 +152,13 @@ static bool look_at(struct mutants *mutants, uint16_t bug, unsigned way, const b
 		if (selected[t])
 			some.tests[some.count++] = all->tests[t];
 	config.bug = bug;
+	config.schedules = (struct schedules){
+		.kind = SCHEDULES_PCT, .seed = 1, .depth = SCHEDULES_DEPTH, .runs = SCHEDULES};
+	if (mutants->deep) {
+		config.schedules = (struct schedules){
+			.kind = SCHEDULES_BOUNDED, .bound = DEEP_BOUND, .runs = DEEP_SCHEDULES};
+		pool.timeout = DEEP_TIMEOUT;
+	}
 	config.oracles = way == WAY_COUNT ? ORACLE_ALL : ways[way].oracles;
 	bool complete = !look.suite->count || suite_run_all(look.suite, &config, &pool);
 	free(some.tests);
@@ -209,6 +225,24 @@ static void print_mutant(
 	fflush(stdout);
 }
 
+/* All schedules of a bound, of the programs that have any; what is seen is enough. */
+static bool look_deep(struct mutants *mutants, uint16_t bug, struct capture *captures)
+{
+	const struct suite *suite = &mutants->check->suite;
+	bool *selected;
+
+	if (captures[WAY_SUITE].caught || captures[WAY_SANITIZER].caught)
+		return true;
+	selected = tool_grow(NULL, suite->count, sizeof(*selected));
+	for (size_t t = 0; t < suite->count; t++)
+		selected[t] = mutants->clean[t] && exec_has_threads(&suite->tests[t].text.prog);
+	mutants->deep = true;
+	bool complete = look_at(mutants, bug, WAY_SUITE, selected, captures);
+	mutants->deep = false;
+	free(selected);
+	return complete;
+}
+
 static bool run_mutant(struct mutants *mutants, uint16_t bug)
 {
 	struct capture captures[WAY_COUNT] = {0};
@@ -218,9 +252,10 @@ static bool run_mutant(struct mutants *mutants, uint16_t bug)
 	/* An oracle that sees something makes all of them together see something: tests in which
 	 * these see nothing need not be run for each. */
 	if (!look_at(mutants, bug, WAY_SUITE, NULL, captures) ||
+		!look_deep(mutants, bug, captures) ||
 		!look_at(mutants, bug, WAY_COUNT, NULL, captures))
 		return false;
-	for (unsigned way = WAY_MODEL; way <= WAY_MACHINE; way++)
+	for (unsigned way = WAY_MODEL; way < WAY_SANITIZER; way++)
 		if (!look_at(mutants, bug, way, mutants->noticed, captures))
 			return false;
 	for (unsigned way = 0; way < WAY_COUNT; way++) {

@@ -92,6 +92,9 @@ static bool explore_oracles(struct judging *judging, struct strategy *strategy,
 	const struct suite_threads *threads = judging->threads;
 	struct explore explore = {
 		.run = threads->oracles, .strategy = strategy, .judge = judge, .context = judging};
+
+	if (threads->config->schedules.kind == SCHEDULES_BOUNDED)
+		explore.runs_max = threads->config->schedules.runs;
 	bool good = explore_program(&explore, &threads->test->text.prog, finding);
 	struct strategy_progress progress = {0};
 

@@ -57,7 +57,7 @@ echo 'TAP version 13'
 exits 0 'help' "$iommuzz" help
 exits 0 '--version' "$iommuzz" --version
 exits 0 'help --help' "$iommuzz" help --help
-for command in run check fmt min gen ops bench fuzz probe compare; do
+for command in run check explore fmt min gen ops bench fuzz probe compare; do
 	exits 0 "$command --help" "$iommuzz" "$command" --help
 	grep -q 'EXIT STATUS' "$work/out" && grep -q 'SYNOPSIS' "$work/out"
 	ok $? "$command --help is a manual page"
@@ -157,10 +157,12 @@ says 2 'nowhere/x.json: cannot write: No such file' 'bench --json into a folder 
 	"$iommuzz" bench --json "$work/nowhere/x.json"
 
 # -- what is not run --
-printf 'fd = open /dev/iommu\nthread A: as = IOMMU_IOAS_ALLOC fd\n' >"$work/threads.prog"
+for _ in 1 2 3 4 5; do echo 'repeat 65535: open /dev/iommu'; done >"$work/long.prog"
 says 0 '1 of 2 programs were not run' 'run counts what it could not run' \
-	"$iommuzz" run "$work/threads.prog" "$golden/suite/passes.prog"
-says 77 'threads.prog: not run: not yet: threads' 'min: a program that cannot be run' \
+	"$iommuzz" run "$work/long.prog" "$golden/suite/passes.prog"
+says 77 'long.prog: not run: ' 'min: a program that cannot be run' "$iommuzz" min "$work/long.prog"
+printf 'fd = open /dev/iommu\nthread A: as = IOMMU_IOAS_ALLOC fd\nthread B: close fd\n' >"$work/threads.prog"
+says 77 'threads.prog: does not fail in [0-9]* schedules$' 'min: threads that do not fail' \
 	"$iommuzz" min "$work/threads.prog"
 says 77 'passes.prog: does not fail' 'min: a program that does not fail' "$iommuzz" min "$golden/suite/passes.prog"
 
