@@ -37,6 +37,8 @@ finds 66 'ThreadSanitizer' --bug lookup-unlocked --filter 'destroy-*'
 verdict "an object that is freed while it is looked up is reported"
 finds 1 'audit: access list' --bug list-index-unlocked --filter '*-two-accesses'
 verdict "a race that keeps to atomic steps is found by the audit behind it"
+finds 1 'no order of the specification' --bug pin-prevented --filter 'unmap-callback-pins-again'
+verdict "a result that no order gives is found by the model"
 finds 1 'threads do not end within 3 s: .* in call .* IOMMU_DESTROY' --bug wake-missing --filter 'destroy-*'
 verdict "threads that hang end the command, and their calls are named"
 echo "1..$number"

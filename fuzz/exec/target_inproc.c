@@ -31,6 +31,8 @@ struct target {
 	struct scheduler *scheduler; /* of threads, NULL: none */
 	struct sim_scheduler delays; /* where they run at once */
 	pthread_mutex_t report_lock;
+	/* Of each process, where threads run at once: written by who ends it or its memory. */
+	pthread_rwlock_t gates[PROG_PROCESS_MAX];
 	uint8_t images[EXEC_THREADS][DEPTHS][CALL_STRUCT_MAX];
 };
 
@@ -144,8 +146,11 @@ static struct sim_config sim_config_of(struct target *target, const struct targe
 
 static void free_target(struct target *target)
 {
-	if (target)
+	if (target) {
 		pthread_mutex_destroy(&target->report_lock);
+		for (unsigned p = 0; p < PROG_PROCESS_MAX; p++)
+			pthread_rwlock_destroy(&target->gates[p]);
+	}
 	free(target);
 }
 
@@ -160,6 +165,8 @@ static struct target *inproc_open(
 		target->events = *events;
 		target->delays = (struct sim_scheduler){.context = target, .point = on_point};
 		pthread_mutex_init(&target->report_lock, NULL);
+		for (unsigned p = 0; p < PROG_PROCESS_MAX; p++)
+			pthread_rwlock_init(&target->gates[p], NULL);
 		target->sim = sim_create(&sim_config);
 	}
 	if (!target || !target->sim) {
@@ -552,7 +559,7 @@ static void disarm(const struct running *run, struct call_outcome *outcome)
 	run->target->armed = false;
 }
 
-static void inproc_call(
+static void run_call(
 	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
 {
 	struct running run = {
@@ -583,6 +590,42 @@ static void inproc_call(
 	}
 	if (armed)
 		disarm(&run, outcome);
+}
+
+/*
+ * Exit and exec wait until no other thread of the process is in a call. The simulated kernel knows
+ * calls by their entry only; here they begin with arguments put into memory that must still be
+ * there, and end with reading it.
+ */
+static void call_through_gates(
+	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+{
+	enum call_id row = (enum call_id)(call->row - call_rows);
+	pthread_rwlock_t *own = &target->gates[call->process % PROG_PROCESS_MAX];
+	pthread_rwlock_t *other =
+		row == CALL_ID_pass && call->name < PROG_PROCESS_MAX && call->name != call->process
+			? &target->gates[call->name]
+			: NULL;
+
+	if (row == CALL_ID_exit || row == CALL_ID_exec)
+		pthread_rwlock_wrlock(own);
+	else
+		pthread_rwlock_rdlock(own);
+	if (other)
+		pthread_rwlock_rdlock(other);
+	run_call(target, call, outcome);
+	if (other)
+		pthread_rwlock_unlock(other);
+	pthread_rwlock_unlock(own);
+}
+
+static void inproc_call(
+	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
+{
+	if (call->thread && !call->depth && !target->scheduler)
+		call_through_gates(target, call, outcome);
+	else
+		run_call(target, call, outcome);
 }
 
 const struct target_class target_inproc = {
