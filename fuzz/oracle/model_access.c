@@ -177,10 +177,12 @@ void model_access_destroy(struct model *model, struct model_access *access)
 	if (access->ioas)
 		change_ioas(model, access, NULL);
 	model_unlock(model, &access->lock, true);
-	if (access->handle)
+	model_array_end(model, &access->pins);
+	if (access->handle) {
+		model_phase(model, "other");
 		*(struct model_access **)model_array_at(
 			&model->accesses, (uint32_t)access->handle - 1) = NULL;
-	model_array_end(model, &access->pins);
+	}
 	access->handle = 0;
 	if (!access->uses)
 		model_free(model, access, sizeof(*access));

@@ -4,7 +4,10 @@
 
 #define RW_MAX (UINT64_C(16) << 20)
 
-/* Kept until let_go, also if another thread destroys it. */
+/*
+ * Kept until let_go, also if another thread destroys it. While that goes on only callbacks that
+ * began before are let in.
+ */
 static struct model_access *subject(const struct model *model)
 {
 	uint64_t handle = model->call->subject;
@@ -13,6 +16,8 @@ static struct model_access *subject(const struct model *model)
 	if (handle && handle <= model->accesses.count)
 		access = *(struct model_access **)model_array_at(
 			&model->accesses, (uint32_t)handle - 1);
+	if (access && access->dying && !access->callbacks[model->call->thread])
+		access = NULL;
 	if (access)
 		access->uses++;
 	return access;
@@ -110,8 +115,10 @@ int64_t model_rule_access_destroy(struct model *model, struct model_command *com
 	(void)command;
 	if (!access)
 		return -EBADF;
+	if (access->dying)
+		return let_go(model, access, -EBADF);
 	/* It would wait for the callback that it runs in. */
-	if (access->callbacks[model->call->thread] || access->dying)
+	if (access->callbacks[model->call->thread])
 		return let_go(model, access, -EDEADLK);
 	model_access_destroy(model, access);
 	return let_go(model, access, 0);

@@ -72,7 +72,8 @@
  *   the old IOAS: out of its list | put: its user
  * access destroy, close of its descriptor
  *   | access_items: the driver's pins as unpin; dying | object_table, ioas_lock held: no callback
- *   runs, no change is in progress; out of the table; detach as above; gone
+ *   runs, no change is in progress; out of the table; detach as above; gone | other: the
+ *   driver's handle. From dying on the handle is EBADF to all but callbacks that began before
  * dma_read, dma_write
  *   | object_table | user-copy: transfer | put
  * system calls
