@@ -153,8 +153,7 @@ void report_json_test(struct report *report, const struct test *test,
 		fprintf(out, ", \"line\": %u", result->line);
 	if (result->schedules)
 		fprintf(out,
-			", \"schedules\": %" PRIu64 ", \"left_out\": %" PRIu64
-			", \"outcomes\": %u",
+			", \"schedules\": %" PRIu64 ", \"left_out\": %" PRIu64 ", \"outcomes\": %u",
 			result->schedules, result->left_out, result->outcomes);
 	json_member(out, "schedule", result->schedule);
 	json_member(out, "spec", spec);
