@@ -58,11 +58,12 @@ static int64_t give(struct model *model, struct model_process *to)
 
 	if (!file)
 		return -EBADF;
-	if (!to || !to->alive)
-		return -ESRCH;
-	fd = model_file_install(model, to, file, false);
-	if (fd >= 0)
-		file->refs++;
+	/* Kept while another thread may close the descriptor, whose number is free then. */
+	file->refs++;
+	model_phase(model, "put");
+	fd = to && to->alive ? model_file_install(model, to, file, false) : -ESRCH;
+	if (fd < 0)
+		model_file_put(model, file);
 	return fd;
 }
 

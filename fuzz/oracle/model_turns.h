@@ -76,7 +76,9 @@
  *   driver's handle. From dying on the handle is EBADF to all but callbacks that began before
  * dma_read, dma_write
  *   | object_table | user-copy: transfer | put
- * system calls
+ * dup, pass
+ *   the file | put: its new descriptor
+ * other system calls
  *   one step. The last reference to a file: context end in one step (nobody can see into it),
  *   access destroy as above
  */
