@@ -160,11 +160,6 @@ void object_put(struct task *task, struct iommufd_context *context, struct iommu
 	}
 	counter_add(task, &object->users, (uint32_t)-1);
 	schedule_point(task, SCHEDULE_PUT);
-	if (SIM_BUG(task, WAKE_EARLY)) {
-		wake_up_all(task, &context->object_wait);
-		counter_add(task, &object->wait_count, (uint32_t)-1);
-		return;
-	}
 	if (!counter_add(task, &object->wait_count, (uint32_t)-1) && !SIM_BUG(task, WAKE_MISSING))
 		wake_up_all(task, &context->object_wait);
 }
