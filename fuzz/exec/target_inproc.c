@@ -17,6 +17,7 @@
 #include "impl/sim/mm/mm.h"
 #include "impl/sim/sim.h"
 #include "impl/sim/syscall.h"
+#include "impl/sim/uninterrupted.h"
 
 #define DEPTHS	 8 /* images that are in use at a time: one a callback depth */
 #define USER_UID 1000
@@ -375,13 +376,25 @@ static int64_t call_transfer(const struct running *run, bool write)
 		     : sim_read(run->task, descriptor(run), arguments.at, arguments.length);
 }
 
+/* The program writes to its memory itself, while its process lives: for the machine that is one
+ * step.
+ */
+static void poke(const struct running *run, uint64_t address, const void *bytes, uint32_t count)
+{
+	uninterrupted_begin(run);
+	struct mm *mm = task_mm(run->task);
+	if (mm)
+		mm_poke(mm, address, bytes, count);
+	uninterrupted_end();
+}
+
 static int64_t call_raw_ioctl(const struct running *run)
 {
 	const struct resolved_call *call = run->call;
 	struct call_ioctl arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	mm_poke(task_mm(run->task), call->at, call->image + offsetof(struct call_ioctl, size),
+	poke(run, call->at, call->image + offsetof(struct call_ioctl, size),
 		call->image_size - (uint32_t)offsetof(struct call_ioctl, size));
 	return sim_ioctl(run->task, descriptor(run), arguments.number, call->at);
 }
@@ -516,7 +529,7 @@ static void write_literals(const struct running *run)
 	for (uint32_t i = 0; i < run->call->literal_count; i++) {
 		const struct resolved_literal *literal = &run->call->literals[i];
 
-		mm_poke(task_mm(run->task), literal->address, literal->bytes, literal->count);
+		poke(run, literal->address, literal->bytes, literal->count);
 	}
 }
 
@@ -524,14 +537,16 @@ static void run_ioctl(const struct running *run, struct call_outcome *outcome)
 {
 	const struct resolved_call *call = run->call;
 
-	mm_poke(task_mm(run->task), call->at, call->image, call->image_size);
+	poke(run, call->at, call->image, call->image_size);
 	outcome->result = sim_ioctl(run->task, descriptor(run), call->row->number, call->at);
 	/* A callback may have ended or replaced the process. */
-	if (!sim_process(run->target->sim, call->process))
-		return;
-	outcome->image_size =
-		(uint32_t)mm_peek(task_mm(run->task), call->at, run->image, call->struct_size);
-	outcome->image = run->image;
+	uninterrupted_begin(run);
+	if (sim_process(run->target->sim, call->process)) {
+		outcome->image_size = (uint32_t)mm_peek(
+			task_mm(run->task), call->at, run->image, call->struct_size);
+		outcome->image = run->image;
+	}
+	uninterrupted_end();
 }
 
 /* One failure at a time: calls in the callbacks of a call with a failure have none of their own. */

@@ -7,9 +7,11 @@
  * usage: outcomes [OPTION...] FILE.prog...
  *   --bound B        all schedules with at most B preemptions (default 1)
  *   --whole          without leaving out schedules that only repeat others
+ *   --marked         in builds with every access: at marked points only, as in all others
  *   --random N       and N random walks
  *   --pct N          and N runs by PCT of depth 3
- *   --seed S         of these two
+ *   --seed S         of these two, and of the first generated program
+ *   --generate N     and N generated programs of two threads
  *   --runs-max N     of the schedules with few preemptions (default: all)
  *   --blind POINT    no switches at points of that name, as if they were not marked
  *   --bug NAME       a switched-on defect (builds with defects)
@@ -24,6 +26,7 @@
 #include <time.h>
 
 #include "fuzz/oracle/oracle.h"
+#include "fuzz/prog/generate.h"
 #include "fuzz/prog/text.h"
 #include "fuzz/schedule/every_access.h"
 #include "fuzz/schedule/strategy.h"
@@ -41,8 +44,8 @@ struct digests {
 
 struct options {
 	unsigned bound;
-	bool reduce;
-	uint64_t random, pct, seed, runs_max;
+	bool reduce, marked;
+	uint64_t random, pct, seed, runs_max, generate;
 	int blind; /* enum schedule_point, -1: none */
 	uint16_t bug;
 	FILE *write;
@@ -56,9 +59,11 @@ struct outcomes {
 	const char *name; /* of the program: the file's, without folder and ".prog" */
 	struct digests seen, known;
 	bool is_compared;
-	uint64_t runs, left_out, learned, points;
+	uint64_t runs, left_out, learned;
 	unsigned shown, new_outcomes;
 	bool complete;
+	unsigned all_new; /* of all programs */
+	bool all_complete;
 };
 
 /* -- sets -- */
@@ -261,13 +266,16 @@ static void explore_all(struct outcomes *outcomes)
  */
 static void explore_program(struct outcomes *outcomes)
 {
-	every_access_forget();
-	if (EVERY_ACCESS) {
-		struct strategy *strategy = strategy_random(1, LEARN_RUNS);
+	struct strategy *strategy;
 
-		explore(outcomes, strategy, 0);
-		strategy->close(strategy);
+	every_access_forget();
+	if (!EVERY_ACCESS || outcomes->options->marked) {
+		explore_all(outcomes);
+		return;
 	}
+	strategy = strategy_random(1, LEARN_RUNS);
+	explore(outcomes, strategy, 0);
+	strategy->close(strategy);
 	for (unsigned round = 0; round < LEARN_ROUNDS; round++) {
 		outcomes->learned += every_access_learn();
 		outcomes->runs = 0;
@@ -286,19 +294,12 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static void explore_file(struct outcomes *outcomes, const char *path)
+/* The program in text, by that name. */
+static void explore_text(struct outcomes *outcomes, const char *name)
 {
-	const char *slash = strrchr(path, '/');
-	char message[400], name[200];
 	double start = now();
 
-	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
-	name[strcspn(name, ".")] = '\0';
 	outcomes->name = name;
-	if (!prog_parse_file(&outcomes->text, path, message, sizeof(message))) {
-		fprintf(stderr, "outcomes: %s\n", message);
-		exit(2);
-	}
 	outcomes->text.prog.switch_count = 0;
 	outcomes->text.prog.schedule_count = 0;
 	outcomes->seen.count = 0;
@@ -313,10 +314,46 @@ static void explore_file(struct outcomes *outcomes, const char *path)
 		outcomes->name, outcomes->seen.count, outcomes->new_outcomes, outcomes->runs,
 		outcomes->left_out, outcomes->complete ? "complete" : "not complete",
 		now() - start);
-	if (EVERY_ACCESS)
+	if (EVERY_ACCESS && !outcomes->options->marked)
 		printf(", %" PRIu64 " shared places", outcomes->learned);
 	printf("\n");
 	fflush(stdout);
+	outcomes->all_new += outcomes->new_outcomes;
+	outcomes->all_complete &= outcomes->complete || outcomes->options->runs_max;
+}
+
+static void explore_file(struct outcomes *outcomes, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char message[400], name[200];
+
+	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
+	name[strcspn(name, ".")] = '\0';
+	if (!prog_parse_file(&outcomes->text, path, message, sizeof(message))) {
+		fprintf(stderr, "outcomes: %s\n", message);
+		exit(2);
+	}
+	explore_text(outcomes, name);
+}
+
+static void explore_generated(struct outcomes *outcomes, uint64_t seed)
+{
+	const struct generate_options options = {.threads = 2};
+	struct random random;
+	struct prog prog;
+	char name[40];
+
+	random_seed(&random, seed);
+	prog_init(&prog);
+	prog_generate(&prog, &random, &options);
+	prog_text_free(&outcomes->text);
+	prog_text_init(&outcomes->text);
+	if (!prog_text_from(&outcomes->text, &prog))
+		abort();
+	snprintf(name, sizeof(name), "generated-%" PRIu64, seed);
+	if (exec_has_threads(&prog))
+		explore_text(outcomes, name);
+	prog_free(&prog);
 }
 
 /* -- arguments -- */
@@ -350,6 +387,8 @@ static bool option(struct options *options, const char *name, const char *value)
 		options->seed = number;
 	else if (strcmp(name, "--runs-max") == 0)
 		options->runs_max = number;
+	else if (strcmp(name, "--generate") == 0)
+		options->generate = number;
 	else if (strcmp(name, "--blind") == 0)
 		options->blind = point_of(value);
 	else if (strcmp(name, "--bug") == 0)
@@ -371,35 +410,34 @@ static bool option(struct options *options, const char *name, const char *value)
 int main(int argc, char **argv)
 {
 	struct options options = {.bound = 1, .reduce = true, .seed = 1, .blind = -1};
-	struct outcomes outcomes = {.options = &options};
-	unsigned new_outcomes = 0;
-	bool complete = true;
+	struct outcomes outcomes = {.options = &options, .all_complete = true};
 	int at = 1;
 
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		if (strcmp(argv[at], "--whole") == 0)
 			options.reduce = false;
+		else if (strcmp(argv[at], "--marked") == 0)
+			options.marked = true;
 		else if (at + 1 < argc && option(&options, argv[at], argv[at + 1]))
 			at++;
 		else
 			return fprintf(stderr, "outcomes: unknown option: %s\n", argv[at]), 2;
 	}
 	outcomes.run = oracle_open(0, ORACLE_MACHINE | ORACLE_SCHEDULER);
-	if (!outcomes.run || at == argc)
+	if (!outcomes.run || (at == argc && !options.generate))
 		return fprintf(stderr, "usage: outcomes [OPTION...] FILE.prog...\n"), 2;
 	oracle_set_bug(outcomes.run, options.bug);
 	oracle_set_work_limit(outcomes.run, 0);
 	prog_text_init(&outcomes.text);
-	for (; at < argc; at++) {
+	for (; at < argc; at++)
 		explore_file(&outcomes, argv[at]);
-		new_outcomes += outcomes.new_outcomes;
-		complete = complete && (outcomes.complete || options.runs_max);
-	}
+	for (uint64_t n = 0; n < options.generate; n++)
+		explore_generated(&outcomes, options.seed + n);
 	if (options.write)
 		fclose(options.write);
 	prog_text_free(&outcomes.text);
 	oracle_close(outcomes.run);
 	free(outcomes.seen.set);
 	free(outcomes.known.set);
-	return new_outcomes ? 1 : complete ? 0 : 3;
+	return outcomes.all_new ? 1 : outcomes.all_complete ? 0 : 3;
 }
