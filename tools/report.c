@@ -112,7 +112,8 @@ static void print_again(
 {
 	const struct schedules *schedules = report->schedules;
 
-	if (!result->schedules || !schedules || !test->path)
+	if (!result->schedules || !schedules || !test->path ||
+		strcmp(report->target, "inproc") != 0)
 		return;
 	fprintf(report->out, "# schedule %" PRIu64 "; to see it: iommuzz explore ",
 		result->schedules);

@@ -151,7 +151,6 @@ static bool run_own(struct judging *judging, struct finding *finding, const char
 	}
 	bool good = oracle_run_program(threads->oracles, &threads->test->text.prog, finding);
 	*reason = oracle_skipped(threads->oracles);
-	judging->result->schedules = 1;
 	return *reason || (good && judge(judging, finding));
 }
 
