@@ -106,17 +106,20 @@ static void print_schedules(
 		result->left_out, result->outcomes);
 }
 
-/* How the failing schedule is made again. */
+/* How the failing schedule is made again; that of a crash has no number. */
 static void print_again(
 	const struct report *report, const struct test *test, const struct test_result *result)
 {
 	const struct schedules *schedules = report->schedules;
+	const struct prog *prog = &test->text.prog;
 
-	if (!result->schedules || !schedules || !test->path ||
-		strcmp(report->target, "inproc") != 0)
+	if (!schedules || !test->path || strcmp(report->target, "inproc") != 0 ||
+		!exec_has_threads(prog) || prog->switch_count || prog->schedule_count)
 		return;
-	fprintf(report->out, "# schedule %" PRIu64 "; to see it: iommuzz explore ",
-		result->schedules);
+	fputs("# ", report->out);
+	if (result->schedules)
+		fprintf(report->out, "schedule %" PRIu64 "; ", result->schedules);
+	fputs("to see it: iommuzz explore ", report->out);
 	if (schedules->kind == SCHEDULES_BOUNDED)
 		fprintf(report->out, "--bound %u", schedules->bound);
 	else

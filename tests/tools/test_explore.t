@@ -122,6 +122,8 @@ if [ -x "$bugs" ]; then
 		"$bugs" explore --bug change-keeps-lock --keep-going --bound 1 "$program"
 	gives 1 "schedule: 'schedule: " 'control: check finds it, with its schedule' \
 		"$bugs" check --bug change-keeps-lock "$program"
+	gives 1 '^# to see it: iommuzz explore ' 'control: check says how to see a crash' \
+		"$bugs" check --bug counters-two-steps $race/close-access-unmap.prog
 	gives 1 'lock-held-at-callback' 'explore --schedule pct finds it' \
 		"$bugs" explore --bug change-keeps-lock --schedule pct "$program"
 	gives 0 'fails 1000 of 1000 times, with 1 forced switch$' 'min: a race' \
