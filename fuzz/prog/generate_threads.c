@@ -22,6 +22,8 @@ enum stage_needs { /* what set-up has to make; the rest is there now and then */
 	WITH_TEST_ACCESS = 1 << 1,
 	WITH_DEVICE = 1 << 2,
 	WITH_PROCESS = 1 << 3,
+	WITH_LOOSE_ACCESS = 1 << 4, /* attached to nothing, mostly */
+	WITH_LIMIT = 1 << 5,	    /* a few pages may be locked */
 };
 
 /* What the threads share: indices of the calls that made it, or NONE. */
@@ -194,6 +196,12 @@ static void do_destroy(struct stage *stage)
 		do_destroy_ioas(stage);
 }
 
+/* Perhaps one that is just being made. */
+static void do_destroy_guess(struct stage *stage)
+{
+	set(stage, add_ioctl(stage, CALL_ID_IOMMU_DESTROY), "id", 3 + below(stage, 7));
+}
+
 static void do_ranges(struct stage *stage)
 {
 	uint32_t call = add_ioctl(stage, CALL_ID_IOMMU_IOAS_IOVA_RANGES);
@@ -213,8 +221,10 @@ static void do_allow(struct stage *stage)
 	set_object(stage, call, "ioas_id", some_ioas(stage), 0);
 	if (element == UINT32_MAX || fields == UINT32_MAX || chance(stage, 1, 4))
 		return;
-	values[fields] = value_number(AREA);
-	values[fields + 1] = value_number(AREA + (UINT64_C(8) << below(stage, 3)) * PAGE - 1);
+	/* Now and then below what a domain can map. */
+	uint64_t start = chance(stage, 1, 4) ? 16 * PAGE : AREA;
+	values[fields] = value_number(start);
+	values[fields + 1] = value_number(start + (UINT64_C(8) << below(stage, 3)) * PAGE - 1);
 	values[element] = (struct value){.kind = VALUE_STRUCT, .count = 2, .start = fields};
 	builder_set(stage->b, call, "allowed_iovas",
 		(struct value){.kind = VALUE_ARRAY, .count = 1, .start = element});
@@ -449,6 +459,17 @@ static const struct race {
 		{do_map, do_unmap, do_copy, do_ranges, do_allow, do_huge_pages, do_attach,
 			do_replace, do_device, do_device_replace, do_pin, do_check_map, do_destroy,
 			do_dma, do_alloc, do_access_destroy}},
+	/* attach */
+	{3, WITH_ACCESS | WITH_LOOSE_ACCESS, {do_attach, do_attach, do_detach},
+		{do_attach, do_attach, do_detach, do_replace, do_unmap, do_pin, do_destroy_ioas}},
+	/* limit */
+	{3, WITH_DEVICE | WITH_LIMIT, {do_map}, {do_map, do_map, do_map, do_copy, do_unmap}},
+	/* devices */
+	{3, WITH_DEVICE, {do_destroy_device, do_device_replace},
+		{do_device, do_device, do_destroy_device, do_device_replace, do_destroy_ioas}},
+	/* what is not there yet */
+	{2, WITH_DEVICE, {do_device, do_device_replace, do_alloc, do_access},
+		{do_destroy_guess, do_destroy_guess, do_destroy}},
 	/* unmap */
 	{6, WITH_ACCESS, {do_unmap},
 		{do_pin, do_pin, do_unpin, do_rw, do_unmap, do_map, do_replace, do_detach}},
@@ -538,7 +559,7 @@ static void add_callback(struct stage *stage, uint32_t access)
 	}
 }
 
-static uint32_t add_access(struct stage *stage)
+static uint32_t add_access(struct stage *stage, unsigned needs)
 {
 	uint32_t call = add_ioctl(stage, CALL_ID_access_create), attach;
 
@@ -547,6 +568,8 @@ static uint32_t add_access(struct stage *stage)
 		return NONE;
 	if (chance(stage, 1, 2))
 		add_callback(stage, call);
+	if ((needs & WITH_LOOSE_ACCESS) && chance(stage, 3, 4))
+		return call;
 	attach = add(stage, CALL_ID_access_attach);
 	builder_subject(stage->b, attach, call);
 	set_object(stage, attach, "ioas_id", stage->ioas[0], 0);
@@ -586,6 +609,13 @@ static void add_process(struct stage *stage)
 	stage->b->processes = 1;
 }
 
+/* Of the process that all threads are in; whoever may lock memory without limit is not asked. */
+static void add_limit(struct stage *stage)
+{
+	set(stage, add(stage, CALL_ID_setrlimit), "memlock", (2 + below(stage, 9)) * PAGE);
+	set(stage, add(stage, CALL_ID_setcaps), "caps", 0);
+}
+
 static void set_up(struct stage *stage, unsigned needs)
 {
 	bool tests = !is_excluded(stage, NEEDS_TEST), drivers = !is_excluded(stage, NEEDS_INPROC);
@@ -609,9 +639,9 @@ static void set_up(struct stage *stage, unsigned needs)
 	if (stage->device[0] != NONE && chance(stage, 1, 4))
 		stage->device[1] = add_device(stage, stage->ioas[chance(stage, 1, 2)]);
 	if (drivers && ((needs & WITH_ACCESS) || chance(stage, 1, 6)))
-		stage->access[0] = add_access(stage);
+		stage->access[0] = add_access(stage, needs);
 	if (stage->access[0] != NONE && chance(stage, 1, 5))
-		stage->access[1] = add_access(stage);
+		stage->access[1] = add_access(stage, needs);
 	if (stage->access[0] != NONE && chance(stage, 1, 3))
 		do_pin(stage);
 	if (tests && (needs & WITH_TEST_ACCESS)) {
@@ -623,6 +653,8 @@ static void set_up(struct stage *stage, unsigned needs)
 	}
 	if (needs & WITH_PROCESS)
 		add_process(stage);
+	if (needs & WITH_LIMIT)
+		add_limit(stage);
 }
 
 /* What can be destroyed shows who still holds what; MD_CHECK_REFS that no page is pinned. */
