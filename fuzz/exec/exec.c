@@ -345,6 +345,7 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 	if (*reason)
 		return false;
 	exec->cut_short = false;
+	exec->main_call = exec->main_calls = 0;
 	for (unsigned t = 0; t < EXEC_THREADS; t++) {
 		exec->threads[t].in_section = false;
 		exec->threads[t].running = false;
@@ -589,6 +590,11 @@ static int64_t step(struct exec *exec, uint32_t i, uint8_t fail, uint16_t nth)
 {
 	struct exec_thread *thread = exec->now;
 
+	/* Reports name the call. */
+	if (exec->config.threads && exec->scheduler && exec->main_call != i + 1) {
+		exec->main_call = i + 1;
+		scheduler_call(exec->scheduler, exec->main_calls++, true);
+	}
 	thread->callback_count = 0;
 	thread->use_injected = false;
 	thread->fail = fail;

@@ -119,6 +119,7 @@ struct exec {
 	bool (*watch)(void *context, uint32_t entry);
 	void *watch_context;
 	bool cut_short;			   /* threads end behind the call that they are in */
+	uint32_t main_call, main_calls;	   /* 1 + index of main's last call; how many it made */
 	uint32_t section_from, section_to; /* calls of the section that runs */
 	pthread_cond_t told;		   /* where threads run at once: barriers, ends */
 	struct exec_parallel parallel_options;

@@ -78,7 +78,8 @@ static inline void scheduler_touch_point(struct scheduler *scheduler, unsigned p
 {
 	static const uint64_t touched[SCHEDULE_POINT_COUNT] = {
 		[SCHEDULE_USER_COPY] = FOOTPRINT_MEMORY,
-		[SCHEDULE_PUT] = FOOTPRINT_REFERENCE,
+		/* Who destroys an object looks at its counters under the table's lock. */
+		[SCHEDULE_PUT] = FOOTPRINT_REFERENCE | UINT64_C(1) << LOCK_OBJECTS,
 		[SCHEDULE_ACCESS] = FOOTPRINT_SHARED,
 		[SCHEDULE_RCU] = FOOTPRINT_RCU,
 		[SCHEDULE_WORK] = FOOTPRINT_WORK | FOOTPRINT_EXECUTOR,
