@@ -787,7 +787,7 @@ void builder_threads(struct builder *b)
 	unsigned threads = 2;
 
 	/* The first is held by devices and accesses; only the second can be destroyed at once. */
-	stage.focus = chance(&stage, 2, 5);
+	stage.focus = chance(&stage, 2, 5) && !(race->needs & WITH_LIMIT);
 	while (threads < most && random_chance(b->random, 1, 3))
 		threads++;
 	set_up(&stage, race->needs);
