@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Each race of conformance/races is found in two ways: by all schedules with two preemptions of a small program, and by
+# fuzz_race in generated programs that were not written for it, within a bound on executions. Without a defect nothing
+# is found. usage: races.t [DEFECT...]; ci/measure/races says how fast.
+cd "$(dirname "$0")/../.." || exit 2
+build=${BUGS_BUILD:-build/bugs}
+export ASAN_OPTIONS=symbolize=0 UBSAN_OPTIONS=symbolize=0
+seen='^\(model\|audit\|isolation\|machine\|scheduler\): \|ERROR: AddressSanitizer\|runtime error'
+
+point() { # CODE TEXT LOG
+	if [ "$1" -eq 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+		tail -n 5 "$3" | sed 's/^/# /'
+	fi
+}
+
+# usage: races.t --look SCRATCH DEFECT PROGRAM INPUTS; points without numbers
+if [ "${1-}" = --look ]; then
+	log=$2/$3.log
+	"$build/iommuzz" explore --quiet --bound 2 --bug "$3" "conformance/race/$4.prog" >"$log" 2>&1
+	grep -q 'finding in schedule' "$log"
+	point $? "$3 in $4: $(sed -n 's/.*finding in \(schedule [0-9]*\).*/\1/p' "$log")" "$log"
+	[ "$5" = - ] && exit 0
+	# shellcheck disable=SC2046
+	IOMMUZZ_BUG=$3 "$build/fuzz_race_replay" $(head -n "$5" "$2/list") >/dev/null 2>"$log"
+	grep -q -e "$seen" "$log"
+	point $? "$3 by fuzz_race: program $(grep -c ': [0-9]* bytes$' "$log") of at most $5" "$log"
+	exit 0
+fi
+
+scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
+"$build/iommuzz" gen --threads 4 --programs 4000 --seed 7 --binary --output "$scratch/programs" >/dev/null || exit 2
+find "$scratch/programs" -type f | LC_ALL=C sort >"$scratch/list"
+[ $# -gt 0 ] || eval "set -- $(sed -n 's/^\([a-z-]*\)[[:space:]].*/\1/p' conformance/races | tr '\n' ' ')"
+for defect; do
+	awk -v defect="$defect" '$1 == defect { print $1, $2, $3 }' conformance/races
+done | xargs -P "$(nproc)" -L 1 sh ci/tests.d/races.t --look "$scratch" >"$scratch/points" 2>&1
+# shellcheck disable=SC2046
+"$build/fuzz_race_replay" --quiet $(head -n 500 "$scratch/list") >"$scratch/log" 2>&1
+point $? "nothing is found without a defect" "$scratch/log" >>"$scratch/points"
+awk '/^(not )?ok - / { n++; sub(/ok - /, "ok " n " - ") } { print } END { print "1.." n }' "$scratch/points"
