@@ -204,7 +204,7 @@ says 'live: --tarball nonex.tar: no such file'
 exits 128 'live: no static command' env IOMMUZZ_STATIC="$work/nowhere" ci/live --source "$work/tree"
 exits 2 'live: an unknown option' ci/live --none-such
 exits 2 'nightly: an unknown part' ci/nightly none-such
-says 'nightly: unknown part: none-such; expected test, live, diff or fuzz'
+says 'nightly: unknown part: none-such; expected test, live, diff, fuzz or races'
 exits 2 'nightly: no number' ci/nightly --seconds diff
 exits 0 'nightly: --help' ci/nightly --help
 exits 0 'live: --help' ci/live --help
