@@ -53,7 +53,9 @@ void scheduler_begin(struct scheduler *scheduler, struct strategy *strategy)
 {
 	scheduler->strategy = strategy;
 	scheduler->step_count = 0;
-	scheduler->quiet_until = strategy ? 0 : UINT32_MAX;
+	/* Otherwise the strategy's begin has said so. */
+	if (!strategy)
+		scheduler->quiet_until = UINT32_MAX;
 	scheduler->preemptions = 0;
 	scheduler->active = false;
 	scheduler->stopping = false;
