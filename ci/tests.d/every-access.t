@@ -25,7 +25,7 @@ sum() { # FIELD: of the lines of programs
 # A process that ends kills its threads first, at places of the kernel's choice: marked points, not accesses.
 grep -l -r -e '^thread A' conformance/race corpus/regress | xargs grep -L -E ': (exit|exec)( |$)' | sort >"$scratch/all"
 bound=1 random=100 generated=20 step=5
-if [ "${1-}" = --long ]; then bound=2 random=3000 generated=300 step=1; fi
+if [ "${1-}" = --long ]; then bound=2 random=500 generated=60 step=1; fi
 programs=$(awk -v step="$step" 'NR % step == 0' "$scratch/all")
 ci/build every-access outcomes
 verdict 'the build'
@@ -35,7 +35,7 @@ verdict 'the build'
 	set -- --generate "$generated" $programs
 	look --marked --bound 2 --random "$random" --pct "$random" --write "$scratch/marked" "$@"
 	verdict "$(sum 2) outcomes of $(grep -c ' new, ' "$scratch/output") programs at marked points"
-	look --whole --bound "$bound" --runs-max 20000 --random 100 --pct 100 --known "$scratch/marked" "$@"
+	look --whole --bound "$bound" --runs-max 5000 --random 100 --pct 100 --known "$scratch/marked" "$@"
 	verdict "no other one among $(sum 6) schedules at every access"
 
 	look --marked --whole --bound 2 --runs-max 20000 --write "$scratch/whole" "$@"
