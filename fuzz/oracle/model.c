@@ -224,6 +224,8 @@ static void model_call(
 
 	*outcome = (struct call_outcome){.result = -ESRCH};
 	if (model->process->alive) {
+		struct model_process *process = model->process;
+
 		bool arms = call->fail == FAIL_POINT && !model->armed->active;
 
 		if (arms)
@@ -233,7 +235,9 @@ static void model_call(
 				.nth = call->fail_nth,
 			};
 		place_literals(model, call);
+		process->calls[call->thread]++;
 		outcome->result = run_rule(model, call, outcome);
+		process->calls[call->thread]--;
 		if (arms) {
 			outcome->injected = model->armed->injected;
 			outcome->fail_point = model->armed->point;

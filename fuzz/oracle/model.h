@@ -222,6 +222,7 @@ struct model_process {
 	struct model_mm *mm;
 	struct model_array
 		files; /* struct model_descriptor, index is the number - MODEL_FIRST_FD */
+	uint8_t calls[EXEC_THREADS]; /* that each thread is in; callbacks nest */
 };
 
 struct model_uid {

@@ -56,8 +56,8 @@ int model_access_join(struct model *model, struct model_access *access, uint32_t
 	struct model_ioas *ioas;
 	int rc;
 
-	/* Destroyed by another thread while this one waited. */
-	if (access->dying && !access->handle)
+	/* Destroyed by another thread while this one waited; callbacks may still use it. */
+	if (access->dying && !(access->handle && access->callbacks[model->call->thread]))
 		return -EBADF;
 	if (access->ioas)
 		return -EINVAL;

@@ -248,9 +248,23 @@ int64_t model_rule_process(struct model *model, struct model_command *command)
 	return 0;
 }
 
+/* Other threads end with their process, behind the calls that they are in. */
+static void wait_for_threads(struct model *model)
+{
+	const struct model_process *process = model->process;
+	unsigned thread = model->call->thread;
+
+	for (unsigned t = 0; model->turns && t < EXEC_THREADS; t++)
+		while (t != thread && process->calls[t]) {
+			model_take_turns(model, "wait", true);
+			t = 0;
+		}
+}
+
 int64_t model_rule_exec(struct model *model, struct model_command *command)
 {
 	(void)command;
+	wait_for_threads(model);
 	model_process_exec(model, model->process);
 	return 0;
 }
@@ -258,6 +272,7 @@ int64_t model_rule_exec(struct model *model, struct model_command *command)
 int64_t model_rule_exit(struct model *model, struct model_command *command)
 {
 	(void)command;
+	wait_for_threads(model);
 	model_process_exit(model, model->process);
 	return 0;
 }
