@@ -287,6 +287,7 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN(struct model *model, struct model_c
 int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
 	struct model *model, struct model_command *command)
 {
+	struct model_selftest refused = {.device = NULL};
 	uint32_t known = MOCK_FLAGS_DEVICE_NO_DIRTY;
 
 	/* Section 15: what older profiles know instead. */
@@ -294,9 +295,14 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
 		known |= MOCK_FLAGS_DEVICE_PASID;
 	if (model->config.kernel < LINUX(6, 19))
 		known |= DEVICE_HUGE_IOVA;
-	if (command->test.mock_domain_flags.dev_flags & ~known)
-		return -EINVAL;
-	return mock_domain(model, command);
+	if (!(command->test.mock_domain_flags.dev_flags & ~known))
+		return mock_domain(model, command);
+	/* It has an id for a moment (10.5). */
+	model_phase(model, "object_table");
+	model_object_reserve(model, command->context, &refused.object, MODEL_SELFTEST);
+	model_phase(model, "object_table");
+	model_object_remove(command->context, &refused.object);
+	return -EINVAL;
 }
 
 int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(

@@ -21,11 +21,25 @@ static struct model_process *named_process(struct model *model)
 	return model->call->name < PROG_PROCESS_MAX ? &model->processes[model->call->name] : NULL;
 }
 
+/* The number first, the open file behind it a step later. Takes over the reference. */
+static int64_t install_later(struct model *model, struct model_file *file, bool close_on_exec)
+{
+	struct model_process *process = model->process;
+	int64_t fd = model_file_reserve(model, process, file, close_on_exec);
+
+	if (fd < 0) {
+		model_file_put(model, file);
+		return fd;
+	}
+	model_phase(model, "put");
+	model_file_publish(process, (uint64_t)fd);
+	return fd;
+}
+
 int64_t model_rule_open(struct model *model, struct model_command *command)
 {
 	struct model_file *file;
 	struct call_open open;
-	int64_t fd;
 
 	(void)command;
 	memcpy(&open, model->arguments, sizeof(open));
@@ -34,10 +48,7 @@ int64_t model_rule_open(struct model *model, struct model_command *command)
 		return -ENOENT;
 	file = model_file_new(model, MODEL_FILE_IOMMU);
 	file->context = model_context_new(model, file);
-	fd = model_file_install(model, model->process, file, false);
-	if (fd < 0)
-		model_file_put(model, file);
-	return fd;
+	return install_later(model, file, false);
 }
 
 int64_t model_rule_close(struct model *model, struct model_command *command)
@@ -100,10 +111,8 @@ int64_t model_rule_memfd(struct model *model, struct model_command *command)
 		return -EINVAL;
 	file = model_file_new(model, MODEL_FILE_MEMFD);
 	file->memory = model_backing_new(model, memfd.size > FILE_MAX ? 0 : memfd.size);
-	fd = model_file_install(model, model->process, file, memfd.flags & MEMFD_CLOEXEC);
-	if (fd < 0)
-		model_file_put(model, file);
-	else if (memfd.size > FILE_MAX)
+	fd = install_later(model, file, memfd.flags & MEMFD_CLOEXEC);
+	if (fd >= 0 && memfd.size > FILE_MAX)
 		model_file_put(model, model_file_remove(model->process, (uint64_t)fd));
 	return fd >= 0 && memfd.size > FILE_MAX ? -EINVAL : fd;
 }
