@@ -254,6 +254,8 @@ static const char *unsupported(const struct exec *exec, const struct prog *prog)
 
 		if (call->thread && !exec->scheduler && !exec->parallel)
 			return "threads need a scheduler";
+		if (call->thread && !call->body && call->fail)
+			return "failures are injected into calls of the main thread only";
 		if (call->row == CALL_ID_on && prog_value(prog, call, 1)->kind == VALUE_NUMBER &&
 			prog_value(prog, call, 1)->number == CALL_ON_NOTIFY)
 			return "not yet: notifications (on notify)";
@@ -518,8 +520,13 @@ int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,
 {
 	struct frame *frame = &thread->frames[thread->depth];
 	struct call_outcome outcome = {0};
-	bool control = prog_row(&exec->prog->calls[i])->kind == CALL_CONTROL;
+	bool control = prog_row(&exec->prog->calls[i])->kind == CALL_CONTROL, open = false;
+	/* Taking turns with others. */
+	bool turns = thread->in_section && exec->scheduler && !exec->parallel;
 
+	if (turns)
+		open = scheduler_open_to_all(
+			exec->scheduler, !exec_is_locked(exec->prog->calls[i].row));
 	exec_enter(exec);
 	frame->write_count = 0;
 	frame->written.used = 0;
@@ -545,6 +552,11 @@ int64_t exec_run_call(struct exec *exec, struct exec_thread *thread, uint32_t i,
 		}
 	}
 	record(exec, thread, i, &outcome);
+	if (turns) {
+		/* The program's own books. */
+		scheduler_call_done(exec->scheduler);
+		scheduler_open_to_all(exec->scheduler, open);
+	}
 	exec_leave(exec);
 	if (exec->watch && !exec->watch(exec->watch_context, exec->trace.entry_count - 1) &&
 		!exec->cut_short) {
@@ -593,7 +605,7 @@ static int64_t step(struct exec *exec, uint32_t i, uint8_t fail, uint16_t nth)
 	/* Reports name the call. */
 	if (exec->config.threads && exec->scheduler && exec->main_call != i + 1) {
 		exec->main_call = i + 1;
-		scheduler_call(exec->scheduler, exec->main_calls++, true);
+		scheduler_call(exec->scheduler, exec->main_calls++);
 	}
 	thread->callback_count = 0;
 	thread->use_injected = false;

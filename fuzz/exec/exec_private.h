@@ -202,6 +202,8 @@ int64_t exec_control(struct exec *exec, struct exec_thread *thread, uint32_t i,
 /* exec_threads.c */
 void exec_barrier(struct exec *exec, struct exec_thread *thread);
 void exec_wait_thread(struct exec *exec, const struct exec_thread *thread, unsigned other);
+/* Whether everything that calls of the row share with others lies under locks or is marked. */
+bool exec_is_locked(uint16_t row);
 void exec_phase_event(void *context, const char *what, bool blocked);
 /* Sets the threads of calls [from, to) up; their bits. Then each runs once. */
 uint32_t exec_prepare_section(struct exec *exec, uint32_t from, uint32_t to);

@@ -197,13 +197,14 @@ void exec_phase_event(void *context, const char *what, bool blocked)
 
 /* -- sections -- */
 
-/* Whether everything that the call shares with others lies under locks or is marked. */
-static bool is_locked(uint16_t row)
+bool exec_is_locked(uint16_t row)
 {
 	switch ((enum call_id)row) {
 	case CALL_ID_access_rw:
 	case CALL_ID_dma_read:
-	case CALL_ID_dma_write: return false;
+	case CALL_ID_dma_write:
+	case CALL_ID_IOMMU_TEST_OP_MD_CHECK_MAP:
+	case CALL_ID_IOMMU_TEST_OP_MD_CHECK_REFS: return false;
 	default: return call_rows[row].kind != CALL_SYSTEM && call_rows[row].kind != CALL_CONTROL;
 	}
 }
@@ -223,8 +224,7 @@ void exec_run_thread(struct exec *exec, unsigned number)
 					scheduler_wake(exec->scheduler, SLOT_PHASE);
 					scheduler_point(exec->scheduler, SCHEDULE_START, 0);
 				}
-				scheduler_call(
-					exec->scheduler, nth, is_locked(exec->prog->calls[i].row));
+				scheduler_call(exec->scheduler, nth);
 			}
 			first = false;
 			if (exec->parallel)
@@ -289,7 +289,7 @@ enum scheduler_end exec_run_section(struct exec *exec, uint32_t from, uint32_t t
 	uint32_t threads = exec_prepare_section(exec, from, to);
 	for (uint32_t i = 0; i < from; i++)
 		before += !exec->prog->calls[i].thread && !exec->prog->calls[i].body;
-	scheduler_call(exec->scheduler, before, true);
+	scheduler_call(exec->scheduler, before);
 	end = scheduler_section(exec->scheduler, threads, thread_entry, exec);
 	exec->now = &exec->threads[0];
 	exec->has_resolved = false;

@@ -285,7 +285,9 @@ bool interleave_check(
 	}
 	exec_set_watch(interleave->model, NULL, NULL);
 	interleave->runs += runs;
-	if (found && interleave->known_count < KNOWN_MAX / 2) {
+	/* What could not be decided is not asked again for this program. */
+	bool undecided = !found && runs == interleave->limit;
+	if ((found || undecided) && interleave->known_count < KNOWN_MAX / 2) {
 		*place = digest;
 		interleave->known_count++;
 	}

@@ -53,6 +53,7 @@ void scheduler_begin(struct scheduler *scheduler, struct strategy *strategy)
 {
 	scheduler->strategy = strategy;
 	scheduler->step_count = 0;
+	scheduler->progress = 0;
 	/* Otherwise the strategy's begin has said so. */
 	if (!strategy)
 		scheduler->quiet_until = UINT32_MAX;
@@ -76,10 +77,27 @@ void scheduler_finish(struct scheduler *scheduler, enum scheduler_end end)
 		scheduler->strategy->end(scheduler->strategy, scheduler, end);
 }
 
-void scheduler_call(struct scheduler *scheduler, unsigned call, bool locked)
+void scheduler_call(struct scheduler *scheduler, unsigned call)
 {
 	scheduler->threads[scheduler->current].call = (uint16_t)call;
-	scheduler_touch(scheduler, 0, locked ? FOOTPRINT_EXECUTOR : UINT64_MAX);
+	scheduler->progress = scheduler->step_count;
+	scheduler_touch(scheduler, 0, FOOTPRINT_EXECUTOR);
+}
+
+bool scheduler_open_to_all(struct scheduler *scheduler, bool open)
+{
+	struct thread *thread = &scheduler->threads[scheduler->current];
+	bool before = thread->open;
+
+	thread->open = open;
+	if (open)
+		scheduler_touch(scheduler, 0, UINT64_MAX);
+	return before;
+}
+
+void scheduler_call_done(struct scheduler *scheduler)
+{
+	scheduler_touch(scheduler, 0, FOOTPRINT_EXECUTOR);
 }
 
 bool scheduler_active(const struct scheduler *scheduler)
@@ -134,16 +152,18 @@ static uint32_t ready_mask(const struct scheduler *scheduler)
 	return mask;
 }
 
-/* The new step, or NULL: the run is too long (or the host's memory short). */
+/* The new step, or NULL: no call ends any more, or the run is too long (or host memory short). */
 static struct scheduler_step *add_step(struct scheduler *scheduler, unsigned point, uint32_t object)
 {
 	uint32_t n = scheduler->step_count;
 
+	if (__builtin_expect(n - scheduler->progress >= SCHEDULER_LIMIT, 0))
+		return NULL;
 	if (__builtin_expect(n == scheduler->step_room, 0)) {
 		uint32_t room = scheduler->step_room * 2;
 		void *steps, *footprints;
 
-		if (n >= SCHEDULER_LIMIT)
+		if (n >= SCHEDULER_LENGTH)
 			return NULL;
 		steps = realloc(scheduler->steps, room * sizeof(*scheduler->steps));
 		if (!steps)
@@ -163,7 +183,8 @@ static struct scheduler_step *add_step(struct scheduler *scheduler, unsigned poi
 		.call = scheduler->threads[scheduler->current].call,
 		.object = (uint16_t)object,
 	};
-	scheduler->footprints[n] = (struct footprint){0, 0};
+	scheduler->footprints[n] =
+		(struct footprint){0, scheduler->threads[scheduler->current].open ? UINT64_MAX : 0};
 	scheduler->threads[scheduler->current].step = n;
 	scheduler->step_count = n + 1;
 	return step;
@@ -197,6 +218,15 @@ static unsigned end_section(struct scheduler *scheduler, enum scheduler_end end)
 	return 0;
 }
 
+/* There is no step any more: too many without the end of a call, or too many in all. */
+static unsigned end_long_section(struct scheduler *scheduler)
+{
+	if (scheduler->step_count - scheduler->progress < SCHEDULER_LIMIT)
+		return end_section(scheduler, SCHEDULER_STOPPED);
+	scheduler_report_livelock(scheduler);
+	return end_section(scheduler, SCHEDULER_LIVELOCK);
+}
+
 /* 0: the strategy has given the run up. */
 static unsigned ask_strategy(
 	struct scheduler *scheduler, unsigned current, uint32_t ready, uint32_t step)
@@ -216,8 +246,7 @@ void scheduler_point(struct scheduler *scheduler, unsigned point, uint32_t objec
 		return;
 	step = add_step(scheduler, point, object);
 	if (__builtin_expect(!step, 0)) {
-		scheduler_report_livelock(scheduler);
-		switch_to(scheduler, end_section(scheduler, SCHEDULER_LIVELOCK));
+		switch_to(scheduler, end_long_section(scheduler));
 		return;
 	}
 	uint32_t n = scheduler->step_count - 1;
@@ -239,10 +268,8 @@ static unsigned pass_on(struct scheduler *scheduler, unsigned point, uint32_t ob
 {
 	struct scheduler_step *step = add_step(scheduler, point, object);
 
-	if (!step) {
-		scheduler_report_livelock(scheduler);
-		return end_section(scheduler, SCHEDULER_LIVELOCK);
-	}
+	if (!step)
+		return end_long_section(scheduler);
 	uint32_t n = scheduler->step_count - 1;
 	uint32_t ready = ready_mask(scheduler);
 	if (!ready) {
@@ -263,6 +290,7 @@ static unsigned pass_on(struct scheduler *scheduler, unsigned point, uint32_t ob
 void scheduler_block(struct scheduler *scheduler, const struct sim_wait *wait)
 {
 	struct thread *thread = &scheduler->threads[scheduler->current];
+	uint64_t looked = FOOTPRINT_WAKE | (wait->object ? UINT64_C(1) << (wait->object - 1) : 0);
 
 	if (!scheduler->active) {
 		scheduler_report_alone(scheduler, wait);
@@ -270,8 +298,10 @@ void scheduler_block(struct scheduler *scheduler, const struct sim_wait *wait)
 	}
 	thread->state = THREAD_BLOCKED;
 	thread->wait = *wait;
-	scheduler_touch(scheduler, FOOTPRINT_WAKE, 0);
+	scheduler_touch(scheduler, looked, 0);
 	switch_to(scheduler, pass_on(scheduler, SCHEDULE_BLOCK, wait->object));
+	/* It looks again, whether or not it gets it now. */
+	scheduler_touch(scheduler, looked, 0);
 }
 
 void scheduler_wake(struct scheduler *scheduler, uint32_t slot)
@@ -294,10 +324,11 @@ static struct fiber *thread_main(void *argument)
 
 	/* A step of its own, and no choice: that was made when it was chosen to start. */
 	if (!add_step(scheduler, SCHEDULE_START, 0))
-		return become(scheduler, end_section(scheduler, SCHEDULER_LIVELOCK));
+		return become(scheduler, end_long_section(scheduler));
 	scheduler->entry(scheduler->entry_context, thread->number);
 	thread->state = THREAD_ENDED;
 	scheduler->ended |= UINT32_C(1) << thread->number;
+	scheduler->progress = scheduler->step_count;
 	scheduler_touch(scheduler, 0, FOOTPRINT_EXECUTOR);
 	/* Whoever waits for its end looks again. */
 	scheduler_wake(scheduler, SCHEDULER_SLOT_END);
@@ -324,6 +355,7 @@ static bool prepare(struct scheduler *scheduler, uint32_t threads)
 		thread->number = t;
 		thread->state = THREAD_READY;
 		thread->held_count = 0;
+		thread->open = false;
 		fiber_start(thread->fiber, thread_main, thread);
 		scheduler->running++;
 	}
@@ -373,6 +405,9 @@ static void sim_point(void *context, struct task *task, enum schedule_point poin
 	(void)task;
 	scheduler_point(scheduler, point, object);
 	scheduler_touch_point(scheduler, point);
+	/* Also an attempt that fails looks at the lock. */
+	if (point == SCHEDULE_LOCK)
+		scheduler_touch(scheduler, UINT64_C(1) << (object - 1), 0);
 }
 
 static void sim_block(void *context, struct task *task, const struct sim_wait *wait)

@@ -19,9 +19,10 @@
 
 #include "impl/sim/scheduler.h"
 
-#define SCHEDULER_THREADS 9		   /* main and A to H */
-#define SCHEDULER_NONE	  UINT32_MAX	   /* no thread */
-#define SCHEDULER_LIMIT	  UINT32_C(200000) /* steps of a run; more is a livelock */
+#define SCHEDULER_THREADS 9		    /* main and A to H */
+#define SCHEDULER_NONE	  UINT32_MAX	    /* no thread */
+#define SCHEDULER_LIMIT	  UINT32_C(200000)  /* steps in which no call ends: a livelock */
+#define SCHEDULER_LENGTH  UINT32_C(8000000) /* steps of a run; a longer one is given up */
 
 struct scheduler;
 struct strategy;
@@ -31,8 +32,8 @@ enum scheduler_end {
 	SCHEDULER_DONE,	       /* all threads have ended */
 	SCHEDULER_DEADLOCK,    /* nobody can go on */
 	SCHEDULER_LOST_WAKEUP, /* nobody goes on, although what somebody waits for is there */
-	SCHEDULER_LIVELOCK,    /* SCHEDULER_LIMIT steps */
-	SCHEDULER_STOPPED, /* the strategy gave the run up: replay without its place, or pruned */
+	SCHEDULER_LIVELOCK,    /* SCHEDULER_LIMIT steps without the end of a call */
+	SCHEDULER_STOPPED,     /* given up: by the strategy, or longer than SCHEDULER_LENGTH */
 };
 
 /* One passed point, in the order of the run. */
@@ -98,12 +99,17 @@ enum scheduler_end scheduler_section(struct scheduler *scheduler, uint32_t threa
 	void (*entry)(void *context, unsigned thread), void *context);
 /* The run is over: the strategy learns of it. */
 void scheduler_finish(struct scheduler *scheduler, enum scheduler_end end);
+/* The current thread starts its top-level call of that index. */
+void scheduler_call(struct scheduler *scheduler, unsigned call);
 /*
- * The current thread starts its top-level call of that index. locked: all that it shares with other
- * threads lies under locks and behind marked accesses; false (memory, descriptors, DMA): the
- * reduction of strategy_bounded takes nothing for granted.
+ * What the current thread does from here on may share anything with others, not only what lies
+ * under locks and behind marked accesses (calls on memory, descriptors, DMA): the reduction of
+ * strategy_bounded takes nothing for granted. Returns what was said before, to be said again at the
+ * end.
  */
-void scheduler_call(struct scheduler *scheduler, unsigned call, bool locked);
+bool scheduler_open_to_all(struct scheduler *scheduler, bool open);
+/* The current thread writes down what a call gave, at top level or in a callback. */
+void scheduler_call_done(struct scheduler *scheduler);
 /* Whether a section runs, and who in it. */
 bool scheduler_active(const struct scheduler *scheduler);
 unsigned scheduler_current(const struct scheduler *scheduler);

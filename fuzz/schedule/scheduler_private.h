@@ -19,6 +19,7 @@ struct thread {
 	struct fiber *fiber; /* kept over runs */
 	uint16_t call;
 	uint32_t step;	      /* its last one: what it does now belongs to it */
+	bool open;	      /* what it does may touch anything */
 	struct sim_wait wait; /* BLOCKED */
 	uint32_t held_count;
 	struct scheduler_lock held[HELD_MAX];
@@ -38,6 +39,7 @@ struct footprint {
 #define FOOTPRINT_SHARED    (UINT64_C(1) << 59) /* marked accesses */
 #define FOOTPRINT_RCU	    (UINT64_C(1) << 58)
 #define FOOTPRINT_WORK	    (UINT64_C(1) << 57)
+_Static_assert(LOCK_CLASS_COUNT < 57, "lock classes and tokens share the bits of a footprint");
 
 struct scheduler {
 	struct strategy *strategy;
@@ -51,6 +53,7 @@ struct scheduler {
 	void *entry_context;
 
 	uint32_t step_count, step_room, quiet_until, preemptions;
+	uint32_t progress; /* the step at which a call ended last */
 	struct scheduler_step *steps;
 	struct footprint *footprints; /* of the code behind each step */
 

@@ -61,6 +61,8 @@ static void cut(struct prog *prog)
 
 		if (!call->thread || call->body)
 			continue;
+		/* Failures are for calls that run alone. */
+		call->fail = FAIL_NONE;
 		if (call->repeat > RACE_REPEATS)
 			call->repeat = RACE_REPEATS;
 		drop[i] = ++calls[call->thread] > RACE_CALLS;

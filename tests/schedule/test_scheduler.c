@@ -438,6 +438,100 @@ static void test_reduction(void)
 	crew_close(&crew);
 }
 
+/* -- the reduction where threads block -- */
+
+struct queue {
+	struct mutex mutex;
+	struct rwsem sem;
+	unsigned log, read;
+	unsigned seen[512], seen_count;
+};
+
+/* Who got the mutex in which order, and what was read between: waiters block again and again. */
+static void queue_up(struct crew *crew, unsigned thread)
+{
+	struct queue *queue = crew->state;
+	struct task *task = crew_task(crew, thread);
+
+	for (unsigned round = 0; round < 2; round++) {
+		mutex_lock(task, &queue->mutex);
+		down_write(task, &queue->sem);
+		queue->log = queue->log * 3 + thread;
+		up_write(task, &queue->sem);
+		mutex_unlock(task, &queue->mutex);
+	}
+}
+
+static void look_in(struct crew *crew, unsigned thread)
+{
+	struct queue *queue = crew->state;
+	struct task *task = crew_task(crew, thread);
+
+	down_read(task, &queue->sem);
+	queue->read = queue->log;
+	up_read(task, &queue->sem);
+	mutex_lock(task, &queue->mutex);
+	queue->read = queue->read * 128 + queue->log;
+	mutex_unlock(task, &queue->mutex);
+}
+
+static void reset_queue(struct crew *crew)
+{
+	struct queue *queue = crew->state;
+
+	queue->mutex = mutex_init(LOCK_WORKQUEUE);
+	queue->sem = rwsem_init(LOCK_NOTIFIER);
+	queue->log = queue->read = 0;
+}
+
+static bool note_queue(struct crew *crew)
+{
+	struct queue *queue = crew->state;
+	unsigned outcome = queue->read * 128 + queue->log;
+
+	for (unsigned i = 0; i < queue->seen_count; i++)
+		if (queue->seen[i] == outcome)
+			return false;
+	if (queue->seen_count < sizeof(queue->seen) / sizeof(queue->seen[0]))
+		queue->seen[queue->seen_count++] = outcome;
+	return crew->end != SCHEDULER_DONE;
+}
+
+static bool same_outcomes(const struct queue *a, const struct queue *b)
+{
+	unsigned common = 0;
+
+	for (unsigned i = 0; i < a->seen_count; i++)
+		for (unsigned k = 0; k < b->seen_count; k++)
+			common += a->seen[i] == b->seen[k];
+	return common == a->seen_count && common == b->seen_count;
+}
+
+static void test_reduction_of_waiters(void)
+{
+	static struct queue queues[2];
+	uint64_t runs[2];
+	struct crew crew;
+
+	crew_open(&crew, true);
+	crew.before = reset_queue;
+	crew.threads[1] = crew.threads[2] = queue_up;
+	crew.threads[3] = look_in;
+	for (unsigned bound = 0; bound < 3; bound++) {
+		for (unsigned reduce = 0; reduce < 2; reduce++) {
+			crew.state = &queues[reduce];
+			queues[reduce].seen_count = 0;
+			runs[reduce] = crew_run_all(
+				&crew, strategy_bounded(bound, reduce), 1000000, note_queue);
+		}
+		tap_ok(crew.end == SCHEDULER_DONE && same_outcomes(&queues[0], &queues[1]) &&
+				runs[1] <= runs[0],
+			"waiters, bound %u: the same %u outcomes in %u instead of %u runs", bound,
+			queues[0].seen_count, (unsigned)runs[1], (unsigned)runs[0]);
+	}
+	crew_close(&crew);
+}
+
 /* -- bytes -- */
 
 static void test_bytes(void)
@@ -480,6 +574,7 @@ int main(void)
 	test_waiting();
 	test_timeout();
 	test_reduction();
+	test_reduction_of_waiters();
 	test_bytes();
 	return tap_end();
 }
