@@ -450,7 +450,7 @@ static void build_rows(struct builder *builder)
 		builder->ready = step->ready;
 		builder->cursors[thread].step = s;
 		if (step->point == SCHEDULE_END && thread)
-			builder->alive &= (uint8_t) ~(1u << (thread - 1));
+			builder->alive &= (uint8_t)~(1u << (thread - 1));
 	}
 	uint32_t last = timeline->step_count ? timeline->step_count - 1 : 0;
 	if (timeline->step_count)

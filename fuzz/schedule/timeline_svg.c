@@ -20,8 +20,8 @@
 #define BAR_WIDTH   7
 #define CALL_MARGIN 7 /* from the edge of a call's rectangle to the life line */
 /* Columns of text in so many pixels, at 12 px. */
-#define COLUMNS_OF(pixels) ((unsigned)((pixels) > 0 ? (pixels)*100 / 735 : 0))
-#define PIXELS_OF(columns) ((int)((columns)*735 / 100))
+#define COLUMNS_OF(pixels) ((unsigned)((pixels) > 0 ? (pixels) * 100 / 735 : 0))
+#define PIXELS_OF(columns) ((int)((columns) * 735 / 100))
 
 struct picture {
 	struct layout *layout;

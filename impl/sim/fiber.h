@@ -19,8 +19,8 @@ struct fiber *fiber_create(void);
 void fiber_free(struct fiber *fiber);
 /*
  * The next switch to it calls entry(argument) on an empty stack, whatever it was doing before. When
- * entry returns, the fiber that it names goes on. One that has returned starts again at little cost;
- * one left in the middle is laid out anew.
+ * entry returns, the fiber that it names goes on. One that has returned starts again at little
+ * cost; one left in the middle is laid out anew.
  */
 void fiber_start(struct fiber *fiber, struct fiber *(*entry)(void *), void *argument);
 /* Leaves `from`, which runs, for `to`; returns when somebody switches back. */

@@ -78,7 +78,7 @@ static void take(struct hand *hand, unsigned class, bool shared)
 	hand->holds[hand->timeline.hold_count++] =
 		(struct scheduler_hold){.from = hand->timeline.step_count - 1,
 			.to = NEVER,
-			.class = (uint16_t) class,
+			.class = (uint16_t)class,
 			.thread = (uint8_t)hand->now,
 			.shared = shared,
 			.lock = &hand->locks[class]};

@@ -160,8 +160,8 @@ void vma_close(struct mm *mm, struct vma *vma);
 struct mm *mm_fork(struct task *task, struct mm *parent);
 
 /* -- user_copy.c: loads and stores of the program itself; bytes done before the first fault -- */
-/* What every user copy passes once, before its first byte: the scheduling and the fault point. False:
- * it fails here. */
+/* What every user copy passes once, before its first byte: the scheduling and the fault point.
+ * False: it fails here. */
 bool user_copy_begins(struct task *task);
 size_t user_load(struct task *task, uint64_t from, void *to, size_t count);
 size_t user_store(struct task *task, uint64_t to, const void *from, size_t count);
