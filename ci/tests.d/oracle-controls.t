@@ -3,7 +3,7 @@
 # Each oracle, the sanitizers and the fault sweep find a defect that nothing else finds; see conformance/controls.
 cd "$(dirname "$0")/../.." || exit 2
 iommuzz=build/bugs/iommuzz
-oracles='model audit isolation rollback machine'
+oracles='model audit isolation rollback machine scheduler'
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
 export ASAN_OPTIONS=symbolize=0 UBSAN_OPTIONS=symbolize=0
 number=0
@@ -21,16 +21,22 @@ finds() { # TEXT ORACLES FILE: the run fails and says so
 	look "$2" "$3"
 	[ $? -eq 1 ] && grep -q -F -e "$1" "$scratch/output"
 }
-with_defect() { # DEFECT FILE: the program with the defect on
-	awk -v defect="$1" '!done && !/^#($|[^:])/ { print "#: sim bug=" defect; done = 1 } { print }' "$2"
+with_header() { # LINE FILE: the program with one more line in its header
+	awk -v line="$1" '!done && !/^#($|[^:])/ { if (line != "") print "#: " line; done = 1 } { print }' "$2"
 }
 others() { # ORACLE: all but that one
 	echo "$oracles" | tr ' ' '\n' | grep -v -x -e "$1" | paste -s -d ,
 }
-while read -r kind defect program rule; do
+mkdir "$scratch/source" || exit 2
+while IFS=$(printf '\t') read -r kind defect program rule schedule; do
 	case $kind in '#'* | '') continue ;; esac
-	source=$(find conformance -name "$program.prog")
-	with_defect "$defect" "$source" >"$scratch/$program.prog" || exit 2
+	# Threads that are stuck leave behind what they hold.
+	leaks=1
+	[ "$kind" != scheduler ] || leaks=0
+	ASAN_OPTIONS=symbolize=0:detect_leaks=$leaks
+	source=$scratch/source/$program.prog
+	with_header "$schedule" "$(find conformance -name "$program.prog")" >"$source" || exit 2
+	with_header "sim bug=$defect" "$source" >"$scratch/$program.prog" || exit 2
 	name="$kind: $defect in $program"
 	case $kind in
 	sanitizer) finds "$rule" none "$scratch/$program.prog" ;;
@@ -57,5 +63,9 @@ done <conformance/controls
 for kind in $oracles sanitizer sweep; do
 	grep -q -e "^${kind}[[:space:]]" conformance/controls
 	verdict "$kind has a control"
+done
+for rule in lock-order deadlock lost-wake-up; do
+	grep -q -e "^scheduler[[:space:]].*[[:space:]]$rule\>" conformance/controls
+	verdict "scheduler has one for $rule"
 done
 echo "1..$number"
