@@ -9,11 +9,10 @@ cd "$(dirname "$0")/../.." || exit 2
 outcomes=build/every-access/tests/outcomes
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
 number=0
-verdict() { # NAME: the point of the last command
-	code=$?
+verdict() { # CODE NAME
 	number=$((number + 1))
-	[ "$code" -eq 0 ] && echo "ok $number - $1" && return
-	echo "not ok $number - $1"
+	[ "$1" -eq 0 ] && echo "ok $number - $2" && return
+	echo "not ok $number - $2"
 	sed 's/^/# /' "$scratch/output" >&2
 }
 look() { # OUTCOMES' OPTIONS AND FILES
@@ -28,23 +27,29 @@ bound=1 random=100 generated=20 step=5
 if [ "${1-}" = --long ]; then bound=2 random=500 generated=60 step=1; fi
 programs=$(awk -v step="$step" 'NR % step == 0' "$scratch/all")
 ci/build every-access outcomes
-verdict 'the build'
+verdict $? 'the build'
 
 # shellcheck disable=SC2086
 {
 	set -- --generate "$generated" $programs
-	look --marked --bound 2 --random "$random" --pct "$random" --write "$scratch/marked" "$@"
-	verdict "$(sum 2) outcomes of $(grep -c ' new, ' "$scratch/output") programs at marked points"
-	look --whole --bound "$bound" --runs-max 5000 --random 100 --pct 100 --known "$scratch/marked" "$@"
-	verdict "no other one among $(sum 6) schedules at every access"
+	look --marked --bound 2 --random "$random" --pct "$random" --write "$scratch/marked" "$@" && [ "$(sum 2)" -gt 0 ]
+	code=$? outcomes_seen=$(sum 2) seen=$(grep -c ' new, ' "$scratch/output")
+	verdict $code "$outcomes_seen outcomes of $seen programs at marked points"
+	look --whole --bound "$bound" --runs-max 5000 --random 100 --pct 100 --known "$scratch/marked" "$@" &&
+		[ "$(sum 6)" -gt 0 ]
+	code=$? whole=$(sum 6)
+	verdict $code "no other one among $whole schedules at every access"
 
-	look --marked --whole --bound 2 --runs-max 20000 --write "$scratch/whole" "$@"
-	whole=$(sum 6)
-	look --marked --bound 2 --write "$scratch/reduced" "$@"
-	reduced=$(sum 6)
+	look --marked --whole --bound 2 --runs-max 20000 --write "$scratch/whole" "$@" &&
+		[ "$(sum 6)" -gt 0 ] && [ -s "$scratch/whole" ]
+	code=$? whole=$(sum 6)
+	verdict $code "$whole schedules of bound 2 (20,000 a program at most)"
+	look --marked --bound 2 --write "$scratch/reduced" "$@" && [ "$(sum 6)" -gt 0 ] && [ -s "$scratch/reduced" ]
+	code=$? reduced=$(sum 6)
+	verdict $code "$reduced of them when reduced"
 	sort "$scratch/reduced" >"$scratch/sorted" && sort "$scratch/whole" | comm -23 - "$scratch/sorted" >"$scratch/output"
 	[ ! -s "$scratch/output" ]
-	verdict "no outcome is left out: $whole schedules of bound 2 (20,000 a program at most), reduced $reduced"
+	verdict $? "no outcome is left out by the reduction from $whole to $reduced"
 }
 
 # The comparison sees a mark that is missing: at the only one of this defect nobody is switched away from.
@@ -52,8 +57,8 @@ control=conformance/race/limit-two-maps.prog
 look --marked --bug account-two-steps --bound 2 --random 100 --write "$scratch/blind" --blind access "$control"
 look --bug account-two-steps --whole --known "$scratch/blind" "$control"
 [ $? -eq 1 ] && grep -q '^# new outcome of limit-two-maps' "$scratch/output"
-verdict 'an access without its mark is found'
+verdict $? 'an access without its mark is found'
 look --marked --bug account-two-steps --bound 2 --random 100 --write "$scratch/seeing" "$control"
-look --bug account-two-steps --whole --known "$scratch/seeing" "$control"
-verdict 'and not with its mark'
+look --bug account-two-steps --whole --known "$scratch/seeing" "$control" && [ "$(sum 6)" -gt 0 ]
+verdict $? 'and not with its mark'
 echo "1..$number"
