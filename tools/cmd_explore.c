@@ -82,6 +82,34 @@ static bool number(const char *name, const char *value, uint64_t low, uint64_t h
 	return true;
 }
 
+/* What an option of schedules means nothing to is a mistake, not a wish. */
+static bool options_fit(const struct schedules *schedules, uint32_t given)
+{
+	static const struct {
+		uint8_t option;
+		uint32_t kinds; /* bit k: enum schedules_kind */
+		const char *name, *wanted;
+	} rules[] = {
+		{EXPLORE_BOUND, 1u << SCHEDULES_BOUNDED, "bound", "bounded"},
+		{EXPLORE_NO_REDUCTION, 1u << SCHEDULES_BOUNDED, "no-reduction", "bounded"},
+		{EXPLORE_DEPTH, 1u << SCHEDULES_PCT, "depth", "pct"},
+		{EXPLORE_SEED, 1u << SCHEDULES_RANDOM | 1u << SCHEDULES_PCT, "seed",
+			"random or pct"},
+		{EXPLORE_RUNS,
+			1u << SCHEDULES_BOUNDED | 1u << SCHEDULES_RANDOM | 1u << SCHEDULES_PCT,
+			"runs", "bounded, random or pct"},
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (!(given >> rules[i].option & 1) || rules[i].kinds >> schedules->kind & 1)
+			continue;
+		tool_error("explore: --%s: expected --schedule %s with it, found %s", rules[i].name,
+			rules[i].wanted, schedules_name(schedules->kind));
+		return false;
+	}
+	return true;
+}
+
 static bool read_schedule(struct schedules *schedules, int option, const char *value, bool *right)
 {
 	switch (option) {
@@ -197,18 +225,22 @@ static int run(const struct command *command, int argc, char **argv)
 	struct file_list given = {0};
 	struct options options;
 	const char *value;
+	uint32_t seen = 0;
 	int code = TOOL_BROKEN;
 
 	options_init(&options, command, argc, argv);
 	for (int option; (option = options_next(&options, &value)) != OPTIONS_END;) {
-		if (option != OPTIONS_HELP && read_option(&exploration, &given, option, value))
+		if (option != OPTIONS_HELP && read_option(&exploration, &given, option, value)) {
+			seen |= option >= 0 ? UINT32_C(1) << option : 0;
 			continue;
+		}
 		files_free(&given);
 		return option == OPTIONS_HELP ? TOOL_OK : TOOL_BROKEN;
 	}
 	if (!given.count)
 		tool_error("explore: expected files; see iommuzz explore --help");
-	else if (!exploration.out || files_can_write(exploration.out))
+	else if (options_fit(&exploration.hunt.schedules, seen) &&
+		 (!exploration.out || files_can_write(exploration.out)))
 		code = explore_begin(&exploration) ? explore_all(&exploration, &given)
 						   : TOOL_BROKEN;
 	explore_end(&exploration);
@@ -223,11 +255,12 @@ const struct command command_explore = {
 		    "iommuzz explore --schedule random|pct [--runs N] [--seed N] FILE...\n"
 		    "iommuzz explore --schedule plain|bytes|replay FILE...",
 	.description =
-		"Runs each FILE, a program as text or in the binary form of fuzz_race's inputs, or "
-		"a folder of\n"
-		"NAME.prog (- is standard input), under one schedule after another: which thread "
-		"goes on at each\n"
-		"lock, user copy, callback and so on (docs/PROGRAMS.md lists the points). All "
+		"Runs each FILE, a program as text or an input of fuzz_race (made into the program "
+		"that fuzz_race\n"
+		"makes of it), or a folder of NAME.prog (- is standard input), under one schedule "
+		"after another:\n"
+		"which thread goes on at each lock, user copy, callback and so on "
+		"(docs/PROGRAMS.md lists the points). All "
 		"oracles watch\n"
 		"each run, and the program's expectations must hold behind each. Without options "
 		"every schedule\n"

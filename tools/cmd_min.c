@@ -11,6 +11,7 @@
 #include "fuzz/prog/minimise.h"
 #include "fuzz/prog/text.h"
 #include "impl/sim/bugs.h"
+#include "tools/crash.h"
 #include "tools/expect.h"
 #include "tools/files.h"
 #include "tools/min_live.h"
@@ -340,6 +341,10 @@ static int minimise(struct min *min, const char *path, struct prog *prog)
 {
 	struct minimise_stats stats = {0};
 
+	if (!min->live && prog->options.bug && !sim_bugs_built()) {
+		tool_error("%s: not run: needs the bugs build", path);
+		return TOOL_SKIPPED;
+	}
 	/* In the program itself, where it stays unless it does not matter. */
 	if (!prog->options.kernel)
 		prog->options.kernel = min->kernel;

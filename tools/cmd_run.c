@@ -6,6 +6,7 @@
 
 #include "fuzz/exec/names.h"
 #include "fuzz/exec/exec.h"
+#include "impl/sim/bugs.h"
 #include "tools/files.h"
 #include "tools/run.h"
 #include "tools/tool.h"
@@ -242,7 +243,7 @@ static void print_program(const struct run *run, const struct trace *trace, cons
 
 	if (run->picture.svg && strcmp(run->picture.svg, "-") == 0 && !reason)
 		return;
-	if (!run->quiet && !drawn) {
+	if (!run->quiet && !drawn && (!reason || trace->entry_count)) {
 		printf("%s\n", path);
 		run_print_entries(trace, 0, text, stdout);
 	}
@@ -286,17 +287,19 @@ static const char *run_target(struct run *run, const struct prog *prog)
 	return ran ? NULL : reason;
 }
 
-static int run_program(struct run *run, const char *path, const struct prog_text *text)
+int run_program(struct run *run, const char *path, const struct prog_text *text)
 {
 	struct finding finding = {0};
 	const char *reason = schedules_lacks(&run->schedules, &text->prog);
-	const struct trace *trace;
+	const struct trace nothing = {0}, *trace = &nothing;
 
 	if (reason) {
 		tool_error("%s: %s", path, reason);
 		return TOOL_BROKEN;
 	}
-	if (run->oracle_run) {
+	if (text->prog.options.bug && !sim_bugs_built()) {
+		reason = "needs the bugs build";
+	} else if (run->oracle_run) {
 		reason = run_oracles(run, &text->prog, &finding);
 		trace = oracle_trace(run->oracle_run);
 	} else {
@@ -351,12 +354,16 @@ static bool open_target(struct run *run)
 static int run_file(struct run *run, const char *path)
 {
 	struct prog_text text;
-	int code = TOOL_BROKEN;
+	bool drawn = run->picture.text || run->picture.svg;
+	int code;
 
 	prog_text_init(&text);
-	if (files_load_to_run(path, run->binary, &text))
-		code = run->target == &target_live ? run_live(run, path, &text)
-						   : run_program(run, path, &text);
+	if (!files_load_to_run(path, run->binary, &text))
+		code = TOOL_BROKEN;
+	else if (run->target == &target_live)
+		code = run_live(run, path, &text);
+	else
+		code = drawn ? run_drawn(run, path, &text) : run_program(run, path, &text);
 	prog_text_free(&text);
 	return code;
 }

@@ -201,6 +201,21 @@ static bool add_generated(struct stress *stress)
 	return true;
 }
 
+/* A file that cannot be read or parsed must not pass for one without threads. */
+static bool all_parse(const struct stress *stress)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < stress->suite.count; i++) {
+		const struct test *test = &stress->suite.tests[i];
+
+		if (test->broken)
+			tool_error("%s", test->broken);
+		good &= !test->broken;
+	}
+	return good;
+}
+
 static bool load(struct stress *stress, const char *const *paths, size_t count)
 {
 	static const char *const folders[] = {"conformance/race", "corpus/regress"};
@@ -216,7 +231,7 @@ static bool load(struct stress *stress, const char *const *paths, size_t count)
 			tool_error("stress: no %s here; name a SUITE", folders[i]);
 		free(folder);
 	}
-	if (!good || !add_generated(stress))
+	if (!good || !all_parse(stress) || !add_generated(stress))
 		return false;
 	stress->subjects = tool_grow(NULL, stress->suite.count + 1, sizeof(*stress->subjects));
 	memset(stress->subjects, 0, (stress->suite.count + 1) * sizeof(*stress->subjects));
@@ -350,7 +365,7 @@ const struct command command_stress = {
 	.options = stress_options,
 	.exit_status = "0    nothing was found\n"
 		       "1    a program failed, or its threads hung\n"
-		       "2    wrong usage, or nothing to run\n"
+		       "2    wrong usage, a file that cannot be read or parsed, or nothing to run\n"
 		       "66   ThreadSanitizer has reported something (preset tsan)",
 	.examples = "build/tsan/iommuzz stress --seconds 60\n"
 		    "build/tsan/iommuzz stress --generate 1000 --runs 20 --seed 7",

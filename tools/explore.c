@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuzz/targets/race_prog.h"
+#include "impl/sim/bugs.h"
+#include "tools/crash.h"
 #include "tools/files.h"
 #include "tools/tool.h"
 
@@ -229,7 +232,7 @@ static char *print_forced(const struct hunt *hunt, const struct prog *prog,
 static void print_schedule(const struct prog *prog, const struct hunt_finding *finding)
 {
 	if (finding->by.too_many) {
-		puts("  schedule: too many forced switches for a program");
+		puts("  too many forced switches for a line `schedule:` of a program");
 		return;
 	}
 	struct prog forced;
@@ -280,15 +283,6 @@ static void replay(struct hunt hunt, const struct hunt_finding *finding)
 		printf("  replayed twice: found %u times: not deterministic\n", same_finding);
 }
 
-static void copy_report(FILE *report)
-{
-	char bytes[4096];
-
-	rewind(report);
-	for (size_t count; (count = fread(bytes, 1, sizeof(bytes), report)) > 0;)
-		fwrite(bytes, 1, count, stderr);
-}
-
 /* The program with its schedule, the finding in its first lines. */
 static bool write_program(struct exploration *exploration, const struct test *test,
 	const struct hunt_finding *finding)
@@ -309,6 +303,61 @@ static bool write_program(struct exploration *exploration, const struct test *te
 	return exploration->written;
 }
 
+/* -- how to see it again -- */
+
+static void see_again(const char *program)
+{
+	printf("  see it again: iommuzz run %s, iommuzz run --timeline %s, iommuzz min %s\n",
+		program, program, program);
+}
+
+/* No program can say that schedule: the search comes to it again. */
+static void say_search(const struct exploration *exploration, const struct hunt *hunt,
+	const char *path, const struct hunt_finding *finding)
+{
+	const struct schedules *schedules = &hunt->schedules;
+
+	if (exploration->out && !exploration->written)
+		printf("  %s: not written: no program can have this schedule\n", exploration->out);
+	printf("  see it again: iommuzz explore --schedule %s", schedules_name(schedules->kind));
+	if (schedules->kind == SCHEDULES_PCT)
+		printf(" --depth %u", schedules->depth);
+	if (schedules->kind == SCHEDULES_RANDOM || schedules->kind == SCHEDULES_PCT)
+		printf(" --seed %" PRIu64 " --runs %" PRIu64, schedules->seed, finding->run);
+	if (hunt->bug)
+		printf(" --bug %s", sim_bug_info(hunt->bug)->name);
+	if (hunt->kernel)
+		printf(" --kernel %u.%u", hunt->kernel >> 8, hunt->kernel & 255);
+	printf("%s%s %s\n", hunt->keep_going ? " --keep-going" : "",
+		exploration->binary ? " --binary" : "", path);
+}
+
+/* Lines that the program needs before iommuzz run FILE shows what was found here. */
+static void say_what_to_write(const struct exploration *exploration, const struct hunt *hunt,
+	const struct test *test, const char *path, const struct hunt_finding *finding)
+{
+	const struct prog *prog = &test->text.prog;
+	bool line = finding->by.count != 0;
+	bool bug = hunt->bug && !prog->options.bug;
+
+	if (bug)
+		printf("  #: sim bug=%s\n", sim_bug_info(hunt->bug)->name);
+	if (exploration->raw)
+		puts("  see it again: --out FILE writes the program; then iommuzz run FILE,\n"
+		     "  iommuzz run --timeline FILE, iommuzz min FILE");
+	else if (line || bug)
+		printf("  see it again: put %s into the program, or --out FILE does; then iommuzz "
+		       "run FILE,\n  iommuzz run --timeline FILE, iommuzz min FILE\n",
+			line && bug ? "these lines" : "that line");
+	else if (prog->switch_count || prog->schedule_count)
+		printf("  see it again: iommuzz run --schedule plain %s, or --out FILE; then "
+		       "iommuzz "
+		       "run FILE,\n  iommuzz run --timeline FILE, iommuzz min FILE\n",
+			path);
+	else
+		see_again(path);
+}
+
 static bool report_finding(struct exploration *exploration, const struct test *test,
 	const char *path, const struct hunt *hunt, const struct hunt_finding *finding)
 {
@@ -322,17 +371,15 @@ static bool report_finding(struct exploration *exploration, const struct test *t
 		print_schedule(&test->text.prog, finding);
 		replay(*hunt, finding);
 	}
-	bool writes = exploration->out && !exploration->written;
+	bool writes = exploration->out && !exploration->written && !finding->by.too_many;
 	if (writes && !write_program(exploration, test, finding))
 		return false;
-	const char *program = writes ? exploration->out : threads ? "FILE" : path;
-	if (threads && !writes)
-		printf("  see it again: put that line into the program, or --out FILE does; then "
-		       "iommuzz run FILE,\n  iommuzz run --timeline FILE, iommuzz min FILE\n");
+	if (writes || (!threads && !hunt->bug && !exploration->raw))
+		see_again(writes ? exploration->out : path);
+	else if (finding->by.too_many)
+		say_search(exploration, hunt, path, finding);
 	else
-		printf("  see it again: iommuzz run %s, iommuzz run --timeline %s, iommuzz min "
-		       "%s\n",
-			program, program, program);
+		say_what_to_write(exploration, hunt, test, path, finding);
 	return true;
 }
 
@@ -353,7 +400,7 @@ static int print_result(struct exploration *exploration, const struct test *test
 	exploration->found += result->finding_count != 0;
 	for (uint32_t i = 0; i < result->finding_count; i++) {
 		if (result->findings[i].kind == HUNT_CRASH)
-			copy_report(exploration->hunt.report);
+			crash_copy(exploration->hunt.report);
 		if (!report_finding(exploration, test, path, hunt, &result->findings[i]))
 			return TOOL_BROKEN;
 	}
@@ -391,6 +438,25 @@ static int explore_test(struct exploration *exploration, struct test *test, cons
 	return code;
 }
 
+/* Bytes stand for the program that fuzz_race makes of them. */
+static bool fit(struct prog_text *text)
+{
+	struct prog prog;
+
+	prog_init(&prog);
+	bool good = prog_copy(&prog, &text->prog);
+	if (good) {
+		race_fit(&prog);
+		prog_text_free(text);
+		prog_text_init(text);
+		good = prog_text_from(text, &prog);
+	}
+	prog_free(&prog);
+	if (!good)
+		tool_error("out of memory");
+	return good;
+}
+
 int explore_file(struct exploration *exploration, const char *path)
 {
 	struct test test = {0};
@@ -398,7 +464,8 @@ int explore_file(struct exploration *exploration, const char *path)
 
 	prog_text_init(&test.text);
 	test.id = (char *)(uintptr_t)path;
-	if (files_load_to_run(path, exploration->binary, &test.text)) {
+	if (files_load(path, exploration->binary, &test.text, &exploration->raw) &&
+		(!exploration->raw || fit(&test.text))) {
 		exploration->programs++;
 		code = explore_test(exploration, &test, path);
 	}

@@ -13,6 +13,7 @@ struct exploration {
 	const char *out;  /* path or NULL */
 	bool written;	  /* out was */
 	bool binary, quiet;
+	bool raw;	      /* the file at hand is no text */
 	uint64_t runs, found; /* of all files */
 	size_t programs, not_run;
 };

@@ -78,8 +78,4 @@ bool hunt_same(const struct hunt_finding *a, const struct hunt_finding *b);
 /* "model", "crash", ... */
 const char *hunt_kind_name(const struct hunt_finding *finding);
 
-/* crash.c: "AddressSanitizer: heap-use-after-free", "Segmentation fault", ...; report: what the
- * process wrote on standard error, or NULL. status: of waitpid. */
-void crash_name(FILE *report, int status, char *name, size_t size);
-
 #endif

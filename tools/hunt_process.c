@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/crash.h"
 #include "tools/hunt_private.h"
 #include "tools/tool.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a program, its trace and its scheduler to a picture. */
+/* From a program, its trace and its scheduler, or what a crash left of them, to a picture. */
 #include "tools/picture.h"
 
 #include <errno.h>
@@ -74,9 +74,9 @@ static bool in_section(const struct prog *prog, uint32_t i)
 	return call->thread || (call->body && prog->calls[call->body - 1].thread);
 }
 
-/* Calls at top level, as scheduler_step counts them. */
+/* Calls at top level, as scheduler_step counts them. dead: one of main that did not return. */
 static bool gather_calls(struct timeline *timeline, struct timeline_call *calls,
-	const struct prog_text *text, const struct trace *trace)
+	const struct prog_text *text, const struct trace *trace, uint32_t dead)
 {
 	const struct prog *prog = &text->prog;
 	uint16_t counts[SCHEDULER_THREADS] = {0}, sections = 0;
@@ -100,7 +100,7 @@ static bool gather_calls(struct timeline *timeline, struct timeline_call *calls,
 			continue;
 		made->result = call_result(trace, i);
 		/* The main thread did not come to it. */
-		if (!thread && !made->result)
+		if (!thread && !made->result && i != dead)
 			continue;
 		timeline->call_count++;
 		made->text = call_line(text, i);
@@ -217,39 +217,93 @@ static bool draw_svg(const struct timeline *timeline, bool every, const char *pa
 	return drawn && written;
 }
 
+/* What both a run and the record of a crash give. */
+struct source {
+	const struct trace *trace;
+	struct scheduler *scheduler;	  /* NULL: a crash, */
+	const struct crash_record *crash; /* which has this */
+	const struct finding *finding;
+};
+
+static void gather_steps(
+	struct timeline *timeline, const struct source *source, const struct prog *prog)
+{
+	/* Without threads the scheduler still has the steps of an earlier program. */
+	if (!exec_has_threads(prog))
+		return;
+	if (source->crash) {
+		timeline->steps = source->crash->steps;
+		timeline->step_count = source->crash->step_count;
+		timeline->holds = source->crash->holds;
+		timeline->hold_count = source->crash->hold_count;
+		return;
+	}
+	timeline->steps = scheduler_steps(source->scheduler, &timeline->step_count);
+	timeline->holds = scheduler_holds(source->scheduler, &timeline->hold_count);
+}
+
+static void add_crash(
+	struct timeline *timeline, const struct source *source, char *rule, size_t size)
+{
+	bool seen = source->crash->active && timeline->step_count;
+
+	snprintf(rule, size, "crash: %s", source->finding->rule);
+	timeline->rule = rule;
+	timeline->message = source->finding->message;
+	timeline->failed_step = seen ? timeline->step_count - 1 : SCHEDULER_NONE;
+}
+
+static bool draw(const struct picture *picture, const char *title, const struct prog_text *text,
+	const struct source *source)
+{
+	const char *name = strrchr(title, '/');
+	struct timeline timeline = {.title = name && name[1] ? name + 1 : title};
+	struct timeline_call *calls = calloc(text->prog.call_count + (size_t)1, sizeof(*calls));
+	/* Of calls of the main thread, the one that did not come back is worth a row. */
+	uint32_t dead = source->crash ? source->finding->call : UINT32_MAX;
+	struct scheduler_report report;
+	char rule[96];
+	bool good = calls != NULL;
+
+	if (good) {
+		gather_steps(&timeline, source, &text->prog);
+		good = gather_calls(&timeline, calls, text, source->trace, dead);
+	}
+	if (!good) {
+		tool_error("%s: the picture: out of memory", title);
+	} else {
+		if (source->crash)
+			add_crash(&timeline, source, rule, sizeof(rule));
+		else
+			add_finding(&timeline, &text->prog, source->scheduler, source->finding,
+				&report, rule, sizeof(rule));
+		good = !picture->text || draw_text(&timeline, picture->every);
+		if (good && picture->svg)
+			good = draw_svg(&timeline, picture->every, picture->svg);
+	}
+	if (calls)
+		free_calls(calls, timeline.call_count);
+	return good;
+}
+
 bool picture_draw(const struct picture *picture, const char *title, const struct prog_text *text,
 	struct oracle_run *run, const struct finding *finding)
 {
-	struct scheduler *scheduler = oracle_scheduler(run);
-	const char *name = strrchr(title, '/');
-	struct timeline timeline = {.title = name && name[1] ? name + 1 : title};
-	struct timeline_call *calls;
-	struct scheduler_report report;
-	char rule[96];
-	bool good = false;
+	const struct source source = {
+		.trace = oracle_trace(run), .scheduler = oracle_scheduler(run), .finding = finding};
 
-	if (!scheduler)
-		goto no_memory;
-	/* Without threads the scheduler still has the steps of an earlier program. */
-	if (exec_has_threads(&text->prog)) {
-		timeline.steps = scheduler_steps(scheduler, &timeline.step_count);
-		timeline.holds = scheduler_holds(scheduler, &timeline.hold_count);
-	}
-	calls = calloc(text->prog.call_count + (size_t)1, sizeof(*calls));
-	if (!calls)
-		goto no_memory;
-	if (!gather_calls(&timeline, calls, text, oracle_trace(run)))
-		goto no_memory_for_calls;
-	add_finding(&timeline, &text->prog, scheduler, finding, &report, rule, sizeof(rule));
-	good = !picture->text || draw_text(&timeline, picture->every);
-	if (good && picture->svg)
-		good = draw_svg(&timeline, picture->every, picture->svg);
-	free_calls(calls, timeline.call_count);
-	return good;
-
-no_memory_for_calls:
-	free_calls(calls, timeline.call_count);
-no_memory:
+	if (source.scheduler)
+		return draw(picture, title, text, &source);
 	tool_error("%s: the picture: out of memory", title);
 	return false;
+}
+
+bool picture_draw_crash(const struct picture *picture, const char *title,
+	const struct prog_text *text, const struct crash_record *record,
+	const struct finding *finding)
+{
+	const struct trace trace = {.entries = record->entries, .entry_count = record->entry_count};
+	const struct source source = {.trace = &trace, .crash = record, .finding = finding};
+
+	return draw(picture, title, text, &source);
 }

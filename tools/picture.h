@@ -5,6 +5,7 @@
 
 #include "fuzz/oracle/oracle.h"
 #include "fuzz/prog/text.h"
+#include "tools/crash.h"
 
 struct picture {
 	bool text;	 /* on standard output */
@@ -18,5 +19,12 @@ struct picture {
  */
 bool picture_draw(const struct picture *picture, const char *title, const struct prog_text *text,
 	struct oracle_run *run, const struct finding *finding);
+/*
+ * Draws a run that ended in a crash, up to there. Of the finding, rule and message are shown; call
+ * is the main thread's that did not return, or UINT32_MAX.
+ */
+bool picture_draw_crash(const struct picture *picture, const char *title,
+	const struct prog_text *text, const struct crash_record *record,
+	const struct finding *finding);
 
 #endif

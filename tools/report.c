@@ -291,6 +291,7 @@ void report_test(struct report *report, const struct test *test, const struct te
 {
 	report->number++;
 	report->counts[result->status]++;
+	report->undecided += result->undecided;
 	switch (report->format) {
 	case REPORT_TAP:
 	case REPORT_TAP14: tap_test(report, test, result, log); break;
@@ -312,9 +313,13 @@ void report_end(struct report *report, bool interrupted)
 			fputs("Bail out! interrupted\n", report->out);
 		fprintf(report->out,
 			"# pass %u, fail %u, skip %u, known failures %u, unexpected passes %u, "
-			"broken %u\n",
+			"broken %u",
 			counts[TEST_PASS], counts[TEST_FAIL], counts[TEST_SKIP],
 			counts[TEST_KNOWN_FAIL], counts[TEST_KNOWN_PASS], counts[TEST_BROKEN]);
+		if (report->undecided)
+			fprintf(report->out, ", schedules not decided by the model %" PRIu64,
+				report->undecided);
+		fputc('\n', report->out);
 	}
 	if (report->json)
 		report_json_end(report, interrupted);

@@ -28,6 +28,7 @@ struct report {
 	uint16_t kernel;
 	uint32_t counts[TEST_BROKEN + 1];  /* by enum test_status */
 	uint32_t number;		   /* tests printed */
+	uint64_t undecided;		   /* searches of the model that were given up */
 	const struct schedules *schedules; /* of programs with threads; may be NULL */
 	bool threads;			   /* there are such programs */
 	/* JUnit states its totals first, so its cases wait in memory. */

@@ -39,6 +39,10 @@ void run_json_head(
 	const char *path, const struct run_finding *finding, const char *reason, FILE *out);
 void run_json_trace(const struct trace *trace, const struct prog_text *text, FILE *out);
 
+/* cmd_run.c: runs one program on a machine in this process and prints it. An exit code. */
+int run_program(struct run *run, const char *path, const struct prog_text *text);
+/* run_drawn.c: the same in a process of its own, so that a crash has a picture, too. */
+int run_drawn(struct run *run, const char *path, const struct prog_text *text);
 /* run_live.c: runs one program in a process of its own. An exit code. */
 int run_live(struct run *run, const char *path, const struct prog_text *text);
 

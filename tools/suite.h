@@ -45,6 +45,7 @@ struct test_result {
 	/* Of a program with threads: schedules run, left out as repetitions; when it failed, the
 	 * last one run did, by these forced switches ("" if they are too many to tell). */
 	uint64_t schedules, left_out;
+	uint64_t undecided; /* searches of the model that were given up */
 	uint32_t outcomes;  /* different ones */
 	bool explored;	    /* all schedules of the bound were run, and passed */
 	char schedule[700]; /* "schedule: A.2@lock(iova_rwsem)#1 -> B" */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fuzz/oracle/explore.h"
+#include "fuzz/oracle/interleave.h"
 #include "tools/tool.h"
 
 #define ALTERNATIVES 4u
@@ -86,10 +87,18 @@ static void note_schedule(struct judging *judging, const struct scheduler *sched
 	prog_free(&forced);
 }
 
+static uint64_t undecided(struct oracle_run *run)
+{
+	struct interleave *interleave = oracle_interleave(run);
+
+	return interleave ? interleave_undecided(interleave) : 0;
+}
+
 static bool explore_oracles(struct judging *judging, struct strategy *strategy,
 	struct finding *finding, const char **reason)
 {
 	const struct suite_threads *threads = judging->threads;
+	uint64_t before = undecided(threads->oracles);
 	struct explore explore = {
 		.run = threads->oracles, .strategy = strategy, .judge = judge, .context = judging};
 
@@ -105,6 +114,7 @@ static bool explore_oracles(struct judging *judging, struct strategy *strategy,
 	judging->result->left_out = progress.left_out;
 	judging->result->outcomes = (uint32_t)explore.outcomes;
 	judging->result->explored = explore.complete && good;
+	judging->result->undecided = undecided(threads->oracles) - before;
 	if (!good && !*reason)
 		note_schedule(judging, oracle_scheduler(threads->oracles));
 	explore_free(&explore);
@@ -149,7 +159,9 @@ static bool run_own(struct judging *judging, struct finding *finding, const char
 		*reason = "forces a schedule: the in-process implementation only";
 		return true;
 	}
+	uint64_t before = undecided(threads->oracles);
 	bool good = oracle_run_program(threads->oracles, &threads->test->text.prog, finding);
+	judging->result->undecided = undecided(threads->oracles) - before;
 	*reason = oracle_skipped(threads->oracles);
 	return *reason || (good && judge(judging, finding));
 }

@@ -15,6 +15,9 @@
 
 #include "fuzz/schedule/scheduler.h"
 
+/* Point of a step that no scheduler made: here the process died. */
+#define TIMELINE_CRASH 255
+
 struct timeline_call {
 	uint8_t thread;	    /* 0 main, 1 to 8: A to H */
 	uint16_t call;	    /* index among the top-level calls of the thread, from 0 */

@@ -64,6 +64,8 @@ static const char *point_name(unsigned point)
 	/* Within a section it stands between two calls of a thread. */
 	if (point == SCHEDULE_START)
 		return "next call";
+	if (point == TIMELINE_CRASH)
+		return "crash";
 	return point < SCHEDULE_POINT_COUNT ? point_names[point] : "?";
 }
 

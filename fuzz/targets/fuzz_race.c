@@ -5,6 +5,7 @@
  * priorities (PCT), which reach orders that no byte asks for and cost less than another input. What
  * is found is written with the switches that were made, so that it comes again whatever made it.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,18 @@ static void write_schedule(FILE *out)
 	prog_free(&forced);
 }
 
+/* At the end: what the model did not decide is not what it found right. */
+static void print_given_up(void)
+{
+	uint64_t given_up = run ? interleave_undecided(oracle_interleave(run)) : 0;
+
+	if (given_up)
+		fprintf(stderr,
+			"searches for an order that were given up: %" PRIu64 " (no verdict of the "
+			"model)\n",
+			given_up);
+}
+
 /* Over the program that was written before the run. */
 static void save_schedule(void)
 {
@@ -72,6 +85,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	/* libFuzzer has a callback of its own there, which keeps the input. */
 	if (__sanitizer_set_death_callback && !LLVMFuzzerMutate)
 		__sanitizer_set_death_callback(save_schedule);
+	atexit(print_given_up);
 	prog_init(&prog);
 	return 0;
 }
@@ -143,12 +157,22 @@ static void open_run(void)
 	interleave_set_limit(oracle_interleave(run), ORDERS_MAX);
 }
 
+/* In the program itself, so that what is written of a finding has it. */
+static void name_defect(void)
+{
+	const char *name = getenv("IOMMUZZ_BUG");
+
+	if (name && !prog.options.bug)
+		prog.options.bug = sim_bug_find(name);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	prog_decode(&prog, data, size);
 	race_fit(&prog);
 	if (!run)
 		open_run();
+	name_defect();
 	uint64_t given_up = interleave_undecided(oracle_interleave(run));
 	save_program(&prog);
 	run_once();
