@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Each race of conformance/races is found in two ways: by all schedules with two preemptions of a small program, and by
-# fuzz_race in generated programs that were not written for it, within a bound on executions. Without a defect nothing
-# is found. usage: races.t [DEFECT...]; ci/measure/races says how fast.
+# fuzz_race in generated programs that were not written for it, within a bound on executions; each time by the oracle and
+# rule that the list names. Without a defect nothing is found. usage: races.t [DEFECT...]; ci/measure/races says how fast.
 cd "$(dirname "$0")/../.." || exit 2
 build=${BUGS_BUILD:-build/bugs}
 export ASAN_OPTIONS=symbolize=0 UBSAN_OPTIONS=symbolize=0
@@ -17,17 +17,19 @@ point() { # CODE TEXT LOG
 	fi
 }
 
-# usage: races.t --look SCRATCH DEFECT PROGRAM INPUTS; points without numbers
+# usage: races.t --look SCRATCH DEFECT; points without numbers
 if [ "${1-}" = --look ]; then
-	log=$2/$3.log
-	"$build/iommuzz" explore --quiet --bound 2 --bug "$3" "conformance/race/$4.prog" >"$log" 2>&1
-	grep -q 'finding in schedule' "$log"
-	point $? "$3 in $4: $(sed -n 's/.*finding in \(schedule [0-9]*\).*/\1/p' "$log")" "$log"
-	[ "$5" = - ] && exit 0
+	scratch=$2 defect=$3 log=$2/$3.log
+	grep -e "^$defect " conformance/races >"$scratch/$defect.row"
+	read -r _ program inputs rule <"$scratch/$defect.row"
+	"$build/iommuzz" explore --quiet --bound 2 --bug "$defect" "conformance/race/$program.prog" >"$log" 2>&1
+	[ -n "$rule" ] && grep -q "finding in schedule [0-9]*: \(crash: \)\?${rule%;*}" "$log"
+	point $? "$defect in $program: ${rule%;*} in $(sed -n 's/.*finding in \(schedule [0-9]*\).*/\1/p' "$log")" "$log"
+	[ "$inputs" = - ] && exit 0
 	# shellcheck disable=SC2046
-	IOMMUZZ_BUG=$3 "$build/fuzz_race_replay" $(head -n "$5" "$2/list") >/dev/null 2>"$log"
-	grep -q -e "$seen" "$log"
-	point $? "$3 by fuzz_race: program $(grep -c ': [0-9]* bytes$' "$log") of at most $5" "$log"
+	IOMMUZZ_BUG=$defect "$build/fuzz_race_replay" $(head -n "$inputs" "$scratch/list") >/dev/null 2>"$log"
+	[ -n "$rule" ] && grep -m 1 -e "$seen" "$log" | grep -q -e "^${rule#*; }" -e "ERROR: ${rule#*; }"
+	point $? "$defect by fuzz_race: ${rule#*; } in program $(grep -c ': [0-9]* bytes$' "$log") of at most $inputs" "$log"
 	exit 0
 fi
 
@@ -36,7 +38,7 @@ scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
 find "$scratch/programs" -type f | LC_ALL=C sort >"$scratch/list"
 [ $# -gt 0 ] || eval "set -- $(sed -n 's/^\([a-z-]*\)[[:space:]].*/\1/p' conformance/races | tr '\n' ' ')"
 for defect; do
-	awk -v defect="$defect" '$1 == defect { print $1, $2, $3 }' conformance/races
+	echo "$defect"
 done | xargs -P "$(nproc)" -L 1 sh ci/tests.d/races.t --look "$scratch" >"$scratch/points" 2>&1
 # shellcheck disable=SC2046
 "$build/fuzz_race_replay" --quiet $(head -n 500 "$scratch/list") >"$scratch/log" 2>&1
