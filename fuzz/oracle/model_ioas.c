@@ -60,10 +60,12 @@ static void drop_stale_pins(struct model *model, struct model_area *area)
 
 void model_ioas_end(struct model *model, struct model_ioas *ioas)
 {
-	for (uint32_t i = 0; i < ioas->areas.count; i++)
-		drop_stale_pins(model, model_area_at(ioas, i));
-	while (ioas->areas.count)
-		model_area_remove(model, ioas, ioas->areas.count - 1);
+	/* Area by area, as UNMAP (3.9). */
+	while (ioas->areas.count) {
+		model_phase(model, "domains_rwsem");
+		drop_stale_pins(model, model_area_at(ioas, 0));
+		model_area_remove(model, ioas, 0);
+	}
 	model_array_end(model, &ioas->areas);
 	model_array_end(model, &ioas->reserved);
 	model_array_end(model, &ioas->allowed);

@@ -19,6 +19,7 @@
  *
  * DESTROY (2.5)
  *   | object_table: found, unused, out of the table. HWPT: | iova_rwsem, domains W: domain removed.
+ *   IOAS: | domains_rwsem: each area, as UNMAP.
  *   SELFTEST: detach as below; | wait: device gone when it has no references. No other wait
  * IOAS_ALLOC (2.2)
  *   | object_table: id reserved, answer | ioas_creation_lock: published, or undone
