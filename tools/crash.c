@@ -2,6 +2,7 @@
 /* Names the kind of a crash by the status of its process and what it wrote. */
 #include "tools/crash.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -58,7 +59,8 @@ void crash_message(FILE *report, int status, char *text, size_t size)
 {
 	char line[512], *said = NULL;
 
-	crash_name(NULL, status, text, size);
+	snprintf(text, size, "the process that ran the program ended%s",
+		WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? " (it hung)" : "");
 	rewind(report);
 	while (!said && fgets(line, sizeof(line), report)) {
 		said = strstr(line, "ERROR: ");

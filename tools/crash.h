@@ -16,7 +16,7 @@
  * wrote on standard error, or NULL. status: of waitpid. */
 void crash_name(FILE *report, int status, char *name, size_t size);
 /* What a sanitizer said first, without addresses and process ids, which every run has other ones
- * of; without a sanitizer the name. */
+ * of; without a sanitizer that it ended. */
 void crash_message(FILE *report, int status, char *text, size_t size);
 /* The whole report to standard error. */
 void crash_copy(FILE *report);

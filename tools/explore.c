@@ -338,7 +338,7 @@ static void say_what_to_write(const struct exploration *exploration, const struc
 {
 	const struct prog *prog = &test->text.prog;
 	bool line = finding->by.count != 0;
-	bool bug = hunt->bug && !prog->options.bug;
+	bool bug = hunt->bug && !prog->options.bug && !exploration->raw;
 
 	if (bug)
 		printf("  #: sim bug=%s\n", sim_bug_info(hunt->bug)->name);

@@ -50,6 +50,10 @@ static bool draw(const struct run *run, const char *path, const struct prog_text
 	crash_message(report, status, finding.message, sizeof(finding.message));
 	if (!record->active)
 		finding.call = call_of_main(&text->prog, record);
+	size_t used = strlen(finding.message);
+	if (!record->active && finding.call == UINT32_MAX)
+		snprintf(finding.message + used, sizeof(finding.message) - used,
+			", behind the last call");
 	return picture_draw_crash(&run->picture, path, text, record, &finding);
 }
 

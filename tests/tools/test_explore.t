@@ -60,6 +60,54 @@ gives 2 'expected files' 'explore: without files' "$iommuzz" explore
 gives 2 'did you mean .random.' 'explore: an unknown strategy' "$iommuzz" explore --schedule randon "$program"
 gives 2 'expected .*found' 'explore: an unknown oracle' "$iommuzz" explore --oracles nobody "$program"
 
+# Options of another strategy.
+gives 2 '^iommuzz: explore: --depth: expected --schedule pct with it, found bounded$' 'explore: --depth without pct' \
+	"$iommuzz" explore --depth 9 "$program"
+gives 2 'bound: expected --schedule bounded with it, found random' 'explore: --bound with random' \
+	"$iommuzz" explore --bound 2 --schedule random "$program"
+gives 2 'no-reduction: expected --schedule bounded' 'explore: --no-reduction with pct' \
+	"$iommuzz" explore --schedule pct --no-reduction "$program"
+gives 2 'seed: expected --schedule random or pct' 'explore: --seed with bounded' "$iommuzz" explore --seed 2 "$program"
+gives 2 'runs: expected --schedule bounded, random or pct' 'explore: --runs with plain' \
+	"$iommuzz" explore --schedule plain --runs 2 "$program"
+
+# Findings whose schedule no line says.
+head='fd = open /dev/iommu'
+alloc='repeat 1000: IOMMU_IOAS_ALLOC fd'
+printf '%s\nthread A: %s\nthread B: %s\nIOMMU_DESTROY fd id=1 -> EPERM\n' "$head" "$alloc" "$alloc" >"$work/long.prog"
+gives 1 'see it again: iommuzz explore --schedule random --seed 3 --runs 1 ' 'explore: too many switches: the search' \
+	"$iommuzz" explore --schedule random --seed 3 --runs 5 --out "$work/none.prog" "$work/long.prog"
+also 'none.prog: not written: ' 'and --out writes no other schedule'
+[ ! -e "$work/none.prog" ] && ! grep -q 'that line' "$work/out"
+ok $? 'and no line is spoken of'
+printf '%s\nthread A: IOMMU_IOAS_ALLOC fd -> EPERM\nthread B: IOMMU_IOAS_ALLOC fd\n' "$head" >"$work/first.prog"
+gives 1 'see it again: iommuzz run [^ ]*first.prog, iommuzz run --timeline' 'explore: no switch: the program itself' \
+	"$iommuzz" explore "$work/first.prog"
+! grep -q 'that line' "$work/out"
+ok $? 'and no line is spoken of'
+
+# Inputs of fuzz_race: calls without threads are dealt to two.
+printf '%s\nIOMMU_IOAS_ALLOC fd\nIOMMU_IOAS_ALLOC fd\nIOMMU_IOAS_ALLOC fd\n' "$head" >"$work/dealt.prog"
+"$iommuzz" fmt --to-binary "$work/dealt.prog" >"$work/dealt"
+gives 0 'complete for bound 2: [0-9]* schedules' 'explore --binary: the program that fuzz_race makes' \
+	"$iommuzz" explore --binary "$work/dealt"
+gives 0 'no threads' 'control: as text it has no threads' "$iommuzz" explore "$work/dealt.prog"
+
+# A defect that this build does not have.
+printf '#: sim bug=change-keeps-lock\n%s\n' "$head" >"$work/defect.prog"
+if "$iommuzz" explore --bug change-keeps-lock "$work/defect.prog" 2>&1 | grep -q 'no switchable defects'; then
+	gives 77 '^[^ ]*defect.prog: not run: needs the bugs build$' 'run: sim bug=' "$iommuzz" run "$work/defect.prog"
+	gives 77 'needs the bugs build' 'run --timeline: likewise' "$iommuzz" run --timeline "$work/defect.prog"
+	gives 77 'needs the bugs build' 'run --target model: likewise' "$iommuzz" run --target model "$work/defect.prog"
+	gives 77 'defect.prog: not run: needs the bugs build$' 'min: likewise' "$iommuzz" min "$work/defect.prog"
+fi
+
+# -- stress --
+echo 'no such call' >"$work/bad.prog"
+gives 2 'bad.prog:1:1: expected a call' 'stress: a file that does not parse' \
+	"$iommuzz" stress --runs 1 "$work/bad.prog" "$program"
+gives 0 '^1 runs of 1 programs' 'control: without it' "$iommuzz" stress --runs 1 "$program"
+
 # An expectation that only some schedules break.
 sed -e '/^#: id/d' -e 's/^thread B: \(access_unpin .*\)$/thread B: \1 -> ENOTTY/' "$program" >"$work/wrong.prog"
 gives 1 'check: expectation' 'explore: the expectations of the program count' "$iommuzz" explore "$work/wrong.prog"
@@ -113,6 +161,27 @@ if [ -x "$bugs" ]; then
 	also '^  #: schedule: A\.0@' 'its schedule is printed'
 	also 'replayed twice: the same finding, the same crash' 'it is replayed'
 	gives 1 'heap-use-after-free' 'the program that --out wrote shows it' "$bugs" run "$work/found.prog"
+	gives 1 'thread A: crash: AddressSanitizer: heap-use-after-free$' 'run --timeline: the picture of a crash' \
+		env COLUMNS=100 LC_ALL=C "$bugs" run --timeline --svg "$work/found.svg" "$work/found.prog"
+	also '^ *ERROR: AddressSanitizer: heap-use-after-free, [A-Z]* of size' 'the first line of the report'
+	grep -q ' put -*>' "$work/out" && grep -q '^ *[0-9]* [X!x*].*crash$' "$work/out"
+	ok $? 'the run up to there, and its last point marked'
+	grep -q 'heap-use-after-free' "$work/found.svg" && tail -n 1 "$work/found.svg" | grep -q '</svg>'
+	ok $? 'run --svg: likewise'
+	also '^==[0-9]*==ERROR: AddressSanitizer' 'and the report itself'
+	old=conformance/access-kernel/new-joined-before-callback.prog
+	"$bugs" explore --quiet --bug replace-old-put-early --out "$work/main.prog" $old >"$work/out" 2>"$work/err"
+	gives 1 'crash: AddressSanitizer' 'run --timeline: a crash of the main thread' \
+		"$bugs" run --timeline "$work/main.prog"
+	also 'access_replace acc ioas_id=as2$' 'with the call that did not return'
+	replay=$(dirname "$bugs")/fuzz_race_replay
+	if [ -x "$replay" ]; then
+		"$bugs" fmt --to-binary $race/access-replace-replace.prog >"$work/input"
+		IOMMUZZ_PROGRAM=$work/raced.prog IOMMUZZ_BUG=change-keeps-lock "$replay" "$work/input" \
+			>"$work/out" 2>"$work/err"
+		gives 1 'lock-held-at-callback' 'fuzz_race: the program has the defect in it' \
+			"$bugs" run "$work/raced.prog"
+	fi
 	program=$race/access-replace-replace.prog
 	gives 1 'replayed twice: the same finding, the same trace and steps' 'control: a finding of an oracle' \
 		"$bugs" explore --bug change-keeps-lock "$program"

@@ -21,9 +21,9 @@ static const struct live_probe probe = {
 static const char *const devices[] = {"0000:00:02.0"};
 
 /* The report as text; *json gets the JSON beside it. Both are to be freed. */
-static char *print(enum report_format format, const char *no_log, char **json)
+static char *print(enum report_format format, const char *no_log, uint64_t given_up, char **json)
 {
-	static const struct {
+	const struct {
 		const char *source;
 		struct test_result result;
 		const char *log;
@@ -37,7 +37,8 @@ static char *print(enum report_format format, const char *no_log, char **json)
 		{"fd = open /dev/iommu\n",
 			{.status = TEST_FAIL,
 				.rule = "kernel-log",
-				.message = "WARNING: CPU: 1 at f.c:3 <x>"},
+				.message = "WARNING: CPU: 1 at f.c:3 <x>",
+				.undecided = given_up},
 			LOG},
 	};
 	const size_t count = sizeof(cases) / sizeof(cases[0]);
@@ -119,7 +120,7 @@ static void test_json(const char *json)
 
 static void test_text(enum report_format format, const char *wanted, const char *no_log)
 {
-	char *json, *text = print(format, no_log, &json);
+	char *json, *text = print(format, no_log, 0, &json);
 
 	tap_ok(strstr(text, wanted), "%s: %.*s", report_format_names[format],
 		(int)strcspn(wanted, "\n"), wanted);
@@ -134,10 +135,16 @@ int main(void)
 	char *json, *text;
 
 	tap_begin();
-	text = print(REPORT_TAP, NULL, &json);
+	text = print(REPORT_TAP, NULL, 0, &json);
 	test_json(json);
 	tap_ok(!strstr(text, "the kernel log is not read"),
 		"control: a log that is read is no news");
+	tap_ok(!strstr(text, "not decided"), "control: nothing was given up");
+	free(text);
+	free(json);
+	text = print(REPORT_TAP, NULL, 3, &json);
+	tap_ok(strstr(text, ", broken 0, schedules not decided by the model 3\n"),
+		"searches that were given up are in the last line");
 	free(text);
 	free(json);
 	test_text(
