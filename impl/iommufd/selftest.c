@@ -133,15 +133,15 @@ static int check_map(struct task *task, struct iommu_domain *domain, uint64_t pa
 	uint64_t iova, uint64_t length, uint64_t uptr)
 {
 	for (; length; length -= page_size, iova += page_size, uptr += page_size) {
-		const struct page *page;
+		struct page_view seen;
 		int rc;
 
 		schedule_point(task, SCHEDULE_USER_COPY);
-		rc = mm_look_up(task, uptr, &page);
+		rc = mm_look_up(task, uptr, &seen);
 		if (rc)
 			return rc;
-		if (!page || iommu_translate(task, domain, iova) !=
-				     page->phys + (uptr & (SIM_PAGE_SIZE - 1)))
+		if (!seen.page || iommu_translate(task, domain, iova) !=
+					  seen.phys + (uptr & (SIM_PAGE_SIZE - 1)))
 			return -EINVAL;
 	}
 	return 0;
@@ -188,14 +188,14 @@ int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command)
 	if ((length | uptr) & (SIM_PAGE_SIZE - 1) || __builtin_add_overflow(uptr, length, &end))
 		return -EINVAL;
 	for (; length; length -= SIM_PAGE_SIZE, uptr += SIM_PAGE_SIZE) {
-		const struct page *page;
+		struct page_view seen;
 		int rc;
 
 		schedule_point(command->task, SCHEDULE_USER_COPY);
-		rc = mm_look_up(command->task, uptr, &page);
+		rc = mm_look_up(command->task, uptr, &seen);
 		if (rc)
 			return rc;
-		if ((page ? page->pins : 0) != command->test.md_check_refs.refs)
+		if (seen.pins != command->test.md_check_refs.refs)
 			return -EIO;
 	}
 	return 0;

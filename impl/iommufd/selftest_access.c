@@ -126,14 +126,14 @@ static uint64_t access_syz_iova(struct task *task, struct access *access, uint64
 static int check_pages(struct task *task, uint64_t uptr, struct page **pages, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		const struct page *page;
+		struct page_view seen;
 		int rc;
 
 		schedule_point(task, SCHEDULE_USER_COPY);
-		rc = mm_look_up(task, uptr + i * SIM_PAGE_SIZE, &page);
+		rc = mm_look_up(task, uptr + i * SIM_PAGE_SIZE, &seen);
 		if (rc)
 			return rc;
-		if (page != pages[i] && !SIM_BUG(task, ACCESS_PAGES_UNCOMPARED))
+		if (seen.page != pages[i] && !SIM_BUG(task, ACCESS_PAGES_UNCOMPARED))
 			return -EBADE;
 	}
 	return 0;

@@ -106,11 +106,18 @@ int64_t mm_pin_remote(struct task *task, struct mm *mm, uint64_t va, uint64_t co
 /* The page now visible at va in the task's own mm (faulted in for read), NULL when none. Takes no
  * reference. */
 struct page *mm_visible_page(struct task *task, uint64_t va);
+/* A page as it was when it was seen; by now it may be gone, so that page is there to compare it
+ * with others only. NULL: the page of zeroes. */
+struct page_view {
+	const struct page *page;
+	uint64_t phys;
+	uint32_t pins;
+};
 /*
  * The same for a caller that may name any address (10.9, 10.10, 10.14): 0, -EFAULT, or -EOVERFLOW
- * for the last page there can be, whose end is not a number. *page is NULL for the page of zeroes.
+ * for the last page there can be, whose end is not a number.
  */
-int mm_look_up(struct task *task, uint64_t va, const struct page **page);
+int mm_look_up(struct task *task, uint64_t va, struct page_view *seen);
 /*
  * Pins count pages of a memfd's file from page index on, all or none. -EINVAL when a page ends
  * beyond the file's size or for another kind of file, -ENOMEM (host memory). No fault point.

@@ -241,7 +241,7 @@ int64_t mm_pin_remote(struct task *task, struct mm *mm, uint64_t va, uint64_t co
 	return pin(task, mm, va, count, write, false, pages);
 }
 
-int mm_look_up(struct task *task, uint64_t va, const struct page **page)
+int mm_look_up(struct task *task, uint64_t va, struct page_view *seen)
 {
 	struct sim *sim = task->sim;
 	struct mm *mm = task_mm(task);
@@ -258,9 +258,14 @@ int mm_look_up(struct task *task, uint64_t va, const struct page **page)
 		there = (found = real_visible(sim, mm, va)) != NULL;
 	else
 		there = sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_LOOK, false, &found);
+	/* Once the locks are gone others may unmap and free it. */
+	*seen = (struct page_view){.page = found};
+	if (found) {
+		seen->phys = found->phys;
+		seen->pins = found->pins;
+	}
 	sim_leave(sim, &sim->memory_lock);
 	up_read(task, &mm->lock);
-	*page = found;
 	return there ? 0 : -EFAULT;
 }
 
