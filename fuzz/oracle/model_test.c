@@ -32,13 +32,20 @@ static int check_map(struct model *model, const struct model_hwpt *hwpt, uint64_
 	for (; length; length -= hwpt->page_size) {
 		struct model_page *seen, *mapped;
 		uint64_t offset;
-		bool readable, writeable;
+		bool readable, writeable, same;
 		int rc = model_fault(model, model->process->mm, uptr, MODEL_LOOK, &seen);
 
 		if (rc)
 			return rc;
+		/* Held, or another page could come by its address. */
+		if (model->turns && seen)
+			seen->refs++;
+		model_phase(model, "pages_mutex");
 		mapped = model_translate(hwpt, iova, &offset, &readable, &writeable);
-		if (!mapped || mapped != seen || offset != uptr % MODEL_PAGE)
+		same = mapped && mapped == seen && offset == uptr % MODEL_PAGE;
+		if (model->turns && seen)
+			model_page_put(model, seen);
+		if (!same)
 			return -EINVAL;
 		iova += hwpt->page_size;
 		uptr += hwpt->page_size;
@@ -63,7 +70,7 @@ int64_t model_rule_IOMMU_TEST_OP_MD_CHECK_MAP(struct model *model, struct model_
 	if (!hwpt)
 		return fixed_unit && wrong ? -EINVAL : -ENOENT;
 	if (!wrong)
-		model_phase(model, "pages_mutex");
+		model_phase(model, "user-copy");
 	rc = wrong ? -EINVAL : check_map(model, hwpt, iova, length, uptr);
 	model_object_put(model, &hwpt->object);
 	return rc;

@@ -55,7 +55,8 @@
  * MOCK_DOMAIN_REPLACE
  *   | object_table: SELFTEST | replace | put: answer
  * MD_CHECK_MAP
- *   | object_table | pages_mutex: compared | put
+ *   | object_table | user-copy: the first page seen | pages_mutex: compared, the next one seen
+ *   | put
  * ADD_RESERVED
  *   | object_table | iova_rwsem | put
  * access_create
