@@ -4,24 +4,9 @@
 # built here) also boots, negative controls, machines that do not start, Ctrl-C, and that nothing is left behind.
 cd "$(dirname "$0")/../.." || exit 2
 iommuzz=$PWD/${IOMMUZZ:-build/release/iommuzz}
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-number=0 failures=0
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 
-ok() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		sed 's/^/# /' "$work/out" "$work/err" | tail -n 20
-		failures=$((failures + 1))
-	fi
-}
-skip() {
-	number=$((number + 1))
-	echo "ok $number - $1 # SKIP $2"
-}
 exits() { # CODE NAME COMMAND...
 	code=$1 name=$2
 	shift 2

@@ -9,23 +9,9 @@ cd "$(dirname "$0")/../.." || exit 2
 iommuzz=${IOMMUZZ:-build/release/iommuzz}
 other=${IOMMUZZ_OTHER:-build/bugs/iommuzz}
 golden=tests/exec/golden
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-number=0 failures=0
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 
-ok() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		failures=$((failures + 1))
-	fi
-}
-skip() {
-	number=$((number + 1))
-	echo "ok $number - $1 # SKIP $2"
-}
 # says CODE PATTERN NAME COMMAND...: the exit code, and exactly one line on standard error that matches.
 says() {
 	code=$1 pattern=$2 name=$3

@@ -3,21 +3,11 @@
 # The picture of a run from the command line: what is drawn, widths, colours, files, and wrong usage.
 cd "$(dirname "$0")/../.." || exit 2
 iommuzz=${IOMMUZZ:-build/release/iommuzz}
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-number=0 failures=0
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 unset COLUMNS NO_COLOR LC_CTYPE LANG
 export LC_ALL=C.UTF-8
 
-ok() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		failures=$((failures + 1))
-	fi
-}
 # says CODE PATTERN NAME ARGUMENT...: iommuzz run, its exit code, and one line on standard error that matches.
 says() {
 	code=$1 pattern=$2 name=$3

@@ -8,21 +8,10 @@ cd "$(dirname "$0")/../.." || exit 2
 iommuzz=$(realpath "${IOMMUZZ:-build/release/iommuzz}")
 bugs=$(realpath "${IOMMUZZ_BUGS:-build/bugs/iommuzz}")
 race=conformance/race
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
 export ASAN_OPTIONS=symbolize=0 UBSAN_OPTIONS=symbolize=0
-number=0 failures=0
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 
-ok() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		head -n 20 "$work/out" "$work/err" | sed 's/^/# /'
-		failures=$((failures + 1))
-	fi
-}
 # gives CODE PATTERN NAME COMMAND...: the exit code, and a line of the output that matches.
 gives() {
 	code=$1 pattern=$2 name=$3
