@@ -156,7 +156,7 @@ static bool has_threads(const struct check *check)
 	for (size_t i = 0; !check->config.probe && i < check->suite.count; i++) {
 		const struct prog *prog = &check->suite.tests[i].text.prog;
 
-		if (exec_has_threads(prog) && !prog->switch_count && !prog->schedule_count)
+		if (prog_has_threads(prog) && !prog->switch_count && !prog->schedule_count)
 			return true;
 	}
 	return false;

@@ -167,7 +167,7 @@ static bool applies(const struct stress *stress, const struct test *test)
 	const struct prog_header *header = &test->text.header;
 	uint16_t kernel = test->text.prog.options.kernel ? test->text.prog.options.kernel
 							 : suite_kernel(&stress->config);
-	bool right = !test->broken && exec_has_threads(&test->text.prog);
+	bool right = !test->broken && prog_has_threads(&test->text.prog);
 
 	return right && (!header->since || kernel >= header->since) &&
 	       (!header->until || kernel <= header->until) &&

@@ -366,7 +366,7 @@ static bool report_finding(struct exploration *exploration, const struct test *t
 		printf(" (%" PRIu64 " schedule%s with it)", finding->times, plural(finding->times));
 	fputs(": ", stdout);
 	print_finding(finding, &test->text.prog, stdout);
-	bool threads = exec_has_threads(&test->text.prog);
+	bool threads = prog_has_threads(&test->text.prog);
 	if (threads) {
 		print_schedule(&test->text.prog, finding);
 		replay(*hunt, finding);

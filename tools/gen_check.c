@@ -144,7 +144,7 @@ int gen_check(const struct gen *gen)
 		done++) {
 		*gen->running = gen->first + done;
 		gen_program(gen, gen->first + done, &prog);
-		bool clean = exec_has_threads(&prog)
+		bool clean = prog_has_threads(&prog)
 				     ? run_schedules(&run, &prog, &finding)
 				     : oracle_run_program(run.oracles, &prog, &finding);
 

@@ -333,7 +333,7 @@ void hunt_work(const struct hunt *hunt, struct hunt_result *result)
 		.prog = &hunt->test->text.prog,
 		.start = tool_clock()};
 
-	result->threads = exec_has_threads(search.prog);
+	result->threads = prog_has_threads(search.prog);
 	alarm(ALARM_SECONDS);
 	if (hunt->by) {
 		schedules_force(hunt->by, search.prog);

@@ -235,7 +235,7 @@ static bool look_deep(struct mutants *mutants, uint16_t bug, struct capture *cap
 		return true;
 	selected = tool_grow(NULL, suite->count, sizeof(*selected));
 	for (size_t t = 0; t < suite->count; t++)
-		selected[t] = mutants->clean[t] && exec_has_threads(&suite->tests[t].text.prog);
+		selected[t] = mutants->clean[t] && prog_has_threads(&suite->tests[t].text.prog);
 	mutants->deep = true;
 	bool complete = look_at(mutants, bug, WAY_SUITE, selected, captures);
 	mutants->deep = false;

@@ -124,10 +124,9 @@ static void free_calls(struct timeline_call *calls, uint32_t count)
 /* The last step of a call of a thread. */
 static uint32_t last_step(const struct timeline *timeline, const struct prog *prog, uint32_t wanted)
 {
-	unsigned nth = 0, thread = prog->calls[wanted].thread;
+	unsigned thread = prog->calls[wanted].thread;
+	uint32_t nth = prog_calls_before(prog, thread, wanted);
 
-	for (uint32_t i = 0; i < wanted; i++)
-		nth += prog->calls[i].thread == thread && !prog->calls[i].body;
 	for (uint32_t s = timeline->step_count; thread && s--;)
 		if (timeline->steps[s].thread == thread && timeline->steps[s].call == nth)
 			return s;
@@ -229,7 +228,7 @@ static void gather_steps(
 	struct timeline *timeline, const struct source *source, const struct prog *prog)
 {
 	/* Without threads the scheduler still has the steps of an earlier program. */
-	if (!exec_has_threads(prog))
+	if (!prog_has_threads(prog))
 		return;
 	if (source->crash) {
 		timeline->steps = source->crash->steps;

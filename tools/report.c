@@ -114,7 +114,7 @@ static void print_again(
 	const struct prog *prog = &test->text.prog;
 
 	if (!schedules || !test->path || strcmp(report->target, "inproc") != 0 ||
-		!exec_has_threads(prog) || prog->switch_count || prog->schedule_count)
+		!prog_has_threads(prog) || prog->switch_count || prog->schedule_count)
 		return;
 	fputs("# ", report->out);
 	if (result->schedules)

@@ -27,7 +27,7 @@ static void show_program(void *context, FILE *out)
 	const struct exec_parallel parallel = {.seed = 1};
 	const char *reason = NULL;
 	struct exec *exec = exec_open(&target_live, task->run->kernel, &reason);
-	if (exec && exec_has_threads(prog))
+	if (exec && prog_has_threads(prog))
 		exec_set_parallel(exec, &parallel);
 	bool begun = exec && exec_begin(exec, prog, &reason);
 	bool shown = begun && !task->run->json && !task->run->quiet;

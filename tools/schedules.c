@@ -73,7 +73,7 @@ bool schedules_run(struct exec *exec, struct scheduler *scheduler, const struct 
 	struct strategy *own = NULL;
 	bool ran;
 
-	if (!exec_has_threads(prog))
+	if (!prog_has_threads(prog))
 		return exec_run(exec, prog, reason);
 	if (!strategy) {
 		strategy = own = schedules_open_own(prog);
@@ -108,20 +108,6 @@ static bool noted_begin(struct strategy *strategy, struct scheduler *scheduler)
 	return noted->inner->begin(noted->inner, scheduler);
 }
 
-/* How often the place of the last step was passed up to it, from 1. */
-static uint16_t occurrence(const struct scheduler_step *steps, uint32_t last)
-{
-	const struct scheduler_step *here = &steps[last];
-	uint16_t count = 0;
-
-	for (uint32_t s = 0; s <= last; s++)
-		count = (uint16_t)(count + (steps[s].thread == here->thread &&
-						   steps[s].call == here->call &&
-						   steps[s].point == here->point &&
-						   steps[s].object == here->object));
-	return count;
-}
-
 static void note(
 	struct switch_notes *notes, const struct scheduler *scheduler, unsigned next, uint32_t step)
 {
@@ -134,13 +120,7 @@ static void note(
 		notes->too_many = 1;
 		return;
 	}
-	notes->switches[notes->count] = (struct schedule_switch){.thread = steps[step].thread,
-		.to = (uint8_t)next,
-		.point = steps[step].point,
-		.call = steps[step].call,
-		.object = steps[step].object,
-		.occurrence = occurrence(steps, step)};
-	notes->count++;
+	notes->switches[notes->count++] = schedule_switch_at(steps, step, next);
 }
 
 static unsigned noted_choose(struct strategy *strategy, struct scheduler *scheduler,

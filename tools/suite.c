@@ -787,7 +787,7 @@ static bool run_program(
 
 	if (runner->config->probe && uses_failure(&test->text.prog, FAIL_SWEEP))
 		return run_sweeps(runner, test, result);
-	if (exec_has_threads(&test->text.prog))
+	if (prog_has_threads(&test->text.prog))
 		return runner->config->probe ? run_repeatedly(runner, test, result)
 					     : run_threads(runner, test, result);
 	if (runner->oracles) {

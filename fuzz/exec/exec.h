@@ -73,7 +73,6 @@ bool exec_injected(const struct exec *exec, uint32_t *faults_passed);
  * index behind it. A program with threads needs a scheduler (fuzz/schedule/scheduler.h; before
  * exec_begin); whoever makes the run calls scheduler_begin first and scheduler_finish at its end.
  */
-bool exec_has_threads(const struct prog *prog);
 struct scheduler;
 void exec_set_scheduler(struct exec *exec, struct scheduler *scheduler);
 uint32_t exec_section_end(const struct prog *prog, uint32_t i);

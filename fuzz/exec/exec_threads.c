@@ -10,14 +10,6 @@
 #define SLOT_BARRIER 2000u /* of the scheduler: beyond those of a sim */
 #define SLOT_PHASE   2001u
 
-bool exec_has_threads(const struct prog *prog)
-{
-	for (uint32_t i = 0; i < prog->call_count; i++)
-		if (prog->calls[i].thread)
-			return true;
-	return false;
-}
-
 static void switched(void *context, unsigned thread)
 {
 	struct exec *exec = context;
@@ -25,22 +17,12 @@ static void switched(void *context, unsigned thread)
 	exec->now = &exec->threads[thread];
 }
 
-/* Index of the nth top-level call of a thread, or call_count. */
-static uint32_t nth_call(const struct prog *prog, unsigned thread, unsigned nth)
-{
-	for (uint32_t i = 0; i < prog->call_count; i++)
-		if (prog->calls[i].thread == thread && !prog->calls[i].body && !nth--)
-			return i;
-	return prog->call_count;
-}
-
 static const char *call_name(void *context, unsigned thread, unsigned call)
 {
 	const struct exec *exec = context;
-	uint32_t i = exec->prog ? nth_call(exec->prog, thread, call) : 0;
+	uint32_t i = exec->prog ? prog_nth_call(exec->prog, thread, call) : UINT32_MAX;
 
-	return exec->prog && i < exec->prog->call_count ? prog_row(&exec->prog->calls[i])->name
-							: NULL;
+	return i == UINT32_MAX ? NULL : prog_row(&exec->prog->calls[i])->name;
 }
 
 void exec_set_scheduler(struct exec *exec, struct scheduler *scheduler)
@@ -272,24 +254,19 @@ uint32_t exec_prepare_section(struct exec *exec, uint32_t from, uint32_t to)
 		/* Failures are counted for calls that run alone. */
 		thread->fail = FAIL_NONE;
 		thread->use_injected = false;
-		thread->calls_before = 0;
-		for (uint32_t i = 0; thread->in_section && i < from; i++)
-			thread->calls_before += prog->calls[i].thread == t && !prog->calls[i].body;
+		thread->calls_before = thread->in_section ? prog_calls_before(prog, t, from) : 0;
 	}
 	return threads;
 }
 
 enum scheduler_end exec_run_section(struct exec *exec, uint32_t from, uint32_t to)
 {
-	unsigned before = 0;
 	enum scheduler_end end;
 
 	if (exec->parallel)
 		return exec_run_at_once(exec, from, to);
 	uint32_t threads = exec_prepare_section(exec, from, to);
-	for (uint32_t i = 0; i < from; i++)
-		before += !exec->prog->calls[i].thread && !exec->prog->calls[i].body;
-	scheduler_call(exec->scheduler, before);
+	scheduler_call(exec->scheduler, prog_calls_before(exec->prog, 0, from));
 	end = scheduler_section(exec->scheduler, threads, thread_entry, exec);
 	exec->now = &exec->threads[0];
 	exec->has_resolved = false;

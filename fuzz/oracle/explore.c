@@ -73,7 +73,7 @@ bool explore_program(struct explore *explore, const struct prog *prog, struct fi
 		explore->digests = calloc(EXPLORE_OUTCOMES * 2, sizeof(*explore->digests));
 	if (!explore->digests || !oracle_scheduler(explore->run))
 		return true;
-	if (exec_has_threads(prog))
+	if (prog_has_threads(prog))
 		return explore_threads(explore, prog, finding);
 	good = oracle_run_program(explore->run, prog, finding);
 	explore->runs = 1;

@@ -114,16 +114,6 @@ void search_begin(struct search *search, const struct scheduler *seen)
 	sort_marks(search);
 }
 
-/* Which of the top-level calls of its thread it is. */
-static uint16_t nth_of_thread(const struct prog *prog, uint32_t call)
-{
-	uint32_t nth = 0;
-
-	for (uint32_t i = 0; i < call; i++)
-		nth += prog->calls[i].thread == prog->calls[call].thread && !prog->calls[i].body;
-	return (uint16_t)nth;
-}
-
 void search_begin_ends(struct search *search, const struct prog *prog, const struct trace *trace)
 {
 	search->mark_count = 0;
@@ -134,29 +124,20 @@ void search_begin_ends(struct search *search, const struct prog *prog, const str
 		const struct trace_entry *entry = &trace->entries[e];
 
 		if (entry->kind == TRACE_CALL && entry->thread && !entry->depth)
-			add_mark(search, &(struct mark){.when = e + 1,
-						 .call = nth_of_thread(prog, entry->call),
-						 .thread = entry->thread});
+			add_mark(search,
+				&(struct mark){.when = e + 1,
+					.call = (uint16_t)prog_calls_before(
+						prog, prog->calls[entry->call].thread, entry->call),
+					.thread = entry->thread});
 	}
 	sort_marks(search);
-}
-
-/* How often the thread of step s was at that place before, in that call. */
-static uint32_t occurrence(const struct scheduler_step *steps, uint32_t s)
-{
-	uint32_t count = 0;
-
-	for (uint32_t k = 0; k < s; k++)
-		count += steps[k].thread == steps[s].thread && steps[k].call == steps[s].call &&
-			 steps[k].point == steps[s].point && steps[k].object == steps[s].object;
-	return count;
 }
 
 /* When the implementation did what the thread is about to do; 0 when that is not known. */
 static uint64_t when_of(const struct search *search, const struct scheduler_step *steps, uint32_t s)
 {
 	const struct scheduler_step *step = &steps[s];
-	uint32_t nth = search->ends ? 0 : occurrence(steps, s);
+	uint32_t nth = search->ends ? 0 : scheduler_occurrence(steps, s) - 1u;
 	/* Between two calls, the end that is to come is that of the second. */
 	uint32_t call = step->call;
 

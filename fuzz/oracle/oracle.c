@@ -301,7 +301,7 @@ bool oracle_run_program(struct oracle_run *run, const struct prog *prog, struct 
 {
 	memset(finding, 0, sizeof(*finding));
 	run->skipped = NULL;
-	if (exec_has_threads(prog))
+	if (prog_has_threads(prog))
 		return oracle_run_threads(run, prog, finding);
 	if (!begin(run, prog))
 		return true;

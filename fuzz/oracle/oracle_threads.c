@@ -10,17 +10,6 @@
 #include "fuzz/exec/target_inproc.h"
 #include "fuzz/oracle/oracle_private.h"
 
-/* The call that a step belongs to, UINT32_MAX when there is none. */
-static uint32_t call_of_step(const struct prog *prog, const struct scheduler_step *step)
-{
-	uint32_t nth = step->call;
-
-	for (uint32_t i = 0; i < prog->call_count; i++)
-		if (prog->calls[i].thread == step->thread && !prog->calls[i].body && !nth--)
-			return i;
-	return UINT32_MAX;
-}
-
 /* What the scheduler saw. False: something is wrong. */
 static bool scheduler_step_checked(
 	struct oracle_run *run, const struct prog *prog, struct finding *finding)
@@ -32,7 +21,9 @@ static bool scheduler_step_checked(
 	if (!(run->oracles & ORACLE_SCHEDULER) || !scheduler_report(run->scheduler, &report))
 		return true;
 	return finding_set(finding, ORACLE_SCHEDULER,
-		report.step < count ? call_of_step(prog, &steps[report.step]) : UINT32_MAX,
+		report.step < count
+			? prog_nth_call(prog, steps[report.step].thread, steps[report.step].call)
+			: UINT32_MAX,
 		report.rule, "%s", report.message);
 }
 

@@ -244,6 +244,23 @@ bool prog_has_threads(const struct prog *prog)
 	return false;
 }
 
+uint32_t prog_nth_call(const struct prog *prog, unsigned thread, uint32_t nth)
+{
+	for (uint32_t i = 0; i < prog->call_count; i++)
+		if (prog->calls[i].thread == thread && !prog->calls[i].body && !nth--)
+			return i;
+	return UINT32_MAX;
+}
+
+uint32_t prog_calls_before(const struct prog *prog, unsigned thread, uint32_t end)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < end; i++)
+		count += prog->calls[i].thread == thread && !prog->calls[i].body;
+	return count;
+}
+
 bool prog_has_body(uint16_t row)
 {
 	return row == CALL_ID_on;

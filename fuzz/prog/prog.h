@@ -199,6 +199,12 @@ void prog_remove_calls(struct prog *prog, const uint8_t *drop);
 /* Whether any call runs in a thread other than the main one. */
 bool prog_has_threads(const struct prog *prog);
 /*
+ * Calls of a thread are numbered at top level, from 0, in the whole program: the index of the nth,
+ * UINT32_MAX if there is none; and how many stand before index `end`.
+ */
+uint32_t prog_nth_call(const struct prog *prog, unsigned thread, uint32_t nth);
+uint32_t prog_calls_before(const struct prog *prog, unsigned thread, uint32_t end);
+/*
  * Makes a program that one thread runs: every call in the main thread, no schedule, no `barrier`,
  * `join` or `wait`. For fuzz_iommufd, which stays fast without threads; fuzz_race has them.
  */

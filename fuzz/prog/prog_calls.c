@@ -97,35 +97,13 @@ void prog_strip_threads(struct prog *prog)
 		prog_remove_calls(prog, drop);
 }
 
-/* Which call a switch names, UINT32_MAX if the thread has none of that number. */
-static uint32_t switch_call(const struct prog *prog, const struct schedule_switch *next)
-{
-	uint32_t seen = 0;
-
-	for (uint32_t i = 0; i < prog->call_count; i++)
-		if (prog->calls[i].thread == next->thread && !prog->calls[i].body &&
-			seen++ == next->call)
-			return i;
-	return UINT32_MAX;
-}
-
-static uint16_t number_in_thread(const struct prog *prog, uint32_t index)
-{
-	uint16_t number = 0;
-
-	for (uint32_t i = 0; i < index; i++)
-		number = (uint16_t)(number + (prog->calls[i].thread == prog->calls[index].thread &&
-						     !prog->calls[i].body));
-	return number;
-}
-
 /* Which call each switch names; to be freed, NULL without memory. */
 static uint32_t *named_calls(const struct prog *prog)
 {
 	uint32_t *named = calloc(prog->switch_count + 1u, sizeof(*named));
 
 	for (uint32_t i = 0; named && i < prog->switch_count; i++)
-		named[i] = switch_call(prog, &prog->switches[i]);
+		named[i] = prog_nth_call(prog, prog->switches[i].thread, prog->switches[i].call);
 	return named;
 }
 
@@ -139,7 +117,8 @@ static void name_again(struct prog *prog, uint32_t *named)
 
 		if (named[i] != UINT32_MAX) {
 			next.thread = prog->calls[named[i]].thread;
-			next.call = number_in_thread(prog, named[i]);
+			next.call = (uint16_t)prog_calls_before(
+				prog, prog->calls[named[i]].thread, named[i]);
 		}
 		if (next.thread != next.to)
 			prog->switches[kept++] = next;

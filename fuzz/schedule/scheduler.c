@@ -126,6 +126,19 @@ uint32_t scheduler_step_count(const struct scheduler *scheduler)
 	return scheduler->step_count;
 }
 
+uint16_t scheduler_occurrence(const struct scheduler_step *steps, uint32_t n)
+{
+	const struct scheduler_step *here = &steps[n];
+	uint16_t count = 0;
+
+	for (uint32_t s = 0; s <= n; s++)
+		count = (uint16_t)(count + (steps[s].thread == here->thread &&
+						   steps[s].call == here->call &&
+						   steps[s].point == here->point &&
+						   steps[s].object == here->object));
+	return count;
+}
+
 uint32_t scheduler_preemptions(const struct scheduler *scheduler)
 {
 	return scheduler->preemptions;
@@ -377,15 +390,11 @@ enum scheduler_end scheduler_section(struct scheduler *scheduler, uint32_t threa
 	scheduler->end = SCHEDULER_STOPPED;
 	if (add_step(scheduler, SCHEDULE_START, 0)) {
 		uint32_t n = scheduler->step_count - 1, ready = ready_mask(scheduler);
-		unsigned next = scheduler->strategy
-					? scheduler->strategy->choose(scheduler->strategy,
-						  scheduler, SCHEDULER_NONE, ready, n)
-					: strategy_default(SCHEDULER_NONE, ready);
+		unsigned next = ask_strategy(scheduler, SCHEDULER_NONE, ready, n);
 
 		scheduler->steps[n].ready = (uint8_t)(ready >> 1);
 		scheduler->steps[n].next = (uint8_t)next;
-		if (!scheduler->stopping)
-			switch_to(scheduler, next);
+		switch_to(scheduler, next);
 	}
 	scheduler->active = false;
 	every_access_of(NULL);

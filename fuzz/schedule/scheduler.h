@@ -144,6 +144,8 @@ void scheduler_forget_order(struct scheduler *scheduler);
  */
 void scheduler_quiet_until(struct scheduler *scheduler, uint32_t step);
 uint32_t scheduler_step_count(const struct scheduler *scheduler);
+/* How often the place of step n (thread, call, point, object) was passed up to it, from 1. */
+uint16_t scheduler_occurrence(const struct scheduler_step *steps, uint32_t n);
 /* For strategies: this run ends here (SCHEDULER_STOPPED) at the next choice. */
 void scheduler_stop(struct scheduler *scheduler);
 

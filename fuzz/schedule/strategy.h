@@ -66,6 +66,9 @@ void strategy_bounded_progress(const struct strategy *strategy, struct strategy_
 struct strategy *strategy_bytes(const uint8_t *bytes, uint32_t count);
 uint32_t schedule_stay(uint8_t byte);
 
+/* The forced switch from the thread at that step to another one. */
+struct schedule_switch schedule_switch_at(
+	const struct scheduler_step *steps, uint32_t step, unsigned to);
 /*
  * The forced switches of a finished run, for `schedule:`: where someone else ran than
  * strategy_default says. Appended to the program (emptied first). False: too many.

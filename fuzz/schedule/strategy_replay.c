@@ -11,20 +11,15 @@ static bool is_stop(const struct scheduler_step *step)
 	return step->point == SCHEDULE_BLOCK || step->point == SCHEDULE_END || step->thread == 0;
 }
 
-static bool same_place(const struct scheduler_step *a, const struct scheduler_step *b)
+struct schedule_switch schedule_switch_at(
+	const struct scheduler_step *steps, uint32_t step, unsigned to)
 {
-	return a->thread == b->thread && a->call == b->call && a->point == b->point &&
-	       a->object == b->object;
-}
-
-/* How often the place of step n was passed up to it, from 1. */
-static uint16_t occurrence(const struct scheduler_step *steps, uint32_t n)
-{
-	uint16_t count = 0;
-
-	for (uint32_t s = 0; s <= n; s++)
-		count = (uint16_t)(count + same_place(&steps[s], &steps[n]));
-	return count;
+	return (struct schedule_switch){.thread = steps[step].thread,
+		.to = (uint8_t)to,
+		.point = steps[step].point,
+		.call = steps[step].call,
+		.object = steps[step].object,
+		.occurrence = scheduler_occurrence(steps, step)};
 }
 
 bool schedule_of_run(const struct scheduler *scheduler, struct prog *prog)
@@ -42,12 +37,7 @@ bool schedule_of_run(const struct scheduler *scheduler, struct prog *prog)
 		next = prog_add_switch(prog);
 		if (!next)
 			return false;
-		next->thread = step->thread;
-		next->to = step->next;
-		next->point = step->point;
-		next->call = step->call;
-		next->object = step->object;
-		next->occurrence = occurrence(scheduler->steps, s);
+		*next = schedule_switch_at(scheduler->steps, s, step->next);
 	}
 	return true;
 }
@@ -80,7 +70,8 @@ static bool is_here(
 	if (here->thread != next->thread || here->call != next->call || here->point != next->point)
 		return false;
 	if (next->object)
-		return here->object == next->object && occurrence(steps, step) == next->occurrence;
+		return here->object == next->object &&
+		       scheduler_occurrence(steps, step) == next->occurrence;
 	for (uint32_t s = 0; s <= step; s++)
 		count = (uint16_t)(count + (steps[s].thread == here->thread &&
 						   steps[s].call == here->call &&

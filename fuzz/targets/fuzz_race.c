@@ -176,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t given_up = interleave_undecided(oracle_interleave(run));
 	save_program(&prog);
 	run_once();
-	if (!oracle_skipped(run) && exec_has_threads(&prog))
+	if (!oracle_skipped(run) && prog_has_threads(&prog))
 		run_by_priorities(hash(data, size), given_up);
 	end_input(&run, &prog);
 	return 0;

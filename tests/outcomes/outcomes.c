@@ -351,7 +351,7 @@ static void explore_generated(struct outcomes *outcomes, uint64_t seed)
 	if (!prog_text_from(&outcomes->text, &prog))
 		abort();
 	snprintf(name, sizeof(name), "generated-%" PRIu64, seed);
-	if (exec_has_threads(&prog))
+	if (prog_has_threads(&prog))
 		explore_text(outcomes, name);
 	prog_free(&prog);
 }
