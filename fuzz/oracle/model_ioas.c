@@ -273,17 +273,24 @@ static int set_allowed(
 	return 0;
 }
 
+/* The first two checks of ALLOW_IOVAS and IOVA_RANGES (4.3, 4.5); *ioas gets a reference. */
+static int look_up_ioas(struct model *model, struct model_command *command, uint32_t reserved,
+	uint32_t id, struct model_ioas **ioas)
+{
+	if (reserved)
+		return -EOPNOTSUPP;
+	*ioas = model_object_get(model, command->context, id, MODEL_IOAS);
+	return *ioas ? 0 : -ENOENT;
+}
+
 int64_t model_rule_IOMMU_IOAS_ALLOW_IOVAS(struct model *model, struct model_command *command)
 {
 	struct iommu_ioas_allow_iovas *argument = &command->allow_iovas;
 	struct model_ioas *ioas;
-	int rc;
+	int rc = look_up_ioas(model, command, argument->__reserved, argument->ioas_id, &ioas);
 
-	if (argument->__reserved)
-		return -EOPNOTSUPP;
-	ioas = model_object_get(model, command->context, argument->ioas_id, MODEL_IOAS);
-	if (!ioas)
-		return -ENOENT;
+	if (rc)
+		return rc;
 	rc = set_allowed(model, ioas, argument);
 	model_object_put(model, &ioas->object);
 	return rc;
@@ -352,13 +359,10 @@ int64_t model_rule_IOMMU_IOAS_IOVA_RANGES(struct model *model, struct model_comm
 {
 	struct iommu_ioas_iova_ranges *argument = &command->iova_ranges;
 	struct model_ioas *ioas;
-	int rc;
+	int rc = look_up_ioas(model, command, argument->__reserved, argument->ioas_id, &ioas);
 
-	if (argument->__reserved)
-		return -EOPNOTSUPP;
-	ioas = model_object_get(model, command->context, argument->ioas_id, MODEL_IOAS);
-	if (!ioas)
-		return -ENOENT;
+	if (rc)
+		return rc;
 	model_phase(model, "iova_rwsem");
 	rc = show_ranges(model, ioas, command);
 	model_object_put(model, &ioas->object);
