@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
-# Sourced by tests in shell: a folder for scratch, numbered points, and what the last command printed behind a failed one.
+# Sourced by tests in shell: a folder for scratch, numbered points, and what the last
+# command printed (to $work/out and $work/err) behind a failed one, on standard error, where prove shows it.
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 number=0
@@ -14,7 +15,7 @@ ok() { # STATUS NAME
 	else
 		echo "not ok $number - $2"
 		for printed in "$work/out" "$work/err"; do
-			[ ! -s "$printed" ] || head -n 20 "$printed" | sed 's/^/# /'
+			[ ! -s "$printed" ] || head -n 60 "$printed" | sed 's/^/# /' >&2
 		done
 		failures=$((failures + 1))
 	fi

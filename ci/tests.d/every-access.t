@@ -7,58 +7,52 @@
 # generated ones, more preemptions.
 cd "$(dirname "$0")/../.." || exit 2
 outcomes=build/every-access/tests/outcomes
-scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
-number=0
-verdict() { # CODE NAME
-	number=$((number + 1))
-	[ "$1" -eq 0 ] && echo "ok $number - $2" && return
-	echo "not ok $number - $2"
-	sed 's/^/# /' "$scratch/output" >&2
-}
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 look() { # OUTCOMES' OPTIONS AND FILES
-	nice "$outcomes" "$@" >"$scratch/output" 2>&1
+	nice "$outcomes" "$@" >"$work/out" 2>&1
 }
 sum() { # FIELD: of the lines of programs
-	awk -v field="$1" '/ new, / { sum += $field } END { print sum + 0 }' "$scratch/output"
+	awk -v field="$1" '/ new, / { sum += $field } END { print sum + 0 }' "$work/out"
 }
 # A process that ends kills its threads first, at places of the kernel's choice: marked points, not accesses.
-grep -l -r -e '^thread A' conformance/race corpus/regress | xargs grep -L -E ': (exit|exec)( |$)' | sort >"$scratch/all"
+grep -l -r -e '^thread A' conformance/race corpus/regress | xargs grep -L -E ': (exit|exec)( |$)' | sort >"$work/all"
 bound=1 random=100 generated=20 step=5
 if [ "${1-}" = --long ]; then bound=2 random=500 generated=60 step=1; fi
-programs=$(awk -v step="$step" 'NR % step == 0' "$scratch/all")
+programs=$(awk -v step="$step" 'NR % step == 0' "$work/all")
 ci/build every-access outcomes
-verdict $? 'the build'
+ok $? 'the build'
 
 # shellcheck disable=SC2086
 {
 	set -- --generate "$generated" $programs
-	look --marked --bound 2 --random "$random" --pct "$random" --write "$scratch/marked" "$@" && [ "$(sum 2)" -gt 0 ]
-	code=$? outcomes_seen=$(sum 2) seen=$(grep -c ' new, ' "$scratch/output")
-	verdict $code "$outcomes_seen outcomes of $seen programs at marked points"
-	look --whole --bound "$bound" --runs-max 5000 --random 100 --pct 100 --known "$scratch/marked" "$@" &&
+	look --marked --bound 2 --random "$random" --pct "$random" --write "$work/marked" "$@" && [ "$(sum 2)" -gt 0 ]
+	code=$? outcomes_seen=$(sum 2) seen=$(grep -c ' new, ' "$work/out")
+	ok $code "$outcomes_seen outcomes of $seen programs at marked points"
+	look --whole --bound "$bound" --runs-max 5000 --random 100 --pct 100 --known "$work/marked" "$@" &&
 		[ "$(sum 6)" -gt 0 ]
 	code=$? whole=$(sum 6)
-	verdict $code "no other one among $whole schedules at every access"
+	ok $code "no other one among $whole schedules at every access"
 
-	look --marked --whole --bound 2 --runs-max 20000 --write "$scratch/whole" "$@" &&
-		[ "$(sum 6)" -gt 0 ] && [ -s "$scratch/whole" ]
+	look --marked --whole --bound 2 --runs-max 20000 --write "$work/whole" "$@" &&
+		[ "$(sum 6)" -gt 0 ] && [ -s "$work/whole" ]
 	code=$? whole=$(sum 6)
-	verdict $code "$whole schedules of bound 2 (20,000 a program at most)"
-	look --marked --bound 2 --write "$scratch/reduced" "$@" && [ "$(sum 6)" -gt 0 ] && [ -s "$scratch/reduced" ]
+	ok $code "$whole schedules of bound 2 (20,000 a program at most)"
+	look --marked --bound 2 --write "$work/reduced" "$@" && [ "$(sum 6)" -gt 0 ] && [ -s "$work/reduced" ]
 	code=$? reduced=$(sum 6)
-	verdict $code "$reduced of them when reduced"
-	sort "$scratch/reduced" >"$scratch/sorted" && sort "$scratch/whole" | comm -23 - "$scratch/sorted" >"$scratch/output"
-	[ ! -s "$scratch/output" ]
-	verdict $? "no outcome is left out by the reduction from $whole to $reduced"
+	ok $code "$reduced of them when reduced"
+	sort "$work/reduced" >"$work/sorted" && sort "$work/whole" | comm -23 - "$work/sorted" >"$work/out"
+	[ ! -s "$work/out" ]
+	ok $? "no outcome is left out by the reduction from $whole to $reduced"
 }
 
 # The comparison sees a mark that is missing: at the only one of this defect nobody is switched away from.
 control=conformance/race/limit-two-maps.prog
-look --marked --bug account-two-steps --bound 2 --random 100 --write "$scratch/blind" --blind access "$control"
-look --bug account-two-steps --whole --known "$scratch/blind" "$control"
-[ $? -eq 1 ] && grep -q '^# new outcome of limit-two-maps' "$scratch/output"
-verdict $? 'an access without its mark is found'
-look --marked --bug account-two-steps --bound 2 --random 100 --write "$scratch/seeing" "$control"
-look --bug account-two-steps --whole --known "$scratch/seeing" "$control" && [ "$(sum 6)" -gt 0 ]
-verdict $? 'and not with its mark'
+look --marked --bug account-two-steps --bound 2 --random 100 --write "$work/blind" --blind access "$control"
+look --bug account-two-steps --whole --known "$work/blind" "$control"
+[ $? -eq 1 ] && grep -q '^# new outcome of limit-two-maps' "$work/out"
+ok $? 'an access without its mark is found'
+look --marked --bug account-two-steps --bound 2 --random 100 --write "$work/seeing" "$control"
+look --bug account-two-steps --whole --known "$work/seeing" "$control" && [ "$(sum 6)" -gt 0 ]
+ok $? 'and not with its mark'
 echo "1..$number"

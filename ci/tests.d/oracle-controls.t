@@ -4,22 +4,15 @@
 cd "$(dirname "$0")/../.." || exit 2
 iommuzz=build/bugs/iommuzz
 oracles='model audit isolation rollback machine scheduler'
-scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
 export ASAN_OPTIONS=symbolize=0 UBSAN_OPTIONS=symbolize=0
-number=0
-verdict() { # NAME: the point of the last command
-	code=$?
-	number=$((number + 1))
-	[ "$code" -eq 0 ] && echo "ok $number - $1" && return
-	echo "not ok $number - $1"
-	sed 's/^/# /' "$scratch/output" >&2
-}
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 look() { # ORACLES FILE
-	"$iommuzz" run --quiet --oracles "$1" "$2" >"$scratch/output" 2>&1
+	"$iommuzz" run --quiet --oracles "$1" "$2" >"$work/out" 2>&1
 }
 finds() { # TEXT ORACLES FILE: the run fails and says so
 	look "$2" "$3"
-	[ $? -eq 1 ] && grep -q -F -e "$1" "$scratch/output"
+	[ $? -eq 1 ] && grep -q -F -e "$1" "$work/out"
 }
 with_header() { # LINE FILE: the program with one more line in its header
 	awk -v line="$1" '!done && !/^#($|[^:])/ { if (line != "") print "#: " line; done = 1 } { print }' "$2"
@@ -27,45 +20,45 @@ with_header() { # LINE FILE: the program with one more line in its header
 others() { # ORACLE: all but that one
 	echo "$oracles" | tr ' ' '\n' | grep -v -x -e "$1" | paste -s -d ,
 }
-mkdir "$scratch/source" || exit 2
+mkdir "$work/source" || exit 2
 while IFS=$(printf '\t') read -r kind defect program rule schedule; do
 	case $kind in '#'* | '') continue ;; esac
 	# Threads that are stuck leave behind what they hold.
 	leaks=1
 	[ "$kind" != scheduler ] || leaks=0
 	ASAN_OPTIONS=symbolize=0:detect_leaks=$leaks
-	source=$scratch/source/$program.prog
+	source=$work/source/$program.prog
 	with_header "$schedule" "$(find conformance -name "$program.prog")" >"$source" || exit 2
-	with_header "sim bug=$defect" "$source" >"$scratch/$program.prog" || exit 2
+	with_header "sim bug=$defect" "$source" >"$work/$program.prog" || exit 2
 	name="$kind: $defect in $program"
 	case $kind in
-	sanitizer) finds "$rule" none "$scratch/$program.prog" ;;
-	sweep) finds ": $rule" all "$scratch/$program.prog" ;;
-	*) finds "$kind: $rule" "$kind" "$scratch/$program.prog" ;;
+	sanitizer) finds "$rule" none "$work/$program.prog" ;;
+	sweep) finds ": $rule" all "$work/$program.prog" ;;
+	*) finds "$kind: $rule" "$kind" "$work/$program.prog" ;;
 	esac
-	verdict "$name is found"
+	ok $? "$name is found"
 	case $kind in
 	sanitizer) ;;
 	sweep)
-		sed 's/fail-nth \*: //' "$scratch/$program.prog" >"$scratch/plain.prog"
-		look all "$scratch/plain.prog"
-		verdict "$name, not without the sweep"
+		sed 's/fail-nth \*: //' "$work/$program.prog" >"$work/plain.prog"
+		look all "$work/plain.prog"
+		ok $? "$name, not without the sweep"
 		;;
 	*)
-		look "$(others "$kind")" "$scratch/$program.prog"
-		verdict "$name, by no other oracle"
+		look "$(others "$kind")" "$work/$program.prog"
+		ok $? "$name, by no other oracle"
 		;;
 	esac
 	look all "$source"
-	verdict "$name, not without the defect"
+	ok $? "$name, not without the defect"
 done <conformance/controls
 # No oracle was forgotten.
 for kind in $oracles sanitizer sweep; do
 	grep -q -e "^${kind}[[:space:]]" conformance/controls
-	verdict "$kind has a control"
+	ok $? "$kind has a control"
 done
 for rule in lock-order deadlock lost-wake-up; do
 	grep -q -e "^scheduler[[:space:]].*[[:space:]]$rule\>" conformance/controls
-	verdict "scheduler has one for $rule"
+	ok $? "scheduler has one for $rule"
 done
 echo "1..$number"

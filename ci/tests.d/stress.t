@@ -5,40 +5,33 @@ cd "$(dirname "$0")/../.." || exit 2
 iommuzz=build/tsan/iommuzz
 seconds=${IOMMUZZ_STRESS_SECONDS:-5}
 seed=${IOMMUZZ_SEED:-1}
-output=$(mktemp) && trap 'rm -f "$output"' EXIT
 export TSAN_OPTIONS=halt_on_error=1:report_thread_leaks=0
-number=0
-verdict() { # NAME, with the status of the last command
-	code=$?
-	number=$((number + 1))
-	[ "$code" -eq 0 ] && echo "ok $number - $1" && return
-	echo "not ok $number - $1"
-	head -n 60 "$output" | sed 's/^/# /' >&2
-}
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 stress() {
-	"$iommuzz" stress --quiet --seed "$seed" "$@" >"$output" 2>&1
+	"$iommuzz" stress --quiet --seed "$seed" "$@" >"$work/out" 2>&1
 }
 finds() { # STATUS TEXT OPTION...: a defect is found so
 	wanted=$1 text=$2
 	shift 2
 	stress --hang 3 --runs 2000 --seconds 40 "$@" conformance/race
-	[ $? -eq "$wanted" ] && grep -q -e "$text" "$output"
+	[ $? -eq "$wanted" ] && grep -q -e "$text" "$work/out"
 }
 
 stress --runs 100000 --seconds "$seconds" conformance/race
-verdict "the programs with threads: no race, results as the model allows"
-sed -n 's/^[0-9]* runs of/# &/p' "$output"
+ok $? "the programs with threads: no race, results as the model allows"
+sed -n 's/^[0-9]* runs of/# &/p' "$work/out"
 stress --runs 10 --seconds "$seconds" --generate 2000
-verdict "generated programs, likewise"
-sed -n 's/^[0-9]* runs of/# &/p' "$output"
+ok $? "generated programs, likewise"
+sed -n 's/^[0-9]* runs of/# &/p' "$work/out"
 finds 66 'ThreadSanitizer' --bug unmap-range-late --filter 'unmap-*'
-verdict "an area read after its lock was dropped is a race that is reported"
+ok $? "an area read after its lock was dropped is a race that is reported"
 finds 66 'ThreadSanitizer' --bug lookup-unlocked --filter 'destroy-*'
-verdict "an object that is freed while it is looked up is reported"
+ok $? "an object that is freed while it is looked up is reported"
 finds 1 'audit: access list' --bug list-index-unlocked --filter '*-two-accesses'
-verdict "a race that keeps to atomic steps is found by the audit behind it"
+ok $? "a race that keeps to atomic steps is found by the audit behind it"
 finds 1 'no order of the specification' --bug pin-prevented --filter 'unmap-callback-pins-again'
-verdict "a result that no order gives is found by the model"
+ok $? "a result that no order gives is found by the model"
 finds 1 'threads do not end within 3 s: .* in call .* IOMMU_DESTROY' --bug wake-missing --filter 'destroy-*'
-verdict "threads that hang end the command, and their calls are named"
+ok $? "threads that hang end the command, and their calls are named"
 echo "1..$number"
