@@ -19,7 +19,10 @@ struct check {
 
 /* requirements.c: which requirement of conformance/requirements is shown by what. An exit code. */
 int check_requirements(const struct check *check);
-/* mutants.c: the suite once per switchable defect. An exit code. */
-int check_mutants(struct check *check);
+/*
+ * mutants.c: the suite once per switchable defect, and each oracle. quick: the suite alone, and of
+ * it first the program that conformance/caught names. An exit code.
+ */
+int check_mutants(struct check *check, bool quick);
 
 #endif

@@ -68,6 +68,8 @@ struct mutants {
 	char control[WAY_COUNT][128]; /* the first of these: defect and test */
 	uint32_t unlisted; /* survivors that the list lacks, or that it has and that are caught */
 	char *survivors;   /* the list: a defect and the reason a line */
+	char *first;	   /* another: a defect and the program that showed it the last time */
+	uint32_t moved;	   /* defects that this program no longer shows */
 };
 
 /* One run of tests with one defect. */
@@ -185,12 +187,12 @@ static void count_alone(struct mutants *mutants, uint16_t bug, const struct capt
 			sim_bug_info(bug)->name, captures[only].test);
 }
 
-/* The reason for which the list says that a defect survives, or NULL. */
-static const char *listed_reason(const struct mutants *mutants, const char *name)
+/* What a list says about a defect, up to the end of the line; or NULL. */
+static const char *listed(const char *list, const char *name)
 {
 	size_t length = strlen(name);
 
-	for (const char *line = mutants->survivors; line && *line;) {
+	for (const char *line = list; line && *line;) {
 		if (strncmp(line, name, length) == 0 && strchr(" \t", line[length]))
 			return line + length + strspn(line + length, " \t");
 		line = strchr(line, '\n');
@@ -199,11 +201,16 @@ static const char *listed_reason(const struct mutants *mutants, const char *name
 	return NULL;
 }
 
+static bool seen_by_suite(const struct capture *captures)
+{
+	return captures[WAY_SUITE].caught || captures[WAY_SANITIZER].caught;
+}
+
 static void print_mutant(
 	struct mutants *mutants, const struct sim_bug_info *info, const struct capture *captures)
 {
-	const char *reason = listed_reason(mutants, info->name);
-	bool caught = captures[WAY_SUITE].caught || captures[WAY_SANITIZER].caught;
+	const char *reason = listed(mutants->survivors, info->name);
+	bool caught = seen_by_suite(captures);
 
 	printf("%-28s %-8s", info->name, caught ? "caught" : "SURVIVED");
 	for (unsigned way = 0; way < WAY_COUNT; way++)
@@ -226,21 +233,66 @@ static void print_mutant(
 }
 
 /* All schedules of a bound, of the programs that have any; what is seen is enough. */
-static bool look_deep(struct mutants *mutants, uint16_t bug, struct capture *captures)
+static bool look_deep(
+	struct mutants *mutants, uint16_t bug, const char *only, struct capture *captures)
 {
 	const struct suite *suite = &mutants->check->suite;
 	bool *selected;
 
-	if (captures[WAY_SUITE].caught || captures[WAY_SANITIZER].caught)
+	if (seen_by_suite(captures))
 		return true;
 	selected = tool_grow(NULL, suite->count, sizeof(*selected));
 	for (size_t t = 0; t < suite->count; t++)
-		selected[t] = mutants->clean[t] && prog_has_threads(&suite->tests[t].text.prog);
+		selected[t] = mutants->clean[t] &&
+			      (!only || strcmp(suite->tests[t].id, only) == 0) &&
+			      prog_has_threads(&suite->tests[t].text.prog);
 	mutants->deep = true;
 	bool complete = look_at(mutants, bug, WAY_SUITE, selected, captures);
 	mutants->deep = false;
 	free(selected);
 	return complete;
+}
+
+/* The suite alone, one program of it or (NULL) all: at first as it is, then searched. */
+static bool look_with_suite(
+	struct mutants *mutants, uint16_t bug, const char *only, struct capture *captures)
+{
+	const struct suite *suite = &mutants->check->suite;
+	bool *selected = tool_grow(NULL, suite->count, sizeof(*selected));
+
+	for (size_t t = 0; t < suite->count; t++)
+		selected[t] = !only || strcmp(suite->tests[t].id, only) == 0;
+	bool complete = look_at(mutants, bug, WAY_SUITE, selected, captures) &&
+			look_deep(mutants, bug, only, captures);
+	free(selected);
+	return complete;
+}
+
+/* The suite alone: most defects are shown by the program that showed them the last time. */
+static bool run_mutant_quick(struct mutants *mutants, uint16_t bug)
+{
+	const struct sim_bug_info *info = sim_bug_info(bug);
+	struct capture captures[WAY_COUNT] = {0};
+	const char *listed_first = listed(mutants->first, info->name);
+	char first[64] = "";
+
+	if (listed_first)
+		snprintf(first, sizeof(first), "%.*s", (int)strcspn(listed_first, " \t\n"),
+			listed_first);
+	if (*first && !look_with_suite(mutants, bug, first, captures))
+		return false;
+	if (*first && !seen_by_suite(captures)) {
+		printf("%s is not shown by %s, which conformance/caught names\n", info->name,
+			first);
+		mutants->moved++;
+	}
+	if (!seen_by_suite(captures) && !look_with_suite(mutants, bug, NULL, captures))
+		return false;
+	mutants->caught[WAY_SUITE] += seen_by_suite(captures);
+	mutants->crashed += captures[WAY_SANITIZER].caught && !captures[WAY_SUITE].caught;
+	mutants->total++;
+	print_mutant(mutants, info, captures);
+	return true;
 }
 
 static bool run_mutant(struct mutants *mutants, uint16_t bug)
@@ -252,7 +304,7 @@ static bool run_mutant(struct mutants *mutants, uint16_t bug)
 	/* An oracle that sees something makes all of them together see something: tests in which
 	 * these see nothing need not be run for each. */
 	if (!look_at(mutants, bug, WAY_SUITE, NULL, captures) ||
-		!look_deep(mutants, bug, captures) ||
+		!look_deep(mutants, bug, NULL, captures) ||
 		!look_at(mutants, bug, WAY_COUNT, NULL, captures))
 		return false;
 	for (unsigned way = WAY_MODEL; way < WAY_SANITIZER; way++)
@@ -274,6 +326,32 @@ static bool run_mutant(struct mutants *mutants, uint16_t bug)
 	return true;
 }
 
+/* What conformance/survivors and the score say of a run that went well otherwise. */
+static int judge(const struct mutants *mutants, bool good)
+{
+	if (mutants->failing)
+		return TOOL_BROKEN;
+	if (mutants->unlisted)
+		return TOOL_FAILED;
+	/* One defect alone says nothing about the score. */
+	if (mutants->check->config.bug)
+		return mutants->caught[WAY_SUITE] || mutants->caught_by_any ? TOOL_OK : TOOL_FAILED;
+	return good && mutants->caught[WAY_SUITE] * 100 >= mutants->total * GOAL ? TOOL_OK
+										 : TOOL_FAILED;
+}
+
+static int print_score_quick(const struct mutants *mutants)
+{
+	uint32_t suite = mutants->caught[WAY_SUITE], total = mutants->total;
+
+	printf("\n%u defects: %u caught by the suite alone (%.1f %%, goal %d %%), %u of them "
+	       "because "
+	       "a sanitizer ended the test; %u by another program than the last time\n",
+		total, suite, total ? 100.0 * suite / total : 0, GOAL, mutants->crashed,
+		mutants->moved);
+	return judge(mutants, true);
+}
+
 static int print_score(const struct mutants *mutants)
 {
 	uint32_t suite = mutants->caught[WAY_SUITE], total = mutants->total, without = 0;
@@ -293,28 +371,21 @@ static int print_score(const struct mutants *mutants)
 	printf("%u defects: %u caught by the suite alone (%.1f %%, goal %d %%), %u with the "
 	       "oracles\n",
 		total, suite, total ? 100.0 * suite / total : 0, GOAL, mutants->caught_by_any);
-	if (mutants->failing)
-		return TOOL_BROKEN;
-	if (mutants->unlisted)
-		return TOOL_FAILED;
-	/* One defect alone says nothing about the score. */
-	if (mutants->check->config.bug)
-		return mutants->caught_by_any ? TOOL_OK : TOOL_FAILED;
-	return !without && suite * 100 >= total * GOAL ? TOOL_OK : TOOL_FAILED;
+	return judge(mutants, !without);
 }
 
-/* Lines of the list that name no defect; '#' begins a comment. */
-static uint32_t count_unknown(const char *survivors)
+/* Lines of a list that name no defect; '#' begins a comment. */
+static uint32_t count_unknown(const char *file, const char *list)
 {
 	uint32_t unknown = 0;
 
-	for (const char *line = survivors; *line;) {
+	for (const char *line = list; *line;) {
 		size_t length = strcspn(line, "\n"), word = strcspn(line, " \t\n");
 		char name[64];
 
 		snprintf(name, sizeof(name), "%.*s", (int)word, line);
 		if (word && *line != '#' && !sim_bug_find(name)) {
-			tool_error("conformance/survivors: there is no defect '%s'", name);
+			tool_error("conformance/%s: there is no defect '%s'", file, name);
 			unknown++;
 		}
 		line += length + (line[length] == '\n');
@@ -322,24 +393,37 @@ static uint32_t count_unknown(const char *survivors)
 	return unknown;
 }
 
-static bool read_survivors(struct mutants *mutants)
+/* NULL: a message was printed. */
+static char *read_list(const char *folder, const char *file)
+{
+	char *path = tool_grow(NULL, strlen(folder) + strlen(file) + 2, 1);
+	size_t size;
+
+	sprintf(path, "%s/%s", folder, file);
+	char *list = (char *)files_read(path, &size);
+	free(path);
+	if (list && !count_unknown(file, list))
+		return list;
+	free(list);
+	return NULL;
+}
+
+static bool read_lists(struct mutants *mutants, bool quick)
 {
 	char *folder = files_tree("conformance");
-	size_t size;
 
 	if (!folder) {
 		tool_error("check --mutants: no folder 'conformance' here or above the binary");
 		return false;
 	}
-	char *path = tool_grow(NULL, strlen(folder) + 16, 1);
-	sprintf(path, "%s/survivors", folder);
-	mutants->survivors = (char *)files_read(path, &size);
+	mutants->survivors = read_list(folder, "survivors");
+	if (quick && mutants->survivors)
+		mutants->first = read_list(folder, "caught");
 	free(folder);
-	free(path);
-	return mutants->survivors && !count_unknown(mutants->survivors);
+	return mutants->survivors && (!quick || mutants->first);
 }
 
-int check_mutants(struct check *check)
+int check_mutants(struct check *check, bool quick)
 {
 	struct mutants mutants = {.check = check};
 	struct suite_pool pool = {.jobs = check->jobs,
@@ -352,8 +436,10 @@ int check_mutants(struct check *check)
 			   "preset");
 		return TOOL_SKIPPED;
 	}
-	if (!read_survivors(&mutants))
+	if (!read_lists(&mutants, quick)) {
+		free(mutants.survivors);
 		return TOOL_BROKEN;
+	}
 	uint16_t only = check->config.bug;
 	check->config.bug = 0;
 	mutants.clean = tool_grow(NULL, check->suite.count, sizeof(bool));
@@ -363,10 +449,13 @@ int check_mutants(struct check *check)
 	check->config.bug = only;
 	for (uint16_t bug = 1; complete && bug < SIM_BUG_COUNT; bug++)
 		if (!only || only == bug)
-			complete = run_mutant(&mutants, bug);
-	int code = complete ? print_score(&mutants) : TOOL_INTERRUPTED;
+			complete = (quick ? run_mutant_quick : run_mutant)(&mutants, bug);
+	int code = !complete ? TOOL_INTERRUPTED
+		   : quick   ? print_score_quick(&mutants)
+			     : print_score(&mutants);
 	free(mutants.clean);
 	free(mutants.noticed);
 	free(mutants.survivors);
+	free(mutants.first);
 	return code;
 }

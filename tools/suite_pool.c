@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/suite.h"
 #include "tools/tool.h"
 
 #define JOBS_MAX 64u
+/* A test's seconds are those of its own processor time, so that a busy machine makes no hang; one
+ * that sleeps instead has so many times as long by the clock. */
+#define ASLEEP 20u
 
 static volatile sig_atomic_t interrupted;
 
@@ -26,9 +30,10 @@ static void on_signal(int number)
 struct worker {
 	pid_t pid; /* 0: none */
 	int from;
-	size_t next;	/* test whose answer comes next */
-	uint64_t since; /* when the last answer came */
-	size_t used;	/* bytes of `answer` so far */
+	size_t next;	    /* test whose answer comes next */
+	uint64_t since;	    /* when the last answer came, microseconds */
+	uint64_t used_then; /* the worker's processor time then */
+	size_t used;	    /* bytes of `answer` so far */
 	struct test_result answer;
 };
 
@@ -65,6 +70,25 @@ static void work(const struct pool *pool, size_t first, int to)
 	_exit(TOOL_OK);
 }
 
+/* Microseconds of processor time. */
+static uint64_t processor_time(pid_t pid)
+{
+	struct timespec now;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &now) != 0)
+		return 0;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static bool hangs(const struct pool *pool, const struct worker *worker)
+{
+	uint64_t bound = pool->settings->timeout * UINT64_C(1000000);
+
+	return tool_clock() - worker->since > ASLEEP * bound ||
+	       processor_time(worker->pid) - worker->used_then > bound;
+}
+
 static bool start_worker(struct pool *pool, struct worker *worker)
 {
 	int ends[2];
@@ -77,6 +101,7 @@ static bool start_worker(struct pool *pool, struct worker *worker)
 		return false;
 	fflush(stdout);
 	worker->since = tool_clock();
+	worker->used_then = 0;
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		/* A terminal's Ctrl-C reaches the workers too: one that died of it before the pool
@@ -119,6 +144,7 @@ static void take_answer(struct pool *pool, struct worker *worker)
 	worker->used = 0;
 	worker->next += pool->jobs;
 	worker->since = tool_clock();
+	worker->used_then = processor_time(worker->pid);
 }
 
 static void describe_death(int status, char *text, size_t size)
@@ -195,8 +221,7 @@ static bool serve(struct pool *pool)
 
 		if (waits[w].revents)
 			alive = read_worker(pool, workers[w]);
-		else if (tool_clock() - workers[w]->since >
-			 pool->settings->timeout * UINT64_C(1000000))
+		else if (hangs(pool, workers[w]))
 			alive = bury(pool, workers[w], true);
 		if (!alive)
 			return false;
