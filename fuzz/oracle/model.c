@@ -163,6 +163,7 @@ static int64_t run_rule(
 	if (call->row->kind == CALL_IOCTL) {
 		model_place(model, model->process->mm, call->at, call->image, call->image_size);
 		result = model_ioctl(model, call->subject, call->row->number, call->at);
+		model_pass_struct(model, call->at);
 		show_struct(model, call, outcome);
 		return result;
 	}

@@ -9,6 +9,7 @@ int model_respond(struct model *model, const struct model_command *command)
 {
 	uint32_t count = command->user_size < command->size ? command->user_size : command->size;
 
+	model_pass_struct(model, command->address);
 	return model_copy_out(model, command->address, command->bytes, count);
 }
 
@@ -27,6 +28,7 @@ static int copy_struct(
 			return rc;
 		count = row->size;
 	}
+	model_pass_struct(model, command->address);
 	return model_copy_in(model, command->bytes, command->address, count);
 }
 
@@ -55,6 +57,7 @@ static int64_t run_command(
 	bool known = row && row->number == number && row->since <= model->config.kernel;
 	int rc;
 
+	model_pass_struct(model, address);
 	if (model_copy_in(model, &command.user_size, address, sizeof(command.user_size)))
 		return -EFAULT;
 	if (!known || (row->selector < 0 && !row->implemented))

@@ -284,8 +284,10 @@ static int access_rw(
 			iova = access->ioas ? model_syz_address(access->ioas, iova) : 0;
 		rc = model_access_rw(model, access, iova, bytes, length, how, &done);
 	}
-	if (!rc && !write)
+	if (!rc && !write) {
+		model_phase(model, "user-copy");
 		rc = model_copy_out(model, uptr, bytes, length);
+	}
 	model_free(model, bytes, length);
 	return rc;
 }

@@ -21,6 +21,12 @@ static bool lock_free(const struct model_lock *lock, bool write)
 	return !lock->writer && !(write && lock->readers);
 }
 
+void model_pass_struct(struct model *model, uint64_t address)
+{
+	if (address - EXEC_ARGUMENT_BASE >= EXEC_THREADS * (uint64_t)EXEC_ARGUMENT_SIZE)
+		model_phase(model, "user-copy");
+}
+
 void model_wait_for(
 	struct model *model, const struct model_lock *lock, bool write, const char *what)
 {

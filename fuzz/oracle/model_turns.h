@@ -66,7 +66,7 @@
  *   its list; answer, descriptor open
  * ACCESS_PAGES, ACCESS_RW, DESTROY_ACCESS_PAGES, access_pin, _unpin, _rw (7.5 to 7.7)
  *   | user-copy: the access by its descriptor | iova_rwsem: all of it, while ioas_lock is
- *   free. Items and pins change together with the driver's books, by the driver's own lock (12.4)
+ *   free | user-copy: what ACCESS_RW has read is copied out (10.15). Items and pins change together with the driver's books, by the driver's own lock (12.4)
  * access attach (7.2)
  *   | ioas_lock, held | object_table | iova_rwsem, domains W: in the list
  * access replace, detach (7.3, 7.4)
@@ -100,6 +100,12 @@ static inline void model_phase(struct model *model, const char *what)
 	if (model->turns)
 		model_take_turns(model, what, false);
 }
+
+/*
+ * A phase before a call reads or writes its struct, at address, where that is a place which the
+ * program chose: other threads may write there at any time (1.3).
+ */
+void model_pass_struct(struct model *model, uint64_t address);
 
 /* Begins a step and takes the lock with it; held until model_unlock. */
 void model_lock(struct model *model, struct model_lock *lock, bool write, const char *what);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes and tasks. */
+#include <errno.h>
 #include <string.h>
 
 #include "impl/sim/mm/mm_private.h"
@@ -45,16 +46,31 @@ void task_remove(struct sim *sim, struct task *task)
 	sim_leave(sim, &sim->state_lock);
 }
 
-struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid,
-	uint32_t capabilities, uint64_t memlock, struct mm *mm)
+/* Of two forks with one number the first to get here has it. */
+static bool take_slot(struct sim *sim, struct process *process)
+{
+	struct process **slot = &sim->processes[process->number], *old;
+	bool taken;
+
+	sim_enter(sim, &sim->state_lock);
+	old = *slot;
+	taken = !old || !sim_process_alive(old);
+	if (taken)
+		__atomic_store_n(slot, process, __ATOMIC_RELEASE);
+	sim_leave(sim, &sim->state_lock);
+	if (taken && old)
+		process_put(&sim->processes[0]->main, old);
+	return taken;
+}
+
+int process_create(struct sim *sim, uint32_t number, uint32_t uid, uint32_t capabilities,
+	uint64_t memlock, struct mm *mm)
 {
 	struct process *process = sim_alloc_internal(sim, sizeof(*process));
 	struct user *user = process ? user_find(sim, uid) : NULL;
 
 	if (!user)
-		return NULL;
-	if (sim->processes[number])
-		process_put(&sim->processes[0]->main, sim->processes[number]);
+		return -ENOMEM;
 	process->sim = sim;
 	process->number = number;
 	process->references = 1;
@@ -65,8 +81,11 @@ struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid,
 	process->alive = true;
 	process->threads[0] = &process->main;
 	task_init(sim, &process->main, process, 0);
-	__atomic_store_n(&sim->processes[number], process, __ATOMIC_RELEASE);
-	return process;
+	if (take_slot(sim, process))
+		return 0;
+	process->mm = NULL;
+	process_put(&sim->processes[0]->main, process);
+	return -EEXIST;
 }
 
 void process_exit(struct process *process)

@@ -45,7 +45,8 @@ static bool start(struct sim *sim, const struct sim_config *config)
 	sim->now_ms = 0;
 	memset(sim->iommufd, 0, sizeof(sim->iommufd));
 	mm = mm_create(sim, config->provider);
-	return mm && process_create(sim, 0, config->uid, config->capabilities, config->memlock, mm);
+	return mm &&
+	       !process_create(sim, 0, config->uid, config->capabilities, config->memlock, mm);
 }
 
 struct sim *sim_create(const struct sim_config *config)

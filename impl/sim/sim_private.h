@@ -173,10 +173,10 @@ void arena_reset(struct sim *sim);
 void arena_destroy(struct sim *sim);
 
 /* process.c */
-/* A process in slot number, which is free or has a dead one. Takes over the reference on mm. NULL:
- * no host memory. */
-struct process *process_create(struct sim *sim, uint32_t number, uint32_t uid,
-	uint32_t capabilities, uint64_t memlock, struct mm *mm);
+/* A process in slot number, which is free or has a dead one. Takes over the reference on mm if it
+ * succeeds. -EEXIST: another one has come into the slot meanwhile; -ENOMEM: no host memory. */
+int process_create(struct sim *sim, uint32_t number, uint32_t uid, uint32_t capabilities,
+	uint64_t memlock, struct mm *mm);
 static inline bool sim_process_alive(const struct process *process)
 {
 	return __atomic_load_n(&process->alive, __ATOMIC_ACQUIRE);

@@ -338,8 +338,8 @@ int64_t sim_fork(struct task *task, unsigned number)
 {
 	const struct process *parent = task->process;
 	struct sim *sim = task->sim;
-	struct process *child;
 	struct mm *mm;
+	int rc;
 
 	schedule_point(task, SCHEDULE_USER_COPY);
 	if (!parent->mm)
@@ -349,9 +349,13 @@ int64_t sim_fork(struct task *task, unsigned number)
 	mm = mm_fork(task, parent->mm);
 	if (!mm)
 		return -ENOMEM;
-	child = process_create(
+	rc = process_create(
 		sim, number, user_id(parent->user), parent->capabilities, parent->memlock, mm);
-	return child && files_copy(child, parent) ? 0 : -ENOMEM;
+	if (rc) {
+		mm_put(task, mm);
+		return rc;
+	}
+	return files_copy(sim->processes[number], parent) ? 0 : -ENOMEM;
 }
 
 int64_t sim_exec(struct task *task)
@@ -393,11 +397,17 @@ int64_t sim_spawn(
 {
 	struct sim *sim = task->sim;
 	struct mm *mm;
+	int rc;
 
 	if (!slot_free(sim, number))
 		return -EEXIST;
 	mm = mm_create(sim, MM_SIMULATED);
-	return mm && process_create(sim, number, uid, capabilities, memlock, mm) ? 0 : -ENOMEM;
+	if (!mm)
+		return -ENOMEM;
+	rc = process_create(sim, number, uid, capabilities, memlock, mm);
+	if (rc)
+		mm_put(task, mm);
+	return rc;
 }
 
 int64_t sim_setrlimit_memlock(struct task *task, uint64_t bytes)
