@@ -4,19 +4,15 @@
  * kernel says, what is skipped, and known failures of exact kernels.
  */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "impl/abi/kernel_calls.h"
 #include "tests/tap.h"
+#include "tests/tools/fake_target.h"
 #include "tools/suite.h"
 
 /* -- a kernel that hangs in poll, dies in memfd and knows nothing else -- */
-
-struct target {
-	int unused;
-};
 
 static struct live_progress *progress;
 static unsigned call_limit;
@@ -25,27 +21,6 @@ static void watch(struct live_progress *shared, unsigned seconds)
 {
 	progress = shared;
 	call_limit = seconds;
-}
-
-static struct target *fake_open(
-	const struct target_config *config, const struct target_events *events, const char **reason)
-{
-	(void)config;
-	(void)events;
-	*reason = "out of memory";
-	return calloc(1, sizeof(struct target));
-}
-
-static void fake_close(struct target *target)
-{
-	free(target);
-}
-
-static bool fake_reset(struct target *target, const struct target_config *config)
-{
-	(void)target;
-	(void)config;
-	return true;
 }
 
 static void hang(void)
@@ -74,29 +49,6 @@ static void fake_call(
 		outcome->result = 0;
 	progress->call = 0;
 }
-
-static bool fake_has(struct target *target, uint32_t needs, const char **reason)
-{
-	(void)target;
-	(void)needs;
-	(void)reason;
-	return true;
-}
-
-static void fake_finish(struct target *target)
-{
-	(void)target;
-}
-
-static const struct target_class fake = {
-	.name = "live",
-	.open = fake_open,
-	.close = fake_close,
-	.reset = fake_reset,
-	.call = fake_call,
-	.has = fake_has,
-	.finish = fake_finish,
-};
 
 /* -- running -- */
 
@@ -149,6 +101,7 @@ static bool fake_log(void *log, char *title, size_t title_size, char *text, size
 
 static bool run(struct seen *seen, const char *const *sources, unsigned jobs, unsigned timeout)
 {
+	const struct target_class fake = fake_target("live", fake_call);
 	struct suite_config config = {.target = &fake, .probe = &probe};
 	struct suite suite = {0};
 	struct suite_pool pool = {

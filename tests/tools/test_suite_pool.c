@@ -2,40 +2,15 @@
 /* Suites in worker processes, with a target that spins, sleeps or dies: what is a hang, what a
  * crash. */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "impl/abi/kernel_calls.h"
 #include "tests/tap.h"
+#include "tests/tools/fake_target.h"
 #include "tools/suite.h"
 
 #define LIMIT 1 /* seconds for a test */
-
-struct target {
-	int unused;
-};
-
-static struct target *fake_open(
-	const struct target_config *config, const struct target_events *events, const char **reason)
-{
-	(void)config;
-	(void)events;
-	*reason = "out of memory";
-	return calloc(1, sizeof(struct target));
-}
-
-static void fake_close(struct target *target)
-{
-	free(target);
-}
-
-static bool fake_reset(struct target *target, const struct target_config *config)
-{
-	(void)target;
-	(void)config;
-	return true;
-}
 
 static void fake_call(
 	struct target *target, const struct resolved_call *call, struct call_outcome *outcome)
@@ -49,29 +24,6 @@ static void fake_call(
 		raise(SIGKILL);
 	*outcome = (struct call_outcome){.result = 3};
 }
-
-static bool fake_has(struct target *target, uint32_t needs, const char **reason)
-{
-	(void)target;
-	(void)needs;
-	(void)reason;
-	return true;
-}
-
-static void fake_finish(struct target *target)
-{
-	(void)target;
-}
-
-static const struct target_class fake = {
-	.name = "fake",
-	.open = fake_open,
-	.close = fake_close,
-	.reset = fake_reset,
-	.call = fake_call,
-	.has = fake_has,
-	.finish = fake_finish,
-};
 
 #define TESTS 4
 
@@ -92,6 +44,7 @@ int main(void)
 		"fd = open /dev/iommu -> ok\nmemfd size=1P -> ok\n",
 		"fd = open /dev/iommu -> ok\n",
 	};
+	const struct target_class fake = fake_target("fake", fake_call);
 	struct suite_config config = {.target = &fake};
 	struct suite suite = {0};
 	struct test_result results[TESTS] = {0};
