@@ -176,6 +176,9 @@ static bool check_pages(struct audit *audit, const struct pages *pages, uint64_t
 		return AUDIT_BROKEN(audit, "pages references",
 			"a pages object has %u references and %u areas", pages->references,
 			pages->audit_areas);
+	if (pages->changing)
+		return AUDIT_BROKEN(audit, "change of process",
+			"a pages object still has the mark of a change that is over");
 	range_tree_for_each (node, (struct range_tree *)(uintptr_t)&pages->records)
 		users += ((const struct access_record *)(void *)node)->users;
 	if (users != pages->audit_accesses)
@@ -212,13 +215,17 @@ static void note_processes(struct audit *audit)
 
 static bool check_charges(struct audit *audit)
 {
+	const struct iommufd_machine *machine = sim_iommufd_state(audit->sim);
+	bool moved = machine->moved_uncharged;
+
 	for (uint32_t i = 0; i < audit->mm_count; i++) {
 		const struct audit_mm *mm = &audit->mms[i];
 
 		/* A charge to an address space that is gone can no longer be returned. 11 */
 		if (!mm_alive(mm->mm))
 			continue;
-		if (mm_pinned(mm->mm) != mm->pinned || mm_locked(mm->mm) != mm->locked)
+		if ((mm_pinned(mm->mm) != mm->pinned && !moved) ||
+			mm_locked(mm->mm) != mm->locked)
 			return AUDIT_BROKEN(audit, "accounting",
 				"mm %u has VmPin %llu and VmLck %llu pages, the mappings imply "
 				"%llu and %llu",

@@ -281,7 +281,8 @@ struct model_pages {
 	uint32_t refs; /* areas */
 	struct model_mm *mm;
 	struct model_task *task;
-	uint64_t start; /* address, page aligned */
+	struct model_file *file; /* MAP_FILE (4.7); NULL: memory of mm */
+	uint64_t start;		 /* address or offset in the file, page aligned */
 	uint64_t page_count;
 	bool writable;
 	uint8_t account;	    /* enum model_account */
@@ -289,8 +290,10 @@ struct model_pages {
 	struct model_array records; /* struct model_record */
 };
 
+/* length bytes from an address, or from that offset of a file unless it is NULL; takes a reference
+ * on the file. */
 struct model_pages *model_pages_new(struct model *model, struct model_context *context,
-	uint64_t address, uint64_t length, bool writable);
+	struct model_file *file, uint64_t address, uint64_t length, bool writable);
 struct model_pages *model_pages_get(struct model_pages *pages);
 void model_pages_put(struct model *model, struct model_pages *pages);
 /* Every page of [first, last] is needed once more: pins, then charges what is new. Nothing stays on
@@ -298,6 +301,13 @@ void model_pages_put(struct model *model, struct model_pages *pages);
 int model_pages_need(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last);
 void model_pages_release(
 	struct model *model, struct model_pages *pages, uint64_t first, uint64_t last);
+/* The page of that index as its source has it now, for a pin. */
+int model_pages_source(
+	struct model *model, struct model_pages *pages, uint64_t index, struct model_page **page);
+/* Step 4 of 4.18: whether the running process has to pay for what somebody else pays now. */
+bool model_pages_foreign(const struct model *model, const struct model_pages *pages);
+/* Step 6: it belongs to the running process, which pays for it. */
+void model_pages_adopt(struct model *model, struct model_pages *pages);
 /* The pinned page of that index, NULL if nobody needs it. */
 struct model_page *model_pages_pinned(const struct model_pages *pages, uint64_t index);
 
@@ -323,6 +333,7 @@ struct model_object {
 struct model_context {
 	struct model_file *file;
 	struct model_array objects; /* struct model_object *, index is the id - 1; NULL is free */
+	struct model_lock creation; /* ioas_creation_lock (12.1) */
 	bool mode_mm;		    /* accounting (11) */
 };
 
@@ -519,7 +530,9 @@ struct model_command {
 		struct iommu_ioas_copy copy;
 		struct iommu_ioas_iova_ranges iova_ranges;
 		struct iommu_ioas_map map;
+		struct iommu_ioas_map_file map_file;
 		struct iommu_ioas_unmap unmap;
+		struct iommu_ioas_change_process change_process;
 		struct iommu_option option;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];

@@ -403,23 +403,26 @@ struct transfer {
 static int rw_pages(struct model *model, struct model_pages *pages, const struct transfer *transfer,
 	enum model_fault_kind kind)
 {
+	bool remote = kind == MODEL_REMOTE_READ || kind == MODEL_REMOTE_WRITE;
+
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t done = 0; done < transfer->length;) {
 			uint64_t position = transfer->position + done,
 				 index = position / MODEL_PAGE;
 			uint64_t offset = position % MODEL_PAGE, piece = MODEL_PAGE - offset;
-			struct model_page *page =
-				kind == MODEL_REMOTE_READ || kind == MODEL_REMOTE_WRITE
-					? NULL
-					: model_pages_pinned(pages, index);
+			struct model_page *page = remote ? NULL : model_pages_pinned(pages, index);
 
 			if (piece > transfer->length - done)
 				piece = transfer->length - done;
-			if (!page &&
-				(!pages->mm->alive ||
-					model_fault(model, pages->mm,
-						pages->start + index * MODEL_PAGE, kind, &page)))
-				return -EFAULT;
+			if (!page) {
+				int rc = remote ? model_fault(model, pages->mm,
+							  pages->start + index * MODEL_PAGE, kind,
+							  &page)
+						: model_pages_source(model, pages, index, &page);
+
+				if (rc)
+					return rc;
+			}
 			if (pass && (transfer->flags & CALL_ACCESS_WRITE))
 				model_store(model, page, offset, transfer->bytes + done, piece);
 			else if (pass)
@@ -442,6 +445,8 @@ static int rw_piece(struct model *model, struct model_pages *pages, const struct
 	uint64_t address = pages->start + transfer->position;
 	uint64_t last = transfer->position + transfer->length - 1;
 
+	if (pages->file)
+		return rw_pinned(model, pages, transfer);
 	if (transfer->flags & CALL_ACCESS_KTHREAD) {
 		if (!pages->mm->alive)
 			return rw_pinned(model, pages, transfer);

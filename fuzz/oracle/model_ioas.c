@@ -213,7 +213,10 @@ int64_t model_rule_IOMMU_IOAS_ALLOC(struct model *model, struct model_command *c
 	ioas = model_ioas_new(model, command->context);
 	command->ioas_alloc.out_ioas_id = ioas->object.id;
 	rc = model_respond(model, command);
-	model_phase(model, "ioas_creation_lock");
+	if (rc)
+		model_phase(model, "ioas_creation_lock");
+	else
+		model_pass(model, &command->context->creation, false, "ioas_creation_lock");
 	if (rc) {
 		model_object_remove(command->context, &ioas->object);
 		model_ioas_end(model, ioas);

@@ -284,7 +284,7 @@ static int map_into(struct model *model, struct model_ioas *ioas, struct model_c
 		return rc;
 	model_array_init(&pieces, sizeof(*piece));
 	piece = model_array_insert(model, &pieces, 0);
-	piece->pages = model_pages_new(model, command->context, argument->user_va, argument->length,
+	piece->pages = model_pages_new(model, command->context, NULL, argument->user_va, argument->length,
 		argument->flags & IOMMU_IOAS_MAP_WRITEABLE);
 	piece->offset = argument->user_va % MODEL_PAGE;
 	piece->length = argument->length;
@@ -310,6 +310,79 @@ int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *com
 	if (!ioas)
 		return -ENOENT;
 	rc = map_into(model, ioas, command);
+	model_phase(model, "put");
+	if (!rc)
+		rc = model_respond(model, command);
+	model_object_release(&ioas->object);
+	return rc;
+}
+
+/* The one area of a file, and where it goes. Steps 8 and 9 of 4.7. */
+static int map_of_file(struct model *model, struct model_ioas *ioas, struct model_command *command,
+	struct model_file *file)
+{
+	struct iommu_ioas_map_file *argument = &command->map_file;
+	struct model_array pieces;
+	struct piece *piece;
+	int rc = place(
+		ioas, argument->flags, argument->start, argument->length, &argument->iova);
+
+	if (rc)
+		return rc;
+	model_array_init(&pieces, sizeof(*piece));
+	piece = model_array_insert(model, &pieces, 0);
+	*piece = (struct piece){.offset = argument->start % MODEL_PAGE,
+		.length = argument->length,
+		.pages = model_pages_new(model, command->context, file, argument->start,
+			argument->length, argument->flags & IOMMU_IOAS_MAP_WRITEABLE)};
+	rc = map_pieces(model, ioas, &pieces, argument->flags, argument->iova);
+	model_pages_put(model, piece->pages);
+	model_array_end(model, &pieces);
+	return rc;
+}
+
+/* From step 5 on. There are no dma-bufs. */
+static int map_descriptor(
+	struct model *model, struct model_ioas *ioas, struct model_command *command)
+{
+	const struct iommu_ioas_map_file *argument = &command->map_file;
+	struct model_file *file;
+	int rc;
+
+	if (argument->length == 0)
+		return -EINVAL;
+	if (argument->start > UINT64_MAX - (argument->length - 1))
+		return -EOVERFLOW;
+	file = argument->fd < 0 ? NULL : model_file_at(model, (uint64_t)argument->fd);
+	if (!file)
+		return -EBADF;
+	if (argument->length > UINT64_MAX - MODEL_PAGE)
+		return -EINVAL;
+	/* The source holds the file before it has a place. */
+	file->refs++;
+	model_phase(model, "iova_rwsem");
+	rc = map_of_file(model, ioas, command, file);
+	model_file_put(model, file);
+	return rc;
+}
+
+int64_t model_rule_IOMMU_IOAS_MAP_FILE(struct model *model, struct model_command *command)
+{
+	const struct iommu_ioas_map_file *argument = &command->map_file;
+	const uint32_t access = IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
+	struct model_ioas *ioas;
+	int rc;
+
+	if (argument->flags & ~MAP_FLAGS)
+		return -EOPNOTSUPP;
+	if (argument->length == UINT64_MAX || argument->iova == UINT64_MAX)
+		return -EOVERFLOW;
+	if ((argument->flags & access) == 0)
+		return -EINVAL;
+	ioas = model_object_get(model, command->context, argument->ioas_id, MODEL_IOAS);
+	if (!ioas)
+		return -ENOENT;
+	rc = map_descriptor(model, ioas, command);
 	model_phase(model, "put");
 	if (!rc)
 		rc = model_respond(model, command);

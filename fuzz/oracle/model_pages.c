@@ -4,7 +4,7 @@
 #include "fuzz/oracle/model.h"
 
 struct model_pages *model_pages_new(struct model *model, struct model_context *context,
-	uint64_t address, uint64_t length, bool writable)
+	struct model_file *file, uint64_t address, uint64_t length, bool writable)
 {
 	struct model_pages *pages = model_alloc(model, sizeof(*pages));
 	struct model_task *task = model->process->task;
@@ -14,6 +14,9 @@ struct model_pages *model_pages_new(struct model *model, struct model_context *c
 	pages->mm = model->process->mm;
 	pages->mm->refs++;
 	pages->task = model_task_get(task);
+	pages->file = file;
+	if (file)
+		file->refs++;
 	pages->start = address - offset;
 	pages->page_count = (offset + length - 1) / MODEL_PAGE + 1;
 	pages->writable = writable;
@@ -134,14 +137,61 @@ void model_pages_put(struct model *model, struct model_pages *pages)
 	uncharge(model, pages, pages->needs.count);
 	model_array_end(model, &pages->needs);
 	model_array_end(model, &pages->records);
+	if (pages->file)
+		model_file_put(model, pages->file);
 	model_mm_put(model, pages->mm);
 	model_task_put(model, pages->task);
 	model_free(model, pages, sizeof(*pages));
 }
 
+int model_pages_source(
+	struct model *model, struct model_pages *pages, uint64_t index, struct model_page **page)
+{
+	uint64_t at = pages->start + index * MODEL_PAGE;
+
+	if (!pages->file && !pages->mm->alive)
+		return -EFAULT;
+	if (!pages->file)
+		return model_fault(model, pages->mm, at,
+			pages->writable ? MODEL_PIN_WRITE : MODEL_PIN_READ, page);
+	/* Whole pages of a memfd, or none. */
+	if (pages->file->kind != MODEL_FILE_MEMFD ||
+		at / MODEL_PAGE >= pages->file->memory->size / MODEL_PAGE)
+		return -EINVAL;
+	*page = model_backing_page(model, pages->file->memory, at / MODEL_PAGE, true);
+	return 0;
+}
+
+bool model_pages_foreign(const struct model *model, const struct model_pages *pages)
+{
+	bool other_mm = pages->mm != model->process->mm;
+
+	if (pages->account == MODEL_ACCOUNT_USER)
+		return other_mm || pages->task->uid != model->process->task->uid;
+	return pages->account == MODEL_ACCOUNT_MM && other_mm;
+}
+
+void model_pages_adopt(struct model *model, struct model_pages *pages)
+{
+	bool foreign = model_pages_foreign(model, pages);
+	uint64_t *locked;
+
+	if (foreign)
+		uncharge(model, pages, pages->needs.count);
+	model_mm_put(model, pages->mm);
+	model_task_put(model, pages->task);
+	pages->mm = model->process->mm;
+	pages->mm->refs++;
+	pages->task = model_task_get(model->process->task);
+	if (!foreign)
+		return;
+	locked = locked_counter(model, pages);
+	*locked += pages->needs.count;
+	pages->mm->pinned += pages->needs.count;
+}
+
 int model_pages_need(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last)
 {
-	enum model_fault_kind kind = pages->writable ? MODEL_PIN_WRITE : MODEL_PIN_READ;
 	uint64_t fresh = 0;
 	int rc = 0;
 
@@ -155,9 +205,7 @@ int model_pages_need(struct model *model, struct model_pages *pages, uint64_t fi
 			need->need++;
 			continue;
 		}
-		rc = pages->mm->alive ? model_fault(model, pages->mm,
-						pages->start + index * MODEL_PAGE, kind, &page)
-				      : -EFAULT;
+		rc = model_pages_source(model, pages, index, &page);
 		if (rc) {
 			if (index > first)
 				drop_needs(model, pages, first, index - 1);

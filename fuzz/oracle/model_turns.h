@@ -30,6 +30,13 @@
  * MAP (3.7)
  *   | object_table | iova_rwsem: phase 1 | domains_rwsem R: phase 2 | iova_rwsem: phase 3 or areas
  *   removed, domains R given back | put: answer. Without a domain phases 2 and 3 are one
+ * MAP_FILE
+ *   as MAP; the descriptor is looked up with the IOAS
+ * CHANGE_PROCESS (4.18)
+ *   | ioas_creation_lock W, held: for each IOAS by id | object_table: its user | iova_rwsem. When
+ *   | object_table finds no more: all of it. For each IOAS | put: its user. No IOAS is published
+ *   meanwhile. That others may change an IOAS between its turn and the last one is the same as if
+ *   they had come before: what it finds is what it has locked
  * COPY (4.4)
  *   | object_table | iova_rwsem: source scanned | put: source | object_table: destination | as MAP
  * UNMAP (3.9)

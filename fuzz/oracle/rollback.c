@@ -92,6 +92,8 @@ static void hash_ioas(struct state *state, const struct ioas *ioas)
 			continue;
 		mix(part, area->pages->start);
 		mix(part, area->pages->references | (uint64_t)area->pages->account << 32);
+		mix(part, mm_number(area->pages->mm) |
+				  (uint64_t)user_id(process_user(area->pages->process)) << 32);
 		mix(&state->parts[PART_PINS], area->pages->pinned);
 	}
 	range_tree_for_each (node, &ioas->reserved) {

@@ -72,6 +72,42 @@ int context_from_fd(struct task *task, int fd, struct iommufd_context **context,
 	return 0;
 }
 
+/* Whether a source of the context had a file, which is given up. */
+static bool context_drop_file(struct task *task, struct iommufd_context *context)
+{
+	void *object;
+
+	for (uint32_t id = 1; (id = idr_next(&context->objects, id, &object)); id++) {
+		struct range_item *node;
+
+		if (object == IDR_RESERVED ||
+			((struct iommufd_object *)object)->type != OBJECT_IOAS)
+			continue;
+		range_map_for_each(node, &((struct ioas *)object)->areas)
+		{
+			struct pages *pages = area_of(node)->pages;
+			struct file *file = pages ? pages->file : NULL;
+
+			if (!file)
+				continue;
+			pages->file = NULL;
+			file_put(task, file);
+			return true;
+		}
+	}
+	return false;
+}
+
+void contexts_drop_files(struct task *task)
+{
+	struct iommufd_context *context = machine_of(task)->contexts;
+
+	/* A file may have been the last that held its own or another context: begin anew. */
+	while (context)
+		context = context_drop_file(task, context) ? machine_of(task)->contexts
+							    : context->next;
+}
+
 /* One walk in ascending id order; true when something could be destroyed. Leaves go first, so
  * several walks are needed. */
 static bool context_destroy_leaves(struct task *task, struct iommufd_context *context)

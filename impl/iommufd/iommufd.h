@@ -33,6 +33,8 @@
 #define IOMMUFD_DESTROY_TIMEOUT                                                                    \
 	60000U			 /* milliseconds that destroying waits for short references, 2.5 */
 #define IOMMUFD_UNMAP_TRIES 100U /* callback rounds that leave pins before EDEADLOCK, 3.9 */
+#define IOAS_MAP_FLAGS                                                                             \
+	(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
 #define IOMMUFD_TEMP_MEMORY 65536U /* bytes of scratch buffer, 10.26 */
 #define IOMMUFD_BUFFER_MAX                                                                         \
 	(UINT64_C(16) << 20) /* bytes of one access or DMA by the tests, 10.14                     \
@@ -65,6 +67,7 @@ struct iommufd_machine {
 	uint32_t contexts_made;
 	uint32_t temp_memory_limit; /* bytes, 0: IOMMUFD_TEMP_MEMORY */
 	uint32_t audit_epoch;	    /* number of the last walk of the audit over pages objects */
+	bool moved_uncharged; /* pins got another owner without VmPin, so it is no sum any more, 11 */
 };
 
 /* One open file description of /dev/iommu. */
@@ -139,7 +142,8 @@ struct pages {
 	struct mutex mutex;  /* everything below `count` */
 	struct mm *mm;
 	struct process *process;   /* the mapper: its user and limit are charged */
-	uint64_t start;		   /* page-aligned address */
+	struct file *file;	   /* MAP_FILE, a reference; NULL: memory of mm */
+	uint64_t start;		   /* page-aligned address, of a file the offset */
 	uint64_t count;		   /* pages */
 	struct range_tree filled;  /* struct area.fill of those that domains map */
 	struct range_tree records; /* struct access_record */
@@ -149,6 +153,7 @@ struct pages {
 		audit_accesses; /* what the last walk of the audit has counted */
 	uint8_t account;	/* enum account_mode */
 	bool writable;
+	bool changing; /* found by a CHANGE_PROCESS in progress, under all locks of its walk */
 };
 
 struct hwpt {
@@ -245,7 +250,9 @@ struct command {
 		struct iommu_ioas_copy copy;
 		struct iommu_ioas_iova_ranges iova_ranges;
 		struct iommu_ioas_map map;
+		struct iommu_ioas_map_file map_file;
 		struct iommu_ioas_unmap unmap;
+		struct iommu_ioas_change_process change_process;
 		struct iommu_option option;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
@@ -339,6 +346,8 @@ struct iommufd_context *context_open(struct task *task);
  * of file. */
 int context_from_fd(
 	struct task *task, int fd, struct iommufd_context **context, struct file **file);
+/* The machine ends: sources give up their files, which may be the iommufd that they belong to. */
+void contexts_drop_files(struct task *task);
 
 /* ---- ioas.c ---- */
 
@@ -401,12 +410,21 @@ int ioas_unmap(
 
 /* ---- pages.c, pages_access.c: sources of mappings and their pins ---- */
 
-/* A source of `length` bytes from user_va of the running task, one reference. NULL: -ENOMEM. 4.6
- * step 7 */
-struct pages *pages_create(struct task *task, struct iommufd_context *context, uint64_t user_va,
-	uint64_t length, bool writable);
+/*
+ * A source of `length` bytes from address `start` of the running task, or from byte `start` of file,
+ * on which it takes a reference of its own (NULL: memory). One reference. NULL: -ENOMEM. 4.6 step
+ * 7, 4.7 step 8
+ */
+struct pages *pages_create(struct task *task, struct iommufd_context *context, struct file *file,
+	uint64_t start, uint64_t length, bool writable);
 void pages_get(struct task *task, struct pages *pages);
 void pages_put(struct task *task, struct pages *pages);
+/* Charges what the objects of one mode have pinned to the running task: sums[] by enum
+ * account_mode, pages. -ENOMEM: nothing is charged. 4.18 step 5 */
+int pages_charge_caller(struct task *task, const uint64_t sums[ACCOUNT_MM + 1]);
+/* The running task becomes the owner. With `charged` the charge of the old one is returned, as it
+ * has been made anew. 4.18 step 6 */
+void pages_change_owner(struct task *task, struct pages *pages, bool charged);
 /* Pins, charges and maps the area into all domains of the IOAS; nothing stays on failure. Takes the
  * pages mutex. 3.2 */
 int area_fill(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages);
@@ -501,6 +519,8 @@ int64_t handle_IOMMU_IOAS_ALLOC(struct command *command);
 int64_t handle_IOMMU_IOAS_ALLOW_IOVAS(struct command *command);
 int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command);
 int64_t handle_IOMMU_IOAS_MAP(struct command *command);
+int64_t handle_IOMMU_IOAS_MAP_FILE(struct command *command);
+int64_t handle_IOMMU_IOAS_CHANGE_PROCESS(struct command *command);
 int64_t handle_IOMMU_IOAS_COPY(struct command *command);
 int64_t handle_IOMMU_IOAS_UNMAP(struct command *command);
 int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command);

@@ -322,6 +322,7 @@ void iommufd_finish(struct task *task)
 		((struct kernel_access *)driver)->unloading = true;
 		kernel_access_destroy(task, handle);
 	}
+	contexts_drop_files(task);
 }
 
 /* A kernel buffer of a call, filled from user memory before a write. */

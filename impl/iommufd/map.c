@@ -2,7 +2,6 @@
 /* MAP and COPY. 3.6, 3.7, 4.4, 4.6 */
 #include "impl/iommufd/iommufd.h"
 
-#define MAP_FLAGS   (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
 #define COPY_PIECES 8U /* pieces of a COPY that need no memory of their own */
 
 static uint8_t map_protection(uint32_t flags)
@@ -167,7 +166,7 @@ static int ioas_map_user(struct command *command, struct ioas *ioas)
 	if (rc)
 		return rc;
 	piece.offset = map->user_va & (SIM_PAGE_SIZE - 1);
-	piece.pages = pages_create(task, command->context, map->user_va, map->length,
+	piece.pages = pages_create(task, command->context, NULL, map->user_va, map->length,
 		map->flags & IOMMU_IOAS_MAP_WRITEABLE);
 	if (!piece.pages)
 		return -ENOMEM;
@@ -183,7 +182,7 @@ int64_t handle_IOMMU_IOAS_MAP(struct command *command)
 	struct ioas *ioas;
 	int rc;
 
-	if ((map->flags & ~(uint32_t)MAP_FLAGS || map->__reserved) && !SIM_BUG(task, MAP_FLAGS))
+	if ((map->flags & ~(uint32_t)IOAS_MAP_FLAGS || map->__reserved) && !SIM_BUG(task, MAP_FLAGS))
 		return -EOPNOTSUPP;
 	if (map->iova == UINT64_MAX || map->length == UINT64_MAX)
 		return -EOVERFLOW;
@@ -347,7 +346,7 @@ int64_t handle_IOMMU_IOAS_COPY(struct command *command)
 
 	if (copy->flags & MOCK_FLAGS_ACCESS_SYZ)
 		copy_syz(command);
-	if (copy->flags & ~(uint32_t)MAP_FLAGS && !SIM_BUG(task, COPY_FLAGS))
+	if (copy->flags & ~(uint32_t)IOAS_MAP_FLAGS && !SIM_BUG(task, COPY_FLAGS))
 		return -EOPNOTSUPP;
 	if (copy->length == UINT64_MAX || copy->src_iova == UINT64_MAX ||
 		copy->dst_iova == UINT64_MAX)

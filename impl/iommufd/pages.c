@@ -3,11 +3,11 @@
  * domains. 3.1, 3.2, 11 */
 #include "impl/iommufd/iommufd.h"
 
-struct pages *pages_create(struct task *task, struct iommufd_context *context, uint64_t user_va,
-	uint64_t length, bool writable)
+struct pages *pages_create(struct task *task, struct iommufd_context *context, struct file *file,
+	uint64_t start, uint64_t length, bool writable)
 {
 	struct pages *pages = sim_alloc(task, sizeof(*pages));
-	uint64_t offset = user_va & (SIM_PAGE_SIZE - 1);
+	uint64_t offset = start & (SIM_PAGE_SIZE - 1);
 
 	if (!pages)
 		return NULL;
@@ -15,7 +15,8 @@ struct pages *pages_create(struct task *task, struct iommufd_context *context, u
 	pages->mutex = mutex_init(LOCK_PAGES);
 	pages->mm = mm_grab(task_mm(task));
 	pages->process = process_get(task_process(task));
-	pages->start = user_va - offset;
+	pages->file = file ? file_get(file) : NULL;
+	pages->start = start - offset;
 	/* length is at most U64_MAX - PAGE_SIZE, but the sum with offset may be more: count without
 	 * it. */
 	pages->count =
@@ -45,6 +46,8 @@ void pages_put(struct task *task, struct pages *pages)
 	if (__atomic_load_n(&pages->references, __ATOMIC_ACQUIRE) != 1 &&
 		__atomic_sub_fetch(&pages->references, 1, __ATOMIC_ACQ_REL))
 		return;
+	if (pages->file && !SIM_BUG(task, SOURCE_FILE_KEPT))
+		file_put(task, pages->file);
 	mm_drop(task, pages->mm);
 	process_put(task, pages->process);
 	sim_free(task, pages, sizeof(*pages));
@@ -114,6 +117,69 @@ static void pages_uncharge(struct task *task, struct pages *pages)
 	mm_pinned_add(pages->mm, -(int64_t)less);
 }
 
+/* The counter of a mode and VmPin of one owner, up. */
+static bool owner_charge(struct process *process, struct mm *mm, uint8_t account, uint64_t count)
+{
+	uint64_t limit = process_memlock(process);
+
+	if (account == ACCOUNT_USER ? !user_locked_add(process_user(process), count, limit)
+				    : !mm_locked_add(mm, count, limit))
+		return false;
+	mm_pinned_add(mm, (int64_t)count);
+	return true;
+}
+
+/* And down; an address space that is gone has no counters any more. */
+static void owner_uncharge(struct task *task, struct process *process, struct mm *mm,
+	uint8_t account, uint64_t count)
+{
+	bool alive = mm_get(mm);
+
+	if (account == ACCOUNT_USER)
+		user_locked_sub(process_user(process), count);
+	else if (alive)
+		mm_locked_sub(mm, count);
+	if (!alive)
+		return;
+	mm_pinned_add(mm, -(int64_t)count);
+	mm_put(task, mm);
+}
+
+int pages_charge_caller(struct task *task, const uint64_t sums[ACCOUNT_MM + 1])
+{
+	struct process *process = task_process(task);
+	struct mm *mm = task_mm(task);
+
+	for (uint8_t account = ACCOUNT_USER; account <= ACCOUNT_MM; account++) {
+		if (!sums[account])
+			continue;
+		if (!fault_here(task, FAULT_ACCOUNT) &&
+			owner_charge(process, mm, account, sums[account]))
+			continue;
+		while (--account >= ACCOUNT_USER) {
+			if (sums[account] && !SIM_BUG(task, CHANGE_CHARGE_KEPT))
+				owner_uncharge(task, process, mm, account, sums[account]);
+		}
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void pages_change_owner(struct task *task, struct pages *pages, bool charged)
+{
+	struct process *process = pages->process;
+	struct mm *mm = pages->mm;
+
+	if (charged && !SIM_BUG(task, CHANGE_OLD_CHARGED))
+		owner_uncharge(task, process, mm, pages->account, pages->pinned);
+	if (!charged && pages->pinned && mm != task_mm(task))
+		__atomic_store_n(&machine_of(task)->moved_uncharged, true, __ATOMIC_RELAXED);
+	pages->process = process_get(task_process(task));
+	pages->mm = mm_grab(task_mm(task));
+	mm_drop(task, mm);
+	process_put(task, process);
+}
+
 static struct pin_run *run_of(struct range_node *node)
 {
 	return (struct pin_run *)(void *)node;
@@ -142,21 +208,33 @@ static uint64_t scratch_pages(struct task *task)
 	return count ? count : 1;
 }
 
+/* Pins count pages from page index first on; fewer than that only of memory. */
+static int64_t source_pin(
+	struct task *task, struct pages *pages, uint64_t first, uint64_t count, struct page **out)
+{
+	bool write = pages->writable && !SIM_BUG(task, PIN_WITHOUT_WRITE);
+	uint64_t start = pages->start + (first << SIM_PAGE_SHIFT);
+
+	if (!pages->file)
+		return mm_pin(task, pages->mm, start, count, write, out);
+	if (SIM_BUG(task, FILE_START_IGNORED))
+		start = first << SIM_PAGE_SHIFT;
+	return file_pin(task, pages->file, start >> SIM_PAGE_SHIFT, count, out);
+}
+
 /* Pins slots [first, last] of a run, all of them empty. What was pinned before a failure stays in
  * the run. */
 static int run_pin(
 	struct task *task, struct pages *pages, struct pin_run *run, uint64_t first, uint64_t last)
 {
-	bool write = pages->writable && !SIM_BUG(task, PIN_WITHOUT_WRITE);
-
 	while (first <= last) {
 		int64_t count;
 
 		if (fault_here(task, FAULT_PIN))
 			return -EFAULT;
 		schedule_point(task, SCHEDULE_USER_COPY);
-		count = mm_pin(task, pages->mm, pages->start + (first << SIM_PAGE_SHIFT),
-			last - first + 1, write, &run->pages[first - run->node.first]);
+		count = source_pin(
+			task, pages, first, last - first + 1, &run->pages[first - run->node.first]);
 		if (count < 0)
 			return (int)count;
 		run->live += (uint64_t)count;
@@ -232,11 +310,13 @@ static int pages_pin_missing(struct task *task, struct pages *pages, uint64_t fi
 
 int pages_pin(struct task *task, struct pages *pages, uint64_t first, uint64_t last, bool charge)
 {
+	bool alive;
 	int rc;
 
 	if (fault_here(task, FAULT_SCRATCH))
 		return -ENOMEM;
-	if (!mm_get(pages->mm)) {
+	alive = mm_get(pages->mm);
+	if (!alive && !pages->file) {
 		/* Already pinned pages stay usable without their address space. */
 		for (uint64_t index = first; index <= last; index++) {
 			if (!pages_pinned_page(pages, index))
@@ -247,7 +327,8 @@ int pages_pin(struct task *task, struct pages *pages, uint64_t first, uint64_t l
 	rc = pages_pin_missing(task, pages, first, last);
 	if (!rc && charge)
 		rc = pages_charge(task, pages);
-	mm_put(task, pages->mm);
+	if (alive)
+		mm_put(task, pages->mm);
 	if (rc && !SIM_BUG(task, PIN_FAILURE_LEAK))
 		pages_release(task, pages, first, last);
 	return rc;

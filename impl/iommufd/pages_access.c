@@ -212,6 +212,9 @@ int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buff
 
 	if (write && !pages->writable)
 		return -EPERM;
+	/* A file has no address to copy from or to. */
+	if (pages->file)
+		return rw_pinned(task, pages, offset, buffer, length, write);
 	if (flags & ACCESS_KTHREAD) {
 		if (!mm_alive(pages->mm))
 			return rw_pinned(task, pages, offset, buffer, length, write);
