@@ -47,6 +47,7 @@ static const struct exception {
 } exceptions[] = {
 	{CALL_ID_IOMMU_IOAS_UNMAP, 0, false, "3.9: lower areas are gone, prevent_access is set"},
 	{CALL_ID_IOMMU_IOAS_MAP, EFAULT, true, "1.4: the mapping stays"},
+	{CALL_ID_IOMMU_IOAS_MAP_FILE, EFAULT, true, "1.4: the mapping stays"},
 	{CALL_ID_IOMMU_IOAS_COPY, EFAULT, true, "1.4: the mapping stays"},
 	{CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, EFAULT, true,
 		"1.4, 10.6: the device has moved"},
