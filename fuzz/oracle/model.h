@@ -286,6 +286,7 @@ struct model_pages {
 	uint64_t page_count;
 	bool writable;
 	uint8_t account;	    /* enum model_account */
+	uint64_t kept;		    /* pages paid for and not pinned any more: mode MM, mm gone */
 	struct model_array needs;   /* struct model_need by index */
 	struct model_array records; /* struct model_record */
 };
@@ -306,8 +307,9 @@ int model_pages_source(
 	struct model *model, struct model_pages *pages, uint64_t index, struct model_page **page);
 /* Step 4 of 4.18: whether the running process has to pay for what somebody else pays now. */
 bool model_pages_foreign(const struct model *model, const struct model_pages *pages);
-/* Step 6: it belongs to the running process, which pays for it. */
-void model_pages_adopt(struct model *model, struct model_pages *pages);
+/* Step 6: it belongs to the running process, which pays for it. -EINVAL, and done all the same: what
+ * the old owner paid cannot be returned, as his memory is gone. */
+int model_pages_adopt(struct model *model, struct model_pages *pages);
 /* The pinned page of that index, NULL if nobody needs it. */
 struct model_page *model_pages_pinned(const struct model_pages *pages, uint64_t index);
 

@@ -95,8 +95,9 @@ int64_t model_rule_IOMMU_IOAS_CHANGE_PROCESS(struct model *model, struct model_c
 	rc = collect(model, &ioases, &sources);
 	if (!rc && !affordable(model, &sources))
 		rc = -ENOMEM;
-	for (uint32_t i = 0; !rc && i < sources.count; i++)
-		model_pages_adopt(model, *(struct model_pages **)model_array_at(&sources, i));
+	for (uint32_t i = 0, count = rc ? 0 : sources.count; i < count; i++)
+		if (model_pages_adopt(model, *(struct model_pages **)model_array_at(&sources, i)))
+			rc = -EINVAL;
 	model_array_end(model, &sources);
 	release_all(model, &ioases);
 	model_unlock(model, creation, true);

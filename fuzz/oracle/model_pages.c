@@ -84,14 +84,15 @@ static uint64_t *locked_counter(struct model *model, const struct model_pages *p
 static int charge(struct model *model, struct model_pages *pages, uint64_t count)
 {
 	uint64_t *locked = locked_counter(model, pages);
+	uint64_t paid = count < pages->kept ? count : pages->kept;
 
+	count -= paid;
 	if (locked && count) {
-		if (pages->account == MODEL_ACCOUNT_MM && !pages->mm->alive)
-			return -EINVAL;
 		if (*locked + count > pages->task->memlock / MODEL_PAGE)
 			return -ENOMEM;
 		*locked += count;
 	}
+	pages->kept -= paid;
 	pages->mm->pinned += count;
 	return 0;
 }
@@ -100,6 +101,10 @@ static void uncharge(struct model *model, struct model_pages *pages, uint64_t co
 {
 	uint64_t *locked = locked_counter(model, pages);
 
+	if (pages->account == MODEL_ACCOUNT_MM && !pages->mm->alive) {
+		pages->kept += count;
+		return;
+	}
 	if (locked)
 		*locked -= count;
 	pages->mm->pinned -= count;
@@ -171,23 +176,26 @@ bool model_pages_foreign(const struct model *model, const struct model_pages *pa
 	return pages->account == MODEL_ACCOUNT_MM && other_mm;
 }
 
-void model_pages_adopt(struct model *model, struct model_pages *pages)
+int model_pages_adopt(struct model *model, struct model_pages *pages)
 {
 	bool foreign = model_pages_foreign(model, pages);
+	int rc = foreign && pages->account == MODEL_ACCOUNT_MM && !pages->mm->alive ? -EINVAL : 0;
 	uint64_t *locked;
 
 	if (foreign)
 		uncharge(model, pages, pages->needs.count);
+	pages->kept = 0;
 	model_mm_put(model, pages->mm);
 	model_task_put(model, pages->task);
 	pages->mm = model->process->mm;
 	pages->mm->refs++;
 	pages->task = model_task_get(model->process->task);
 	if (!foreign)
-		return;
+		return rc;
 	locked = locked_counter(model, pages);
 	*locked += pages->needs.count;
 	pages->mm->pinned += pages->needs.count;
+	return rc;
 }
 
 int model_pages_need(struct model *model, struct model_pages *pages, uint64_t first, uint64_t last)

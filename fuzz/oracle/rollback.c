@@ -49,6 +49,7 @@ static const struct exception {
 	{CALL_ID_IOMMU_IOAS_MAP, EFAULT, true, "1.4: the mapping stays"},
 	{CALL_ID_IOMMU_IOAS_MAP_FILE, EFAULT, true, "1.4: the mapping stays"},
 	{CALL_ID_IOMMU_IOAS_COPY, EFAULT, true, "1.4: the mapping stays"},
+	{CALL_ID_IOMMU_IOAS_CHANGE_PROCESS, EINVAL, false, "4.18: done, but nobody gets the charge"},
 	{CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, EFAULT, true,
 		"1.4, 10.6: the device has moved"},
 	{CALL_ID_IOMMU_OPTION_RLIMIT_MODE, EFAULT, true, "4.9: the option change is not undone"},

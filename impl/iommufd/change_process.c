@@ -139,10 +139,12 @@ static void sum_areas(
 	}
 }
 
-/* Step 6, or with change unset only the marks go. */
-static void change_areas(struct task *task, struct ioas *ioas, bool change)
+/* Step 6, or with change unset only the marks go. What cannot be returned to its owner is told, but
+ * ends nothing. */
+static int change_areas(struct task *task, struct ioas *ioas, bool change)
 {
 	struct range_item *node;
+	int rc = 0;
 
 	range_map_for_each(node, &ioas->areas)
 	{
@@ -151,16 +153,18 @@ static void change_areas(struct task *task, struct ioas *ioas, bool change)
 		if (!pages || !pages->changing)
 			continue;
 		pages->changing = false;
-		if (change)
-			pages_change_owner(task, pages, needs_charge(task, pages));
+		if (change && pages_change_owner(task, pages, needs_charge(task, pages)))
+			rc = -EINVAL;
 	}
 	ioas_touch(ioas);
+	return rc;
 }
 
 /* Steps 3 to 6, under all locks. */
 static int change_process(struct task *task, const struct ioas_list *list)
 {
 	uint64_t sums[ACCOUNT_MM + 1] = {0};
+	bool change;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < list->count && !rc; i++)
@@ -170,8 +174,11 @@ static int change_process(struct task *task, const struct ioas_list *list)
 	for (uint32_t i = 0; i < list->count; i++)
 		sum_areas(task, list->ioases[i], sums);
 	rc = pages_charge_caller(task, sums);
-	for (uint32_t i = 0; i < list->count; i++)
-		change_areas(task, list->ioases[i], !rc);
+	change = !rc;
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (change_areas(task, list->ioases[i], change))
+			rc = -EINVAL;
+	}
 	return rc;
 }
 

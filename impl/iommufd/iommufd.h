@@ -423,8 +423,8 @@ void pages_put(struct task *task, struct pages *pages);
  * account_mode, pages. -ENOMEM: nothing is charged. 4.18 step 5 */
 int pages_charge_caller(struct task *task, const uint64_t sums[ACCOUNT_MM + 1]);
 /* The running task becomes the owner. With `charged` the charge of the old one is returned, as it
- * has been made anew. 4.18 step 6 */
-void pages_change_owner(struct task *task, struct pages *pages, bool charged);
+ * has been made anew. -EINVAL: that was not possible, the owner has changed. 4.18 step 6 */
+int pages_change_owner(struct task *task, struct pages *pages, bool charged);
 /* Pins, charges and maps the area into all domains of the IOAS; nothing stays on failure. Takes the
  * pages mutex. 3.2 */
 int area_fill(struct task *task, struct ioas *ioas, struct area *area, struct pages *pages);

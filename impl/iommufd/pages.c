@@ -59,7 +59,7 @@ static int pages_charge(struct task *task, struct pages *pages)
 	uint64_t more = pages->pinned - pages->charged;
 	uint64_t limit = process_memlock(pages->process);
 
-	if (!more)
+	if (pages->pinned <= pages->charged)
 		return 0;
 	schedule_point(task, SCHEDULE_ACCESS);
 	if (fault_here(task, FAULT_ACCOUNT))
@@ -80,13 +80,9 @@ static int pages_charge(struct task *task, struct pages *pages)
 			return -ENOMEM;
 		break;
 	case ACCOUNT_MM:
-		if (!mm_get(pages->mm))
-			return -EINVAL;
-		if (!mm_locked_add(pages->mm, more, limit)) {
-			mm_put(task, pages->mm);
+		/* Pages of a file are charged to an address space that is gone, too. */
+		if (!mm_locked_add(pages->mm, more, limit))
 			return -ENOMEM;
-		}
-		mm_put(task, pages->mm);
 		break;
 	default: break;
 	}
@@ -101,17 +97,15 @@ static void pages_uncharge(struct task *task, struct pages *pages)
 	uint64_t less = pages->charged - pages->pinned;
 
 	schedule_point(task, SCHEDULE_ACCESS);
+	/* Nobody returns it any more: what is pinned next is paid for. */
+	if (pages->account == ACCOUNT_MM && !mm_alive(pages->mm))
+		return;
 	pages->charged = pages->pinned;
 	if (SIM_BUG(task, ACCOUNT_KEPT) && !pages->pinned)
 		return;
 	switch (pages->account) {
 	case ACCOUNT_USER: user_locked_sub(process_user(pages->process), less); break;
-	case ACCOUNT_MM:
-		if (!mm_get(pages->mm))
-			return;
-		mm_locked_sub(pages->mm, less);
-		mm_put(task, pages->mm);
-		break;
+	case ACCOUNT_MM: mm_locked_sub(pages->mm, less); break;
 	default: break;
 	}
 	mm_pinned_add(pages->mm, -(int64_t)less);
@@ -165,19 +159,23 @@ int pages_charge_caller(struct task *task, const uint64_t sums[ACCOUNT_MM + 1])
 	return 0;
 }
 
-void pages_change_owner(struct task *task, struct pages *pages, bool charged)
+int pages_change_owner(struct task *task, struct pages *pages, bool charged)
 {
 	struct process *process = pages->process;
 	struct mm *mm = pages->mm;
+	/* The old charge cannot be returned; the rest is done all the same. */
+	int rc = charged && pages->account == ACCOUNT_MM && !mm_alive(mm) ? -EINVAL : 0;
 
 	if (charged && !SIM_BUG(task, CHANGE_OLD_CHARGED))
 		owner_uncharge(task, process, mm, pages->account, pages->pinned);
 	if (!charged && pages->pinned && mm != task_mm(task))
 		__atomic_store_n(&machine_of(task)->moved_uncharged, true, __ATOMIC_RELAXED);
+	pages->charged = pages->pinned;
 	pages->process = process_get(task_process(task));
 	pages->mm = mm_grab(task_mm(task));
 	mm_drop(task, mm);
 	process_put(task, process);
+	return rc;
 }
 
 static struct pin_run *run_of(struct range_node *node)
