@@ -42,6 +42,9 @@ void builder_contents(struct builder *b);
 void builder_raw(struct builder *b);
 void builder_descriptor(struct builder *b);
 void builder_process(struct builder *b);
+/* Idioms of mapped files (generate_file.c). */
+void builder_map_file(struct builder *b);
+void builder_change_process(struct builder *b);
 void builder_any(struct builder *b);
 
 /* A scene made for an errno that chance reaches too seldom (generate_live.c). */

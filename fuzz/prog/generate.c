@@ -749,6 +749,8 @@ static const struct idiom {
 	{idiom_temp_limit, 8, NEEDS_TEST},
 	{builder_memory, 25, 0},
 	{builder_memfd, 8, 0},
+	{builder_map_file, 14, 0},
+	{builder_change_process, 6, 0},
 	{builder_transfer, 8, 0},
 	{builder_contents, 8, 0},
 	{builder_raw, 6, 0},

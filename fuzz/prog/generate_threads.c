@@ -24,6 +24,7 @@ enum stage_needs { /* what set-up has to make; the rest is there now and then */
 	WITH_PROCESS = 1 << 3,
 	WITH_LOOSE_ACCESS = 1 << 4, /* attached to nothing, mostly */
 	WITH_LIMIT = 1 << 5,	    /* a few pages may be locked */
+	WITH_FILE = 1 << 6,	    /* mappings are of a file, mostly */
 };
 
 /* What the threads share: indices of the calls that made it, or NONE. */
@@ -31,6 +32,7 @@ struct stage {
 	struct builder *b;
 	uint32_t context, passed;				   /* passed: the same in P2 */
 	uint32_t ioas[2], device[2], access[2], test_access, area; /* area: an automatic map */
+	uint32_t memfd;
 	uint8_t thread, process;				   /* of the calls that are made */
 	uint8_t focus; /* index of the IOAS that most calls are about */
 };
@@ -126,6 +128,37 @@ static void do_map(struct stage *stage)
 	set(stage, call, "flags", flags);
 	builder_set(stage->b, call, "user_va", value_mem(below(stage, 8) * PAGE));
 	set(stage, call, "length", PAGE << below(stage, 3));
+}
+
+static void set_file(struct stage *stage, uint32_t call, uint64_t page)
+{
+	set_object(stage, call, "fd", stage->memfd, 0);
+	set(stage, call, "start", page * PAGE);
+}
+
+static void do_map_file(struct stage *stage)
+{
+	uint32_t call = add_ioctl(stage, CALL_ID_IOMMU_IOAS_MAP_FILE);
+
+	set_object(stage, call, "ioas_id", some_ioas(stage), 0);
+	set(stage, call, "flags",
+		IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE);
+	set(stage, call, "iova", AREA + below(stage, 5) * 2 * PAGE);
+	set(stage, call, "length", PAGE << below(stage, 3));
+	set_file(stage, call, below(stage, 6));
+}
+
+static void do_truncate(struct stage *stage)
+{
+	uint32_t call = add(stage, CALL_ID_ftruncate);
+
+	builder_subject(stage->b, call, stage->memfd);
+	set(stage, call, "size", below(stage, 10) * PAGE);
+}
+
+static void do_change_process(struct stage *stage)
+{
+	add_ioctl(stage, CALL_ID_IOMMU_IOAS_CHANGE_PROCESS);
 }
 
 static void do_unmap(struct stage *stage)
@@ -495,6 +528,10 @@ static const struct race {
 	/* processes */
 	{3, WITH_PROCESS, {do_map, do_unmap, do_copy, do_rlimit_mode},
 		{do_map, do_unmap, do_copy, do_exit, do_munmap, do_close, do_pin}},
+	/* files */
+	{3, WITH_FILE, {do_change_process, do_change_process, do_map_file},
+		{do_map_file, do_unmap, do_copy, do_alloc, do_destroy_ioas, do_change_process,
+			do_device, do_truncate, do_close, do_dup, do_map}},
 	/* anything */
 	{2, WITH_ACCESS | WITH_DEVICE, {do_anything},
 		{do_anything, do_anything, do_map, do_unmap, do_pin, do_replace, do_destroy}},
@@ -586,14 +623,19 @@ static uint32_t add_device(struct stage *stage, uint32_t ioas)
 
 static void add_area(struct stage *stage, uint32_t ioas, uint64_t page)
 {
-	uint32_t call = add_ioctl(stage, CALL_ID_IOMMU_IOAS_MAP);
+	bool file = stage->memfd != NONE;
+	uint32_t call = add_ioctl(
+		stage, file ? CALL_ID_IOMMU_IOAS_MAP_FILE : CALL_ID_IOMMU_IOAS_MAP);
 
 	set_object(stage, call, "ioas_id", ioas, 0);
 	set(stage, call, "flags",
 		IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE);
 	set(stage, call, "iova", AREA);
 	set(stage, call, "length", AREA_PAGES * PAGE);
-	builder_set(stage->b, call, "user_va", value_mem(page * PAGE));
+	if (file)
+		set_file(stage, call, page / 2);
+	else
+		builder_set(stage->b, call, "user_va", value_mem(page * PAGE));
 }
 
 static void add_process(struct stage *stage)
@@ -622,13 +664,17 @@ static void set_up(struct stage *stage, unsigned needs)
 
 	stage->context = add(stage, CALL_ID_open);
 	set(stage, stage->context, "path", CALL_OPEN_IOMMU);
+	if (needs & WITH_FILE) {
+		stage->memfd = add(stage, CALL_ID_memfd);
+		set(stage, stage->memfd, "size", 8 * PAGE);
+	}
 	for (unsigned i = 0; i < 2; i++)
 		stage->ioas[i] = add_ioctl(stage, CALL_ID_IOMMU_IOAS_ALLOC);
 	if (chance(stage, 7, 8))
 		add_area(stage, stage->ioas[stage->focus], 0);
 	if (chance(stage, 1, 2))
 		add_area(stage, stage->ioas[!stage->focus], chance(stage, 1, 2) ? 0 : 8);
-	if (chance(stage, 1, 6)) {
+	if (chance(stage, 1, 6) && !(needs & WITH_FILE)) {
 		stage->area = add_ioctl(stage, CALL_ID_IOMMU_IOAS_MAP);
 		set_object(stage, stage->area, "ioas_id", stage->ioas[0], 0);
 		set(stage, stage->area, "flags", IOMMU_IOAS_MAP_READABLE);
@@ -781,6 +827,7 @@ void builder_threads(struct builder *b)
 		.access = {NONE, NONE},
 		.test_access = NONE,
 		.area = NONE,
+		.memfd = NONE,
 	};
 	unsigned most = b->options->threads > THREADS_MAX ? THREADS_MAX : b->options->threads;
 	const struct race *race = some_race(&stage);

@@ -254,7 +254,8 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 		*SCENE_PUSH(scene->ioas, scene->ioases) = (struct scene_ioas){
 			.call = (uint16_t)index, .context = subject_of(prog, call)};
 		break;
-	case CALL_ID_IOMMU_IOAS_MAP: add_area(scene, prog, index, false); break;
+	case CALL_ID_IOMMU_IOAS_MAP:
+	case CALL_ID_IOMMU_IOAS_MAP_FILE: add_area(scene, prog, index, false); break;
 	case CALL_ID_IOMMU_IOAS_COPY: add_area(scene, prog, index, true); break;
 	case CALL_ID_IOMMU_IOAS_UNMAP: unmap_areas(scene, prog, call); break;
 	case CALL_ID_IOMMU_DESTROY:
