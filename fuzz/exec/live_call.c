@@ -541,7 +541,7 @@ static int64_t run_system(struct live_process *process, const struct resolved_ca
 	case CALL_ID_ioctl: return call_raw_ioctl(process, call);
 	case CALL_ID_setrlimit: return call_setrlimit(process, call);
 	case CALL_ID_setcaps: return live_set_caps(process, (uint32_t)first_number(call));
-	case CALL_ID_memory_usage: return live_memory_usage(process->image);
+	case CALL_ID_memory_usage: return live_memory_usage(process->image, process->pinned);
 	default: return -ENOSYS;
 	}
 }

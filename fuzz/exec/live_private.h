@@ -72,6 +72,8 @@ struct live_process {
 	struct target_events events;
 	bool stray_fds;	     /* descriptors that are not in open_fds */
 	bool temp_limit_set; /* SET_TEMP_MEMORY_LIMIT succeeded */
+	bool pins_moved;     /* CHANGE_PROCESS: VmPin may stay wrong for good (11) */
+	uint64_t pinned;     /* VmPin while nothing is pinned, bytes; what programs see is without */
 	bool limits_changed;
 	uint32_t uid, caps; /* the user, and which enum call_caps are in effect */
 	bool is_user;	    /* the user or the capabilities are not those of the harness */
@@ -135,8 +137,8 @@ int live_become(struct live_process *process, uint32_t uid, uint32_t caps, uint6
 /* What the harness was. False: no way back. */
 bool live_become_harness(struct live_process *process);
 int live_set_caps(struct live_process *process, uint32_t caps);
-/* Fills a struct call_memory_usage. */
-int64_t live_memory_usage(uint8_t *image);
+/* Fills a struct call_memory_usage, VmPin less `pinned` bytes. */
+int64_t live_memory_usage(uint8_t *image, uint64_t pinned);
 /* Nodes have permissions of the machine, which are not the program's matter. */
 int live_open_node(const struct live_process *process, const char *name);
 

@@ -119,7 +119,7 @@ static int open_status(void)
 	return fd;
 }
 
-int64_t live_memory_usage(uint8_t *image)
+int64_t live_memory_usage(uint8_t *image, uint64_t pinned)
 {
 	struct call_memory_usage usage;
 	char status[8192];
@@ -133,7 +133,7 @@ int64_t live_memory_usage(uint8_t *image)
 	if (got <= 0)
 		return -EIO;
 	status[got] = 0;
-	usage.vm_pinned = status_field(status, "\nVmPin:");
+	usage.vm_pinned = status_field(status, "\nVmPin:") - pinned;
 	usage.vm_locked = status_field(status, "\nVmLck:");
 	memcpy(image, &usage, sizeof(usage));
 	return 0;

@@ -18,6 +18,7 @@
 
 #include "fuzz/exec/live_fault.h"
 #include "fuzz/exec/live_private.h"
+#include "impl/abi/kernel_calls.h"
 #include "impl/abi/test_abi.h"
 
 #define PARKED_MAX    64
@@ -301,6 +302,16 @@ static void restore_temp_limit(struct live_process *process)
 	close(fd);
 }
 
+/* The harness's own process outlives programs, and with it what is wrong for good. */
+static void note_pinned(struct live_process *process)
+{
+	struct call_memory_usage usage;
+
+	if (process->pins_moved && !live_memory_usage((uint8_t *)&usage, 0))
+		process->pinned = usage.vm_pinned;
+	process->pins_moved = false;
+}
+
 static void live_close(struct target *target)
 {
 	close_all(target);
@@ -341,6 +352,8 @@ static struct target *live_open(
 	target->process.memory.check_all = setting.check_all;
 	target->progress = setting.progress;
 	live_call_init(&target->process);
+	target->process.pins_moved = true;
+	note_pinned(&target->process);
 	raise_descriptors();
 	*reason = live_memory_open(&target->process.memory, config->mem_pages);
 	/* Threads write where nobody watches: the books are not those of the start. */
@@ -372,6 +385,7 @@ static bool live_reset(struct target *target, const struct target_config *config
 	if (!live_become_harness(process) || refuse(config))
 		return false;
 	restore_temp_limit(process);
+	note_pinned(process);
 	process->excuse = NULL;
 	if (process->limits_changed || config->memlock != target->config.memlock) {
 		struct rlimit limit;
@@ -445,6 +459,9 @@ static void live_call(
 {
 	struct live_progress *progress = target->progress;
 
+	if (call->row == &call_rows[CALL_ID_IOMMU_IOAS_CHANGE_PROCESS] ||
+		call->row == &call_rows[CALL_ID_ioctl])
+		target->process.pins_moved = true;
 	if (progress)
 		call_begins(progress, call);
 	if (call->thread && target->config.threads) {

@@ -20,6 +20,11 @@
 	"length=4P iova=16M\n"
 #define DEVICE "dev, hwpt, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
 #define ACCESS "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=NEEDS_PIN_PAGES\n"
+#define FRESH_OF_P2 "P2: fd = open /dev/iommu\nP2: as = IOMMU_IOAS_ALLOC fd\n"
+#define FILE_AREA                                                                                  \
+	"mfd = memfd size=8P\n"                                                                    \
+	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE fd=mfd "            \
+	"length=4P iova=16M\n"
 /* A user who may lock one page, and maps four. */
 #define POOR                                                                                       \
 	"process P2 uid=1001 memlock=1P\n"                                                         \
@@ -157,6 +162,39 @@ static const char *const scenes[] = {
 		   "IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=2\n"
 		   "IOMMU_TEST_OP_CREATE_ACCESS fd id=77\n"
 		   "IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT fd limit=11\n",
+	/* mapped files: their ends, space and overlap, limits, and another owner */
+	FRESH FILE_AREA
+	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=FIXED_IOVA|READABLE fd=mfd length=1P iova=16M\n"
+	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd start=U64_MAX length=2\n"
+	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=U64_MAX\n"
+	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=-1 length=1P\n"
+	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=FIXED_IOVA|READABLE fd=mfd start=7P length=2P "
+	"iova=32M\n" DEVICE,
+	FRESH "mfd = memfd size=4P\n"
+	      "IOMMU_IOAS_ALLOW_IOVAS fd ioas_id=as allowed_iovas=[{start=16M last=16M+2P-1}]\n"
+	      "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=3P\n"
+	      "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=2P\n",
+	FRESH POOR DEVICE FILE_AREA
+	"P2: mfd2 = memfd size=4P\n"
+	"P2: IOMMU_IOAS_MAP_FILE fd2 ioas_id=as flags=READABLE fd=mfd2 length=2P\n"
+	"P2: IOMMU_IOAS_MAP_FILE fd2 ioas_id=as flags=READABLE fd=mfd2 length=1P\n"
+	"IOMMU_IOAS_CHANGE_PROCESS fd\n",
+	"process P2 uid=1001 memlock=4P\n" FRESH_OF_P2
+	"P2: mfd = memfd size=4P\n"
+	"P2: IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
+	"P2: IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=3P\n"
+	"P2: setrlimit memlock=2P\n"
+	"P2: exec\n"
+	"P2: IOMMU_IOAS_CHANGE_PROCESS fd\n"
+	"P2: IOMMU_IOAS_UNMAP fd ioas_id=as iova=0 length=U64_MAX\n"
+	"P2: IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=2P\n"
+	"P2: IOMMU_IOAS_CHANGE_PROCESS fd\n",
+	FRESH "mfd = memfd size=4P\n"
+	      "iova = IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
+	      "mprotect mem+4203P length=1P prot=READ\n"
+	      "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
+	      "IOMMU_IOAS_CHANGE_PROCESS fd at=mem+4203P\n"
+	      "IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
 	/* descriptors run out */
 	FRESH "repeat 1030: dup fd\n"
 	      "IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"

@@ -121,11 +121,12 @@ static bool needs_charge(struct task *task, const struct pages *pages)
 	}
 }
 
-/* Adds what has not been found before, and marks it. */
-static void sum_areas(
-	struct task *task, const struct ioas *ioas, uint64_t sums[ACCOUNT_MM + 1])
+/* Pages to be charged among what has not been found before, which is marked. The mode of a context
+ * changes only while it is empty, so there is one beside NONE. */
+static uint64_t sum_areas(struct task *task, const struct ioas *ioas)
 {
 	struct range_item *node;
+	uint64_t sum = 0;
 
 	range_map_for_each(node, &ioas->areas)
 	{
@@ -135,8 +136,9 @@ static void sum_areas(
 			continue;
 		pages->changing = true;
 		if (needs_charge(task, pages))
-			sums[pages->account] += pages->pinned;
+			sum += pages->pinned;
 	}
+	return sum;
 }
 
 /* Step 6, or with change unset only the marks go. What cannot be returned to its owner is told, but
@@ -161,9 +163,10 @@ static int change_areas(struct task *task, struct ioas *ioas, bool change)
 }
 
 /* Steps 3 to 6, under all locks. */
-static int change_process(struct task *task, const struct ioas_list *list)
+static int change_process(
+	struct task *task, const struct iommufd_context *context, const struct ioas_list *list)
 {
-	uint64_t sums[ACCOUNT_MM + 1] = {0};
+	uint64_t sum = 0;
 	bool change;
 	int rc = 0;
 
@@ -172,8 +175,8 @@ static int change_process(struct task *task, const struct ioas_list *list)
 	if (rc)
 		return rc;
 	for (uint32_t i = 0; i < list->count; i++)
-		sum_areas(task, list->ioases[i], sums);
-	rc = pages_charge_caller(task, sums);
+		sum += sum_areas(task, list->ioases[i]);
+	rc = pages_charge_caller(task, context->account_mm ? ACCOUNT_MM : ACCOUNT_USER, sum);
 	change = !rc;
 	for (uint32_t i = 0; i < list->count; i++) {
 		if (change_areas(task, list->ioases[i], change))
@@ -194,7 +197,7 @@ int64_t handle_IOMMU_IOAS_CHANGE_PROCESS(struct command *command)
 	down_write(task, &context->creation_lock);
 	rc = lock_all(task, context, &list);
 	if (!rc) {
-		rc = change_process(task, &list);
+		rc = change_process(task, context, &list);
 		unlock_all(task, &list);
 	}
 	up_write(task, &context->creation_lock);

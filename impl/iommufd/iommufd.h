@@ -419,9 +419,9 @@ struct pages *pages_create(struct task *task, struct iommufd_context *context, s
 	uint64_t start, uint64_t length, bool writable);
 void pages_get(struct task *task, struct pages *pages);
 void pages_put(struct task *task, struct pages *pages);
-/* Charges what the objects of one mode have pinned to the running task: sums[] by enum
- * account_mode, pages. -ENOMEM: nothing is charged. 4.18 step 5 */
-int pages_charge_caller(struct task *task, const uint64_t sums[ACCOUNT_MM + 1]);
+/* Charges count pages to the running task, in mode USER or MM. -ENOMEM: nothing is charged. 4.18
+ * step 5 */
+int pages_charge_caller(struct task *task, uint8_t account, uint64_t count);
 /* The running task becomes the owner. With `charged` the charge of the old one is returned, as it
  * has been made anew. -EINVAL: that was not possible, the owner has changed. 4.18 step 6 */
 int pages_change_owner(struct task *task, struct pages *pages, bool charged);

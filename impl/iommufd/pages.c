@@ -139,23 +139,13 @@ static void owner_uncharge(struct task *task, struct process *process, struct mm
 	mm_put(task, mm);
 }
 
-int pages_charge_caller(struct task *task, const uint64_t sums[ACCOUNT_MM + 1])
+int pages_charge_caller(struct task *task, uint8_t account, uint64_t count)
 {
-	struct process *process = task_process(task);
-	struct mm *mm = task_mm(task);
-
-	for (uint8_t account = ACCOUNT_USER; account <= ACCOUNT_MM; account++) {
-		if (!sums[account])
-			continue;
-		if (!fault_here(task, FAULT_ACCOUNT) &&
-			owner_charge(process, mm, account, sums[account]))
-			continue;
-		while (--account >= ACCOUNT_USER) {
-			if (sums[account] && !SIM_BUG(task, CHANGE_CHARGE_KEPT))
-				owner_uncharge(task, process, mm, account, sums[account]);
-		}
+	if (!count)
+		return 0;
+	if (fault_here(task, FAULT_ACCOUNT) ||
+		!owner_charge(task_process(task), task_mm(task), account, count))
 		return -ENOMEM;
-	}
 	return 0;
 }
 
