@@ -73,7 +73,7 @@ struct live_process {
 	bool stray_fds;	     /* descriptors that are not in open_fds */
 	bool temp_limit_set; /* SET_TEMP_MEMORY_LIMIT succeeded */
 	bool pins_moved;     /* CHANGE_PROCESS: VmPin may stay wrong for good (11) */
-	uint64_t pinned;     /* VmPin while nothing is pinned, bytes; what programs see is without */
+	uint64_t pinned; /* VmPin while nothing is pinned, bytes; what programs see is without */
 	bool limits_changed;
 	uint32_t uid, caps; /* the user, and which enum call_caps are in effect */
 	bool is_user;	    /* the user or the capabilities are not those of the harness */

@@ -226,8 +226,7 @@ static bool check_charges(struct audit *audit)
 		/* A charge to an address space that is gone can no longer be returned. 11 */
 		if (!mm_alive(mm->mm))
 			continue;
-		if ((mm_pinned(mm->mm) != mm->pinned && !moved) ||
-			mm_locked(mm->mm) != mm->locked)
+		if ((mm_pinned(mm->mm) != mm->pinned && !moved) || mm_locked(mm->mm) != mm->locked)
 			return AUDIT_BROKEN(audit, "accounting",
 				"mm %u has VmPin %llu and VmLck %llu pages, the mappings imply "
 				"%llu and %llu",

@@ -307,8 +307,8 @@ int model_pages_source(
 	struct model *model, struct model_pages *pages, uint64_t index, struct model_page **page);
 /* Step 4 of 4.18: whether the running process has to pay for what somebody else pays now. */
 bool model_pages_foreign(const struct model *model, const struct model_pages *pages);
-/* Step 6: it belongs to the running process, which pays for it. -EINVAL, and done all the same: what
- * the old owner paid cannot be returned, as his memory is gone. */
+/* Step 6: it belongs to the running process, which pays for it. -EINVAL, and done all the same:
+ * what the old owner paid cannot be returned, as his memory is gone. */
 int model_pages_adopt(struct model *model, struct model_pages *pages);
 /* The pinned page of that index, NULL if nobody needs it. */
 struct model_page *model_pages_pinned(const struct model_pages *pages, uint64_t index);

@@ -3,8 +3,7 @@
 #include "fuzz/oracle/model.h"
 
 /* Step 2: every IOAS by id gets a user. Nothing is published or taken out behind that. */
-static void hold_all(
-	struct model *model, struct model_context *context, struct model_array *ioases)
+static void hold_all(struct model *model, struct model_context *context, struct model_array *ioases)
 {
 	for (uint32_t id = 1;; id++) {
 		struct model_ioas *ioas = NULL;

@@ -284,8 +284,8 @@ static int map_into(struct model *model, struct model_ioas *ioas, struct model_c
 		return rc;
 	model_array_init(&pieces, sizeof(*piece));
 	piece = model_array_insert(model, &pieces, 0);
-	piece->pages = model_pages_new(model, command->context, NULL, argument->user_va, argument->length,
-		argument->flags & IOMMU_IOAS_MAP_WRITEABLE);
+	piece->pages = model_pages_new(model, command->context, NULL, argument->user_va,
+		argument->length, argument->flags & IOMMU_IOAS_MAP_WRITEABLE);
 	piece->offset = argument->user_va % MODEL_PAGE;
 	piece->length = argument->length;
 	rc = map_pieces(model, ioas, &pieces, argument->flags, argument->iova);
@@ -324,8 +324,7 @@ static int map_of_file(struct model *model, struct model_ioas *ioas, struct mode
 	struct iommu_ioas_map_file *argument = &command->map_file;
 	struct model_array pieces;
 	struct piece *piece;
-	int rc = place(
-		ioas, argument->flags, argument->start, argument->length, &argument->iova);
+	int rc = place(ioas, argument->flags, argument->start, argument->length, &argument->iova);
 
 	if (rc)
 		return rc;

@@ -18,8 +18,8 @@
 #define AREA                                                                                       \
 	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+4096P "      \
 	"length=4P iova=16M\n"
-#define DEVICE "dev, hwpt, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
-#define ACCESS "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=NEEDS_PIN_PAGES\n"
+#define DEVICE	    "dev, hwpt, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
+#define ACCESS	    "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=NEEDS_PIN_PAGES\n"
 #define FRESH_OF_P2 "P2: fd = open /dev/iommu\nP2: as = IOMMU_IOAS_ALLOC fd\n"
 #define FILE_AREA                                                                                  \
 	"mfd = memfd size=8P\n"                                                                    \
@@ -179,8 +179,7 @@ static const char *const scenes[] = {
 	"P2: IOMMU_IOAS_MAP_FILE fd2 ioas_id=as flags=READABLE fd=mfd2 length=2P\n"
 	"P2: IOMMU_IOAS_MAP_FILE fd2 ioas_id=as flags=READABLE fd=mfd2 length=1P\n"
 	"IOMMU_IOAS_CHANGE_PROCESS fd\n",
-	"process P2 uid=1001 memlock=4P\n" FRESH_OF_P2
-	"P2: mfd = memfd size=4P\n"
+	"process P2 uid=1001 memlock=4P\n" FRESH_OF_P2 "P2: mfd = memfd size=4P\n"
 	"P2: IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
 	"P2: IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=3P\n"
 	"P2: setrlimit memlock=2P\n"
@@ -189,12 +188,13 @@ static const char *const scenes[] = {
 	"P2: IOMMU_IOAS_UNMAP fd ioas_id=as iova=0 length=U64_MAX\n"
 	"P2: IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=2P\n"
 	"P2: IOMMU_IOAS_CHANGE_PROCESS fd\n",
-	FRESH "mfd = memfd size=4P\n"
-	      "iova = IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
-	      "mprotect mem+4203P length=1P prot=READ\n"
-	      "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
-	      "IOMMU_IOAS_CHANGE_PROCESS fd at=mem+4203P\n"
-	      "IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
+	FRESH
+	"mfd = memfd size=4P\n"
+	"iova = IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
+	"mprotect mem+4203P length=1P prot=READ\n"
+	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
+	"IOMMU_IOAS_CHANGE_PROCESS fd at=mem+4203P\n"
+	"IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
 	/* descriptors run out */
 	FRESH "repeat 1030: dup fd\n"
 	      "IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"

@@ -33,8 +33,8 @@ struct stage {
 	uint32_t context, passed;				   /* passed: the same in P2 */
 	uint32_t ioas[2], device[2], access[2], test_access, area; /* area: an automatic map */
 	uint32_t memfd;
-	uint8_t thread, process;				   /* of the calls that are made */
-	uint8_t focus; /* index of the IOAS that most calls are about */
+	uint8_t thread, process; /* of the calls that are made */
+	uint8_t focus;		 /* index of the IOAS that most calls are about */
 };
 
 static uint64_t below(struct stage *stage, uint64_t limit)
@@ -624,8 +624,8 @@ static uint32_t add_device(struct stage *stage, uint32_t ioas)
 static void add_area(struct stage *stage, uint32_t ioas, uint64_t page)
 {
 	bool file = stage->memfd != NONE;
-	uint32_t call = add_ioctl(
-		stage, file ? CALL_ID_IOMMU_IOAS_MAP_FILE : CALL_ID_IOMMU_IOAS_MAP);
+	uint32_t call =
+		add_ioctl(stage, file ? CALL_ID_IOMMU_IOAS_MAP_FILE : CALL_ID_IOMMU_IOAS_MAP);
 
 	set_object(stage, call, "ioas_id", ioas, 0);
 	set(stage, call, "flags",

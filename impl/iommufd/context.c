@@ -105,7 +105,7 @@ void contexts_drop_files(struct task *task)
 	/* A file may have been the last that held its own or another context: begin anew. */
 	while (context)
 		context = context_drop_file(task, context) ? machine_of(task)->contexts
-							    : context->next;
+							   : context->next;
 }
 
 /* One walk in ascending id order; true when something could be destroyed. Leaves go first, so

@@ -67,7 +67,8 @@ struct iommufd_machine {
 	uint32_t contexts_made;
 	uint32_t temp_memory_limit; /* bytes, 0: IOMMUFD_TEMP_MEMORY */
 	uint32_t audit_epoch;	    /* number of the last walk of the audit over pages objects */
-	bool moved_uncharged; /* pins got another owner without VmPin, so it is no sum any more, 11 */
+	bool moved_uncharged; /* pins got another owner without VmPin, so it is no sum any more, 11
+			       */
 };
 
 /* One open file description of /dev/iommu. */
@@ -411,9 +412,9 @@ int ioas_unmap(
 /* ---- pages.c, pages_access.c: sources of mappings and their pins ---- */
 
 /*
- * A source of `length` bytes from address `start` of the running task, or from byte `start` of file,
- * on which it takes a reference of its own (NULL: memory). One reference. NULL: -ENOMEM. 4.6 step
- * 7, 4.7 step 8
+ * A source of `length` bytes from address `start` of the running task, or from byte `start` of
+ * file, on which it takes a reference of its own (NULL: memory). One reference. NULL: -ENOMEM. 4.6
+ * step 7, 4.7 step 8
  */
 struct pages *pages_create(struct task *task, struct iommufd_context *context, struct file *file,
 	uint64_t start, uint64_t length, bool writable);

@@ -182,7 +182,8 @@ int64_t handle_IOMMU_IOAS_MAP(struct command *command)
 	struct ioas *ioas;
 	int rc;
 
-	if ((map->flags & ~(uint32_t)IOAS_MAP_FLAGS || map->__reserved) && !SIM_BUG(task, MAP_FLAGS))
+	if ((map->flags & ~(uint32_t)IOAS_MAP_FLAGS || map->__reserved) &&
+		!SIM_BUG(task, MAP_FLAGS))
 		return -EOPNOTSUPP;
 	if (map->iova == UINT64_MAX || map->length == UINT64_MAX)
 		return -EOVERFLOW;

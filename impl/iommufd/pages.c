@@ -124,8 +124,8 @@ static bool owner_charge(struct process *process, struct mm *mm, uint8_t account
 }
 
 /* And down; an address space that is gone has no counters any more. */
-static void owner_uncharge(struct task *task, struct process *process, struct mm *mm,
-	uint8_t account, uint64_t count)
+static void owner_uncharge(
+	struct task *task, struct process *process, struct mm *mm, uint8_t account, uint64_t count)
 {
 	bool alive = mm_get(mm);
 
