@@ -176,6 +176,8 @@ int model_fault(struct model *model, struct model_mm *mm, uint64_t address,
  */
 int model_copy_in(struct model *model, void *to, uint64_t address, uint64_t count);
 int model_copy_out(struct model *model, uint64_t address, const void *from, uint64_t count);
+/* One copy of zeros. */
+int model_copy_clear(struct model *model, uint64_t address, uint64_t count);
 /* The tail scan of 1.3 step 6, one copy: 0, -E2BIG or -EFAULT. */
 int model_copy_tail(struct model *model, uint64_t address, uint64_t count);
 /* The same without being counted: returns how many bytes were copied. */
@@ -379,6 +381,8 @@ struct model_area {
 	bool prevent_access;
 	bool transitional; /* 3.1: being mapped or unmapped */
 	bool filled;	   /* mapped into the domains, so its pages are needed */
+	bool small;	   /* so without large pages */
+	uint64_t serial;   /* objects that there had been then */
 	uint32_t accesses; /* num_accesses */
 };
 
@@ -400,15 +404,22 @@ struct model_hwpt {
 	struct model_context *context;
 	struct model_ioas *ioas;
 	bool automatic;
-	bool joined;	      /* is a domain of the IOAS */
-	uint64_t page_size;   /* smallest */
-	uint64_t first, last; /* aperture */
+	bool joined;		  /* is a domain of the IOAS */
+	bool tracks;		  /* can track dirty pages */
+	bool tracking;		  /* does so */
+	bool huge;		  /* has the huge format */
+	bool small;		  /* filled without large pages */
+	struct model_array dirty; /* struct model_entry */
+	bool parent;		  /* of nested ones */
+	uint64_t page_size;	  /* smallest */
+	uint64_t first, last;	  /* aperture */
 };
 
 struct model_device {
 	struct model_object object;
 	struct model_context *context;
 	struct model_hwpt *hwpt; /* attachment of the RID, NULL if none */
+	uint32_t flags;		 /* dev_flags of the mock */
 };
 
 struct model_selftest {
@@ -508,10 +519,28 @@ void model_access_notify(
 	struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
 void model_access_destroy(struct model *model, struct model_access *access);
 
-/* ---- model_device.c ---- */
+/* ---- model_hwpt.c ---- */
 
+/* With the mock's default format; its id is reserved. */
+struct model_hwpt *model_hwpt_new(
+	struct model *model, struct model_context *context, struct model_ioas *ioas);
+/* It is in no IOAS's list (any more). */
+void model_hwpt_free(struct model *model, struct model_hwpt *hwpt);
 /* Removes the domain from its IOAS and frees it; it has left the table. */
 void model_hwpt_end(struct model *model, struct model_hwpt *hwpt);
+
+/* ---- model_dirty.c ---- */
+
+/* A dirty entry of a page table. */
+struct model_entry {
+	uint64_t start, last;
+};
+
+/* What lies in the range is clean, or gone. */
+void model_dirty_forget(struct model_hwpt *hwpt, uint64_t start, uint64_t last);
+
+/* ---- model_device.c ---- */
+
 void model_selftest_end(struct model *model, struct model_selftest *selftest);
 /* The page and the permissions at an IOVA; NULL when not translated. */
 struct model_page *model_translate(const struct model_hwpt *hwpt, uint64_t iova, uint64_t *offset,
@@ -536,6 +565,10 @@ struct model_command {
 		struct iommu_ioas_unmap unmap;
 		struct iommu_ioas_change_process change_process;
 		struct iommu_option option;
+		struct iommu_hwpt_alloc hwpt_alloc;
+		struct iommu_hw_info hw_info;
+		struct iommu_hwpt_set_dirty_tracking set_dirty;
+		struct iommu_hwpt_get_dirty_bitmap get_dirty;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};

@@ -100,6 +100,24 @@ int model_copy_out(struct model *model, uint64_t address, const void *from, uint
 	return 0;
 }
 
+int model_copy_clear(struct model *model, uint64_t address, uint64_t count)
+{
+	static const uint8_t zeros[MODEL_PAGE];
+	struct model_mm *mm = current_mm(model);
+
+	if (model_should_fail(model, FAULT_USER_COPY) || !mm)
+		return -EFAULT;
+	while (count) {
+		uint64_t piece = in_page(address, count);
+
+		if (model_poke(model, mm, address, zeros, piece) != piece)
+			return -EFAULT;
+		address += piece;
+		count -= piece;
+	}
+	return 0;
+}
+
 static bool all_zero(const struct model_page *page, uint64_t offset, uint64_t count)
 {
 	if (!page || !page->content)

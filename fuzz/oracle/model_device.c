@@ -5,22 +5,6 @@
 #define DMA_MAX		 (UINT64_C(16) << 20)
 #define DEVICE_HUGE_IOVA 2u /* dev_flags before 6.19 */
 
-static void hwpt_free(struct model *model, struct model_hwpt *hwpt)
-{
-	hwpt->ioas->object.users--;
-	model_object_remove(hwpt->context, &hwpt->object);
-	model_free(model, hwpt, sizeof(*hwpt));
-}
-
-void model_hwpt_end(struct model *model, struct model_hwpt *hwpt)
-{
-	struct model_ioas *ioas = hwpt->ioas;
-
-	model_pass(model, &ioas->domains, true, "iova_rwsem");
-	model_ioas_remove_domain(model, ioas, hwpt);
-	hwpt_free(model, hwpt);
-}
-
 /* An attachment goes, in the running step; the last one takes an automatic page table along (2.7).
  */
 static void hwpt_leave(struct model *model, struct model_hwpt *hwpt)
@@ -42,12 +26,21 @@ static void hwpt_join(struct model_device *device, struct model_hwpt *hwpt)
 	hwpt->object.users++;
 }
 
+/* 10.8: what the device's driver says to a page table for the RID. */
+static bool driver_refuses(
+	struct model *model, const struct model_device *device, const struct model_hwpt *hwpt)
+{
+	if (hwpt->tracks && device->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
+		return true;
+	return model_should_fail(model, FAULT_DRIVER);
+}
+
 /* 6.5 to one page table. */
 static int attach_to(struct model *model, struct model_device *device, struct model_hwpt *hwpt)
 {
 	if (device->hwpt)
 		return -EBUSY;
-	if (model_should_fail(model, FAULT_RESERVED) || model_should_fail(model, FAULT_DRIVER))
+	if (model_should_fail(model, FAULT_RESERVED) || driver_refuses(model, device, hwpt))
 		return -EINVAL;
 	hwpt_join(device, hwpt);
 	device->object.users++;
@@ -64,7 +57,7 @@ static int replace_to(struct model *model, struct model_device *device, struct m
 		return 0;
 	if (device->hwpt->ioas != hwpt->ioas && model_should_fail(model, FAULT_RESERVED))
 		return -EINVAL;
-	if (model_should_fail(model, FAULT_DRIVER))
+	if (driver_refuses(model, device, hwpt))
 		return -EINVAL;
 	*old = device->hwpt;
 	hwpt_join(device, hwpt);
@@ -78,22 +71,6 @@ static int attach_or_replace(struct model *model, struct model_device *device,
 	return old ? replace_to(model, device, hwpt, old) : attach_to(model, device, hwpt);
 }
 
-static struct model_hwpt *hwpt_new(
-	struct model *model, struct model_context *context, struct model_ioas *ioas)
-{
-	struct model_hwpt *hwpt = model_alloc(model, sizeof(*hwpt));
-
-	hwpt->context = context;
-	hwpt->ioas = ioas;
-	hwpt->automatic = true;
-	hwpt->page_size = MOCK_PAGE_SIZE;
-	hwpt->first = MOCK_APERTURE_START;
-	hwpt->last = MOCK_APERTURE_LAST;
-	model_object_reserve(model, context, &hwpt->object, MODEL_HWPT);
-	ioas->object.users++;
-	return hwpt;
-}
-
 /*
  * Nothing suits: attach comes before the page table is filled, replace after (6.4). Behind the id
  * it is one step, since nobody can tell: who else wants a page table waits for the mutex.
@@ -101,10 +78,11 @@ static struct model_hwpt *hwpt_new(
 static int attach_to_new(struct model *model, struct model_device *device, struct model_ioas *ioas,
 	struct model_hwpt **old, uint32_t *pt_id)
 {
-	struct model_hwpt *hwpt = hwpt_new(model, device->context, ioas);
+	struct model_hwpt *hwpt = model_hwpt_new(model, device->context, ioas);
 	bool attached = false;
 	int rc = 0;
 
+	hwpt->automatic = true;
 	model_pass(model, &ioas->domains, true, "iova_rwsem");
 	if (!old) {
 		rc = attach_to(model, device, hwpt);
@@ -126,7 +104,7 @@ static int attach_to_new(struct model *model, struct model_device *device, struc
 		device->hwpt = NULL;
 		device->object.users--;
 	}
-	hwpt_free(model, hwpt);
+	model_hwpt_free(model, hwpt);
 	return rc;
 }
 
@@ -244,7 +222,7 @@ void model_selftest_end(struct model *model, struct model_selftest *selftest)
 	model_free(model, selftest, sizeof(*selftest));
 }
 
-static int64_t mock_domain(struct model *model, struct model_command *command)
+static int64_t mock_domain(struct model *model, struct model_command *command, uint32_t flags)
 {
 	struct model_context *context = command->context;
 	struct model_selftest *selftest = model_alloc(model, sizeof(*selftest));
@@ -255,6 +233,7 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 	selftest->context = context;
 	selftest->device = device;
 	device->context = context;
+	device->flags = flags;
 	/* Not published before the end, while the device is (2.2, 6.1). */
 	model_phase(model, "object_table");
 	model_object_reserve(model, context, &selftest->object, MODEL_SELFTEST);
@@ -281,7 +260,7 @@ static int64_t mock_domain(struct model *model, struct model_command *command)
 
 int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN(struct model *model, struct model_command *command)
 {
-	return mock_domain(model, command);
+	return mock_domain(model, command, 0);
 }
 
 int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
@@ -296,7 +275,7 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
 	if (model->config.kernel < LINUX(6, 19))
 		known |= DEVICE_HUGE_IOVA;
 	if (!(command->test.mock_domain_flags.dev_flags & ~known))
-		return mock_domain(model, command);
+		return mock_domain(model, command, command->test.mock_domain_flags.dev_flags);
 	/* It has an id for a moment (10.5). */
 	model_phase(model, "object_table");
 	model_object_reserve(model, command->context, &refused.object, MODEL_SELFTEST);

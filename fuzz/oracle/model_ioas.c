@@ -133,6 +133,8 @@ int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_a
 		}
 	}
 	area->filled = true;
+	area->small = ioas->small_pages;
+	area->serial = model->objects;
 	return 0;
 }
 
@@ -149,6 +151,9 @@ void model_area_remove(struct model *model, struct model_ioas *ioas, uint32_t in
 {
 	struct model_area *area = model_area_at(ioas, index);
 
+	for (uint32_t i = 0; i < ioas->hwpts.count; i++)
+		model_dirty_forget(*(struct model_hwpt **)model_array_at(&ioas->hwpts, i),
+			area->start, area->last);
 	model_area_drain(model, area);
 	model_array_remove(&ioas->areas, index, 1);
 	model_pages_put(model, area->pages);
@@ -464,6 +469,7 @@ int model_ioas_add_domain(struct model *model, struct model_ioas *ioas, struct m
 	else
 		ioas->alignment = alignment;
 	hwpt->joined = !rc;
+	hwpt->small = ioas->small_pages;
 	return rc;
 }
 

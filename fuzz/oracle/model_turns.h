@@ -61,6 +61,15 @@
  *   gone
  * MOCK_DOMAIN_REPLACE
  *   | object_table: SELFTEST | replace | put: answer
+ * HWPT_ALLOC (4.10)
+ *   | object_table: device | object_table: IOAS | ioas_mutex, held: id, data | iova_rwsem, domains
+ *   W: filled | put: answer, published, or | iova_rwsem, domains W: undone; | put | put: device
+ * SET_DIRTY_TRACKING, GET_DIRTY_BITMAP
+ *   | object_table | iova_rwsem | put
+ * DIRTY
+ *   | object_table | user-copy: marked, answer | put
+ * GET_HW_INFO
+ *   | object_table | user-copy: data | put: answer
  * MD_CHECK_MAP
  *   | object_table | user-copy: the first page seen | pages_mutex: compared, the next one seen
  *   | put

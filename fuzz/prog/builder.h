@@ -34,6 +34,17 @@ uint64_t builder_some_pages(struct builder *b);
 /* An area of the IOAS (UINT32_MAX: of any), NULL when none was found. Valid until the next call. */
 struct scene_area *builder_some_area(struct builder *b, uint32_t ioas);
 
+/* A device, made when there is none; UINT16_MAX in its call when that failed. A copy: the scene
+ * moves. */
+struct scene_device builder_need_device(struct builder *b);
+
+/* Idioms of page tables (generate_hwpt.c). */
+void builder_hwpt(struct builder *b);
+void builder_hw_info(struct builder *b);
+void builder_dirty(struct builder *b);
+/* A page table of the context that was made by hand: true and its producer and IOAS. */
+bool builder_some_hwpt(struct builder *b, uint16_t context, struct scene_hwpt *found);
+
 /* Idioms of system calls (generate_system.c). */
 void builder_memory(struct builder *b);
 void builder_memfd(struct builder *b);

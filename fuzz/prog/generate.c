@@ -266,6 +266,7 @@ static void idiom_device(struct builder *b)
 {
 	bool flags = random_chance(b->random, 1, 3);
 	uint32_t ioas = need_attachable(b);
+	struct scene_hwpt hwpt;
 	uint32_t call = builder_call(b, flags ? CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS
 					      : CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN);
 
@@ -275,6 +276,9 @@ static void idiom_device(struct builder *b)
 		builder_set(b, call, "id",
 			value_handle(
 				b->scene.device[builder_pick(b, b->scene.devices)].call, 1, 0));
+	if (random_chance(b->random, 1, 6) &&
+		builder_some_hwpt(b, (uint16_t)builder_context_of(b, ioas), &hwpt))
+		builder_set(b, call, "id", value_handle(hwpt.call, 0, 0));
 	if (flags)
 		builder_set(
 			b, call, "dev_flags", value_number(random_chance(b->random, 1, 2) ? 0 : 1));
@@ -287,10 +291,19 @@ static void need_device(struct builder *b)
 		idiom_device(b);
 }
 
+struct scene_device builder_need_device(struct builder *b)
+{
+	need_device(b);
+	if (!b->scene.devices)
+		return (struct scene_device){.call = UINT16_MAX};
+	return b->scene.device[builder_pick(b, b->scene.devices)];
+}
+
 static void idiom_replace(struct builder *b)
 {
 	struct scene_device *device;
 	uint32_t call, target;
+	struct scene_hwpt hwpt;
 
 	need_device(b);
 	if (!b->scene.devices)
@@ -303,6 +316,8 @@ static void idiom_replace(struct builder *b)
 	builder_set(b, call, "pt_id", value_handle(target, 0, 0));
 	if (random_chance(b->random, 1, 6))
 		builder_set(b, call, "pt_id", value_handle(device->call, 1, 0));
+	if (random_chance(b->random, 1, 4) && builder_some_hwpt(b, device->context, &hwpt))
+		builder_set(b, call, "pt_id", value_handle(hwpt.call, 0, 0));
 	builder_done(b, call);
 }
 
@@ -343,18 +358,25 @@ static void idiom_check_map(struct builder *b)
 {
 	struct scene_device device;
 	struct scene_area *area;
+	struct scene_hwpt hwpt;
+	struct value table;
 	uint32_t call;
 
 	need_device(b);
 	if (!b->scene.devices)
 		return;
 	device = b->scene.device[builder_pick(b, b->scene.devices)];
+	table = value_handle(device.call, 1, 0);
+	if (random_chance(b->random, 1, 3) && builder_some_hwpt(b, device.context, &hwpt)) {
+		device.ioas = hwpt.ioas;
+		table = value_handle(hwpt.call, 0, 0);
+	}
 	area = need_area(b, device.ioas);
 	if (!area)
 		return;
 	call = builder_call(b, CALL_ID_IOMMU_TEST_OP_MD_CHECK_MAP);
 	builder_subject(b, call, device.context);
-	builder_set(b, call, "id", value_handle(device.call, 1, 0));
+	builder_set(b, call, "id", table);
 	builder_set(b, call, "iova", area->iova);
 	builder_set(b, call, "length", value_number(area->length));
 	if (area->user_va != UINT64_MAX)
@@ -688,7 +710,12 @@ static void idiom_destroy(struct builder *b)
 {
 	uint32_t call, producer, output = 0, context;
 
-	if (b->scene.devices && random_chance(b->random, 1, 3)) {
+	if (b->scene.hwpts && random_chance(b->random, 1, 5)) {
+		struct scene_hwpt *hwpt = &b->scene.hwpt[builder_pick(b, b->scene.hwpts)];
+
+		producer = hwpt->call;
+		context = hwpt->context;
+	} else if (b->scene.devices && random_chance(b->random, 1, 3)) {
 		struct scene_device *device = &b->scene.device[builder_pick(b, b->scene.devices)];
 
 		producer = device->call;
@@ -728,6 +755,9 @@ static const struct idiom {
 	{idiom_ioas, 20, 0},
 	{idiom_device, 45, NEEDS_TEST},
 	{idiom_replace, 35, NEEDS_TEST},
+	{builder_hwpt, 30, NEEDS_TEST},
+	{builder_hw_info, 12, NEEDS_TEST},
+	{builder_dirty, 25, NEEDS_TEST},
 	{idiom_dma, 40, NEEDS_INPROC},
 	{idiom_check_map, 30, NEEDS_TEST},
 	{idiom_check_refs, 15, NEEDS_TEST},

@@ -42,6 +42,19 @@
 #define LOW_AREA                                                                                   \
 	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE user_va=mem+4096P length=1P "      \
 	"iova=4P\n"
+/* The same in an IOAS without a device. */
+#define LOW_AREA_ELSEWHERE                                                                         \
+	"as2 = IOMMU_IOAS_ALLOC fd\n"                                                              \
+	"IOMMU_IOAS_MAP fd ioas_id=as2 flags=FIXED_IOVA|READABLE user_va=mem+4096P length=1P "     \
+	"iova=4P\n"
+#define HOLLOW_AREA_ELSEWHERE                                                                      \
+	"as2 = IOMMU_IOAS_ALLOC fd\n"                                                              \
+	"IOMMU_IOAS_MAP fd ioas_id=as2 flags=FIXED_IOVA|READABLE user_va=mem+20000P length=2P "    \
+	"iova=16M\n"
+#define POOR_AREA_ELSEWHERE                                                                        \
+	"as2 = IOMMU_IOAS_ALLOC fd\n" POOR                                                         \
+	"P2: IOMMU_IOAS_MAP fd2 ioas_id=as2 flags=FIXED_IOVA|READABLE user_va=mem length=4P "      \
+	"iova=16M\n"
 
 static const char *const scenes[] = {
 	/* MAP, COPY: space, overlap, permission, ends of the address space */
@@ -112,6 +125,38 @@ static const char *const scenes[] = {
 	"IOMMU_TEST_OP_MD_CHECK_REFS fd length=4P uptr=mem+4096P refs=3\n"
 	"IOMMU_TEST_OP_MD_CHECK_REFS fd length=1P uptr=mem+20000P refs=0\n"
 	"IOMMU_TEST_OP_MD_CHECK_REFS fd length=1 uptr=mem+4096P refs=0\n",
+	/* page tables made by hand: of unknown things, over what does not suit */
+	FRESH DEVICE LOW_AREA_ELSEWHERE
+	"IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as2\n"
+	"IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as flags=FAULT_ID_VALID fault_id=77\n"
+	"IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=77\n"
+	"IOMMU_HWPT_ALLOC fd dev_id=as pt_id=as\n"
+	"IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as data_len=8\n"
+	"IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as data_type=SELFTEST data_len=8 "
+	"data_uptr=mem+20000P\n",
+	FRESH DEVICE HOLLOW_AREA_ELSEWHERE "IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as2\n",
+	FRESH DEVICE POOR_AREA_ELSEWHERE "IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as2\n"
+					 "IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as2 flags=PASID\n",
+	FRESH DEVICE "hand = IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as flags=DIRTY_TRACKING\n"
+		     "IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=hand dev_flags=NO_DIRTY\n"
+		     "_, _, idev2 = IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as dev_flags=NO_DIRTY\n"
+		     "IOMMU_HWPT_ALLOC fd dev_id=idev2 pt_id=as flags=DIRTY_TRACKING\n"
+		     "IOMMU_HWPT_ALLOC fd dev_id=idev2 pt_id=as flags=0x10\n"
+		     "IOMMU_GET_HW_INFO fd dev_id=idev2 data_len=8 data_uptr=mem+4100P\n"
+		     "IOMMU_GET_HW_INFO fd dev_id=idev data_len=8 data_uptr=mem+20000P\n"
+		     "IOMMU_GET_HW_INFO fd dev_id=idev flags=INPUT_TYPE in_data_type=INTEL_VTD\n"
+		     "IOMMU_GET_HW_INFO fd dev_id=as\n"
+		     "IOMMU_DESTROY fd id=hand\n",
+	FRESH DEVICE
+	"hand = IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=as flags=DIRTY_TRACKING\n"
+	"IOMMU_HWPT_SET_DIRTY_TRACKING fd hwpt_id=hand flags=ENABLE\n"
+	"IOMMU_TEST_OP_DIRTY fd id=hand iova=16M length=0x8000001 page_size=1 "
+	"uptr=mem+4100P\n"
+	"IOMMU_TEST_OP_DIRTY fd id=hand iova=16M length=1P page_size=1P "
+	"uptr=mem+20000P\n"
+	"IOMMU_HWPT_GET_DIRTY_BITMAP fd hwpt_id=hand iova=-1P length=2P page_size=1P\n"
+	"IOMMU_HWPT_SET_DIRTY_TRACKING fd hwpt_id=hwpt flags=ENABLE\n"
+	"IOMMU_HWPT_GET_DIRTY_BITMAP fd hwpt_id=hwpt iova=16M length=1P page_size=1P\n",
 	/* memory that is not there, limits */
 	FRESH HOLLOW_AREA DEVICE
 	"IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as\n"

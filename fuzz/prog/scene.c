@@ -122,6 +122,31 @@ static void replace_device(struct scene *scene, const struct prog *prog, const s
 	}
 }
 
+static void add_hwpt(struct scene *scene, const struct prog *prog, uint32_t index)
+{
+	const struct call *call = &prog->calls[index];
+	struct scene_ioas *ioas = scene_find_ioas(scene, producer(call_get(prog, call, "pt_id")));
+
+	if (!ioas)
+		return;
+	ioas->devices++;
+	*SCENE_PUSH(scene->hwpt, scene->hwpts) = (struct scene_hwpt){
+		.call = (uint16_t)index, .context = subject_of(prog, call), .ioas = ioas->call};
+}
+
+static void destroy_hwpt(struct scene *scene, uint16_t call)
+{
+	for (uint32_t i = scene->hwpts; i-- > 0;) {
+		struct scene_ioas *ioas = scene_find_ioas(scene, scene->hwpt[i].ioas);
+
+		if (scene->hwpt[i].call != call)
+			continue;
+		if (ioas && ioas->devices)
+			ioas->devices--;
+		SCENE_DROP(scene->hwpt, scene->hwpts, i);
+	}
+}
+
 static void destroy_object(struct scene *scene, uint16_t call)
 {
 	for (uint32_t i = scene->ioases; i-- > 0;)
@@ -260,7 +285,9 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 	case CALL_ID_IOMMU_IOAS_UNMAP: unmap_areas(scene, prog, call); break;
 	case CALL_ID_IOMMU_DESTROY:
 		destroy_object(scene, producer(call_get(prog, call, "id")));
+		destroy_hwpt(scene, producer(call_get(prog, call, "id")));
 		break;
+	case CALL_ID_IOMMU_HWPT_ALLOC: add_hwpt(scene, prog, index); break;
 	case CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN:
 	case CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS: add_device(scene, prog, index); break;
 	case CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE: replace_device(scene, prog, call); break;
@@ -287,7 +314,7 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 
 void scene_build(struct scene *scene, const struct prog *prog, uint32_t at)
 {
-	scene->contexts = scene->ioases = scene->areas = scene->devices = 0;
+	scene->contexts = scene->ioases = scene->areas = scene->devices = scene->hwpts = 0;
 	scene->accesses = scene->pins = scene->memfds = scene->closed = 0;
 	for (uint32_t i = 0; i < at && i < prog->call_count; i++)
 		scene_add(scene, prog, i);

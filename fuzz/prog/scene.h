@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a generator believes about the machine at one place of a program, by looking at the calls
- * before it: contexts, IOASes, areas, devices, accesses, pins. A guess, never a promise: calls may
- * have failed.
+ * before it: contexts, IOASes, areas, devices, page tables, accesses, pins. A guess, never a
+ * promise: calls may have failed.
  */
 #ifndef IOMMUZZ_FUZZ_PROG_SCENE_H
 #define IOMMUZZ_FUZZ_PROG_SCENE_H
@@ -13,8 +13,8 @@
 
 struct scene_ioas {
 	uint16_t call, context; /* producer; call index of the open */
-	uint8_t devices;	/* attached now: the IOAS has a domain */
-	uint8_t pinning;	/* attached accesses that need page alignment */
+	uint8_t devices; /* attached now, and page tables made by hand: the IOAS has a domain */
+	uint8_t pinning; /* attached accesses that need page alignment */
 };
 struct scene_area {
 	uint16_t ioas; /* producer of the IOAS */
@@ -24,6 +24,9 @@ struct scene_area {
 	uint64_t length, user_va;
 };
 struct scene_device {
+	uint16_t call, context, ioas;
+};
+struct scene_hwpt { /* made by hand */
 	uint16_t call, context, ioas;
 };
 struct scene_access {
@@ -38,11 +41,12 @@ struct scene_pin {
 };
 
 struct scene {
-	uint32_t contexts, ioases, areas, devices, accesses, pins, memfds, closed;
+	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed;
 	uint16_t context[SCENE_MAX], memfd[SCENE_MAX];
 	struct scene_ioas ioas[SCENE_MAX];
 	struct scene_area area[SCENE_MAX];
 	struct scene_device device[SCENE_MAX];
+	struct scene_hwpt hwpt[SCENE_MAX];
 	struct scene_access access[SCENE_MAX];
 	struct scene_pin pin[SCENE_MAX];
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Devices: bind, attach, replace, detach, and the automatic choice of a page table. 6 */
+/* Devices: bind, attach, replace, detach, the automatic choice of a page table; what they can
+ * do. 4.11, 6 */
 #include "impl/iommufd/iommufd.h"
 
 int device_bind(struct task *task, struct iommufd_context *context, struct iommu_device *hardware,
@@ -119,7 +120,7 @@ static int automatic_new(struct task *task, struct device *device, struct ioas *
 	struct hwpt *hwpt;
 	int rc;
 
-	rc = hwpt_alloc(task, ioas, &hwpt);
+	rc = hwpt_alloc(task, ioas, NULL, &hwpt);
 	if (rc)
 		return rc;
 	hwpt->automatic = true;
@@ -154,7 +155,8 @@ static int automatic_choose(struct task *task, struct device *device, struct ioa
 	for (struct hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->next) {
 		int rc;
 
-		if (!hwpt->automatic || SIM_BUG(task, AUTOMATIC_NOT_SHARED) ||
+		if ((!hwpt->automatic && !SIM_BUG(task, MANUAL_CHOSEN)) ||
+			SIM_BUG(task, AUTOMATIC_NOT_SHARED) ||
 			!object_try_get(task, ioas->context, &hwpt->object))
 			continue;
 		rc = attach_or_replace(task, device, hwpt, replace, old);
@@ -205,4 +207,74 @@ int device_attach(struct task *task, struct device *device, uint32_t *pt_id)
 int device_replace(struct task *task, struct device *device, uint32_t *pt_id)
 {
 	return device_change(task, device, pt_id, true);
+}
+
+/* ---- what the hardware can do ---- */
+
+/* Steps 1 and 2; what older profiles know instead: 15. */
+static bool hw_info_valid(struct task *task, const struct iommu_hw_info *info)
+{
+	const struct sim *sim = task_sim(task);
+	uint32_t known = sim_since(sim, LINUX(6, 17)) ? IOMMU_HW_INFO_FLAG_INPUT_TYPE : 0;
+
+	if (info->flags & ~known)
+		return false;
+	return SIM_BUG(task, HW_INFO_RESERVED) ||
+	       !(info->__reserved[0] | info->__reserved[1] | info->__reserved[2]);
+}
+
+/* Steps 5 and 6, the mock's. */
+static int hw_info_data(struct task *task, struct iommu_hw_info *info)
+{
+	struct iommu_test_hw_info data = {.test_reg = IOMMU_HW_INFO_SELFTEST_REGVAL};
+	uint32_t length = info->data_len;
+	int rc;
+
+	if ((info->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE || SIM_BUG(task, HW_INFO_TYPE_ALWAYS)) &&
+		info->in_data_type != IOMMU_HW_INFO_TYPE_DEFAULT &&
+		info->in_data_type != IOMMU_HW_INFO_TYPE_SELFTEST)
+		return -EOPNOTSUPP;
+	if (length > sizeof(data))
+		length = sizeof(data);
+	rc = copy_to_user(task, info->data_uptr, &data, length);
+	if (!rc && info->data_len > length && !SIM_BUG(task, HW_INFO_TAIL))
+		rc = clear_user(task, info->data_uptr + length, info->data_len - length);
+	info->data_len = SIM_BUG(task, HW_INFO_LENGTH) ? length : sizeof(data);
+	info->out_data_type = IOMMU_HW_INFO_TYPE_SELFTEST;
+	return rc;
+}
+
+static void hw_info_describe(
+	struct task *task, const struct device *device, struct iommu_hw_info *info)
+{
+	const struct sim *sim = task_sim(task);
+	uint32_t pasids = iommu_device_max_pasids(device->hardware);
+
+	info->out_max_pasid_log2 = (uint8_t)(31 - __builtin_clz(pasids));
+	info->out_capabilities = 0;
+	if (iommu_device_tracks_dirty(device->hardware))
+		info->out_capabilities |= IOMMU_HW_CAP_DIRTY_TRACKING;
+	if (sim_since(sim, LINUX(7, 2)))
+		info->out_capabilities |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+}
+
+int64_t handle_IOMMU_GET_HW_INFO(struct command *command)
+{
+	struct task *task = command->task;
+	struct iommu_hw_info *info = &command->hw_info;
+	struct device *device;
+	int rc;
+
+	if (!hw_info_valid(task, info))
+		return -EOPNOTSUPP;
+	device = (struct device *)object_get(task, command->context, info->dev_id, OBJECT_DEVICE);
+	if (!device)
+		return -ENOENT;
+	rc = hw_info_data(task, info);
+	if (!rc) {
+		hw_info_describe(task, device, info);
+		rc = command_respond(command);
+	}
+	object_put(task, command->context, &device->object);
+	return rc;
 }

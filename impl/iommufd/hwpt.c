@@ -1,15 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Paging HWPTs: an IO page table on an IOAS. 2.7, 3.8, 10.20 */
+/* Paging HWPTs: an IO page table on an IOAS. 2.7, 3.8, 4.10, 10.20 */
 #include "impl/iommufd/iommufd.h"
 
-/* The mock's default format. */
-static const struct iommu_domain_config mock_config = {
-	.page_sizes = UINT64_C(0x1FFFFFF800),
-	.aperture_first = MOCK_APERTURE_START,
-	.aperture_last = MOCK_APERTURE_LAST,
+/* The formats of the mock, by pagetable_type. */
+static const struct iommu_domain_config mock_formats[] = {
+	[MOCK_IOMMUPT_DEFAULT] =
+		{
+			.page_sizes = UINT64_C(0x1FFFFFF800),
+			.aperture_first = MOCK_APERTURE_START,
+			.aperture_last = MOCK_APERTURE_LAST,
+		},
+	[MOCK_IOMMUPT_HUGE] =
+		{
+			.page_sizes = MOCK_HUGE_PAGE_SIZE | SIM_PAGE_SIZE,
+			.aperture_last = (UINT64_C(1) << 38) - 1,
+		},
 };
 
-int hwpt_alloc(struct task *task, struct ioas *ioas, struct hwpt **out)
+/* The format that the data of the caller selects. 6.10, 10.20 step 2 */
+static int read_format(
+	struct task *task, const struct iommu_hwpt_alloc *request, uint32_t *pagetable_type)
+{
+	struct iommu_hwpt_selftest data = {0};
+	uint64_t before;
+	int rc;
+
+	if (request->data_type == IOMMU_HWPT_DATA_NONE)
+		return 0;
+	if (request->data_type != IOMMU_HWPT_DATA_SELFTEST ||
+		!sim_since(task_sim(task), LINUX(6, 19)))
+		return -EOPNOTSUPP;
+	if (request->data_len < sizeof(data.iotlb))
+		return -EINVAL;
+	if (request->data_len > sizeof(data) && !SIM_BUG(task, HWPT_DATA_LONG))
+		return -EINVAL;
+	before = lock_allow_user_copy(task, UINT64_C(1) << LOCK_IOAS_MUTEX);
+	rc = copy_from_user(task, &data, request->data_uptr,
+		request->data_len < sizeof(data) ? request->data_len : sizeof(data));
+	lock_allow_user_copy(task, before);
+	*pagetable_type = data.pagetable_type;
+	return rc;
+}
+
+/* What the mock makes of a request. 10.20 */
+static int mock_domain_create(
+	struct task *task, const struct iommu_hwpt_alloc *request, struct iommu_domain **out)
+{
+	uint32_t pagetable_type = MOCK_IOMMUPT_DEFAULT;
+	struct iommu_domain_config config;
+	int rc;
+
+	rc = request ? read_format(task, request, &pagetable_type) : 0;
+	if (rc)
+		return rc;
+	if (pagetable_type > MOCK_IOMMUPT_HUGE)
+		return -EOPNOTSUPP;
+	config = mock_formats[pagetable_type];
+	config.dirty_tracking = request && request->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+	*out = iommu_domain_create(task, &config);
+	return *out ? 0 : -ENOMEM;
+}
+
+int hwpt_alloc(struct task *task, struct ioas *ioas, const struct iommu_hwpt_alloc *request,
+	struct hwpt **out)
 {
 	struct iommufd_object *object;
 	struct hwpt *hwpt;
@@ -19,12 +72,13 @@ int hwpt_alloc(struct task *task, struct ioas *ioas, struct hwpt **out)
 	if (rc)
 		return rc;
 	hwpt = (struct hwpt *)object;
-	hwpt->domain = iommu_domain_create(task, &mock_config);
-	if (!hwpt->domain) {
+	rc = mock_domain_create(task, request, &hwpt->domain);
+	if (rc) {
 		object_abort(task, ioas->context, object);
-		return -ENOMEM;
+		return rc;
 	}
 	hwpt->ioas = ioas;
+	hwpt->nest_parent = request && request->flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
 	object_add_user(task, &ioas->object);
 	*out = hwpt;
 	return 0;
@@ -88,4 +142,123 @@ void hwpt_destroy(struct task *task, struct hwpt *hwpt)
 	iommu_domain_destroy(task, hwpt->domain);
 	object_drop_user(task, &ioas->object);
 	object_free(task, &hwpt->object);
+}
+
+/* Flags that page tables on an IOAS can have; 6.12 knew faults of nested ones only. 15 */
+static uint32_t paging_flags(const struct sim *sim)
+{
+	uint32_t flags = 0;
+
+	if (sim_since(sim, LINUX(6, 7)))
+		flags |= IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+	if (sim_since(sim, LINUX(6, 13)))
+		flags |= IOMMU_HWPT_FAULT_ID_VALID;
+	if (sim_since(sim, LINUX(6, 15)))
+		flags |= IOMMU_HWPT_ALLOC_PASID;
+	return flags;
+}
+
+/* Steps 7 to 9 of case A. */
+static bool paging_flags_valid(struct task *task, const struct device *device, uint32_t flags)
+{
+	const uint32_t exclusive = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_FAULT_ID_VALID;
+
+	if (flags & ~paging_flags(task_sim(task)))
+		return false;
+	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
+		!iommu_device_tracks_dirty(device->hardware) && !SIM_BUG(task, HWPT_DIRTY_DEVICE))
+		return false;
+	return (flags & exclusive) != exclusive || SIM_BUG(task, HWPT_NEST_FAULT);
+}
+
+/* Steps 12 to 14: filled, told to the caller, published. */
+static int hwpt_complete(struct command *command, struct hwpt *hwpt)
+{
+	struct task *task = command->task;
+	uint64_t before;
+	int rc;
+
+	rc = hwpt_fill(task, hwpt);
+	if (rc)
+		return rc;
+	/* No object is a fault queue. */
+	if (command->hwpt_alloc.flags & IOMMU_HWPT_FAULT_ID_VALID)
+		return -ENOENT;
+	command->hwpt_alloc.out_hwpt_id = hwpt->object.id;
+	before = lock_allow_user_copy(task, UINT64_C(1) << LOCK_IOAS_MUTEX);
+	rc = command_respond(command);
+	lock_allow_user_copy(task, before);
+	return rc;
+}
+
+/* Case A. */
+static int alloc_on_ioas(struct command *command, const struct device *device, struct ioas *ioas)
+{
+	struct task *task = command->task;
+	const struct iommu_hwpt_alloc *request = &command->hwpt_alloc;
+	struct hwpt *hwpt;
+	int rc = -EOPNOTSUPP;
+
+	mutex_lock(task, &ioas->mutex);
+	if (paging_flags_valid(task, device, request->flags))
+		rc = hwpt_alloc(task, ioas, request, &hwpt);
+	if (!rc) {
+		rc = hwpt_complete(command, hwpt);
+		if (rc && !(rc == -EFAULT && hwpt->listed && SIM_BUG(task, HWPT_NOT_UNDONE)))
+			hwpt_abort(task, hwpt);
+		else
+			object_publish(task, ioas->context, &hwpt->object);
+	}
+	mutex_unlock(task, &ioas->mutex);
+	return rc;
+}
+
+/* Case B: what can be a parent. The hardware cannot nest. */
+static int alloc_on_hwpt(struct command *command, const struct hwpt *parent)
+{
+	const struct iommu_hwpt_alloc *request = &command->hwpt_alloc;
+	const struct sim *sim = task_sim(command->task);
+	uint32_t known = (sim_since(sim, LINUX(6, 11)) ? IOMMU_HWPT_FAULT_ID_VALID : 0) |
+			 (sim_since(sim, LINUX(6, 15)) ? IOMMU_HWPT_ALLOC_PASID : 0);
+
+	if (request->flags & ~known || !request->data_len)
+		return -EOPNOTSUPP;
+	if (parent->automatic || !parent->nest_parent)
+		return -EINVAL;
+	return -EOPNOTSUPP;
+}
+
+static int alloc_on_object(
+	struct command *command, const struct device *device, struct iommufd_object *object)
+{
+	if (object->type == OBJECT_IOAS)
+		return alloc_on_ioas(command, device, (struct ioas *)object);
+	if (object->type == OBJECT_HWPT_PAGING)
+		return alloc_on_hwpt(command, (const struct hwpt *)object);
+	return -EINVAL;
+}
+
+int64_t handle_IOMMU_HWPT_ALLOC(struct command *command)
+{
+	struct task *task = command->task;
+	struct iommufd_context *context = command->context;
+	const struct iommu_hwpt_alloc *request = &command->hwpt_alloc;
+	struct iommufd_object *device, *object;
+	int rc;
+
+	if (request->__reserved || (request->__reserved2 && SIM_BUG(task, HWPT_RESERVED2)))
+		return -EOPNOTSUPP;
+	if ((request->data_type == IOMMU_HWPT_DATA_NONE) != !request->data_len)
+		return -EINVAL;
+	device = object_get(task, context, request->dev_id, OBJECT_DEVICE);
+	if (!device)
+		return -ENOENT;
+	object = object_get(task, context, request->pt_id, OBJECT_ANY);
+	rc = SIM_BUG(task, HWPT_PT_NOT_FOUND) ? -ENOENT : -EINVAL;
+	if (object) {
+		rc = alloc_on_object(command, (const struct device *)device, object);
+		object_put(task, context, object);
+	}
+	object_put(task, context, device);
+	return rc;
 }

@@ -164,6 +164,7 @@ struct hwpt {
 	struct hwpt *next, *previous; /* in ioas->hwpts */
 	bool automatic;		      /* 2.7 */
 	bool listed;		      /* in ioas->hwpts and ioas->domains */
+	bool nest_parent;	      /* nested ones may stand on it */
 };
 
 /* A bound device. Every device of this machine is alone in its group, so the group is part of it.
@@ -255,6 +256,10 @@ struct command {
 		struct iommu_ioas_unmap unmap;
 		struct iommu_ioas_change_process change_process;
 		struct iommu_option option;
+		struct iommu_hwpt_alloc hwpt_alloc;
+		struct iommu_hw_info hw_info;
+		struct iommu_hwpt_set_dirty_tracking set_dirty;
+		struct iommu_hwpt_get_dirty_bitmap get_dirty;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};
@@ -462,10 +467,12 @@ int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buff
 /* ---- hwpt.c ---- */
 
 /*
- * A page table for the IOAS with the mock's default format, not published and not filled. The IOAS
- * gains a user. 10.20
+ * A page table for the IOAS, not published and not filled. The IOAS gains a user. Its format and
+ * flags are those of request, NULL: the mock's default ones. The IOAS mutex is held. -ENOMEM,
+ * -EBUSY (ids), of the request's data -EOPNOTSUPP, -EINVAL, -EFAULT. 4.10 steps 10 and 11
  */
-int hwpt_alloc(struct task *task, struct ioas *ioas, struct hwpt **out);
+int hwpt_alloc(struct task *task, struct ioas *ioas, const struct iommu_hwpt_alloc *request,
+	struct hwpt **out);
 /* Fills it with the IOAS's mappings and lists it. The IOAS mutex is held. */
 int hwpt_fill(struct task *task, struct hwpt *hwpt);
 /* Undoes hwpt_alloc (and hwpt_fill) before publication. The IOAS mutex is held. */
@@ -526,6 +533,11 @@ int64_t handle_IOMMU_IOAS_COPY(struct command *command);
 int64_t handle_IOMMU_IOAS_UNMAP(struct command *command);
 int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command);
 int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command);
+int64_t handle_IOMMU_HWPT_ALLOC(struct command *command);
+int64_t handle_IOMMU_GET_HW_INFO(struct command *command);
+int64_t handle_IOMMU_HWPT_SET_DIRTY_TRACKING(struct command *command);
+int64_t handle_IOMMU_HWPT_GET_DIRTY_BITMAP(struct command *command);
+int64_t handle_IOMMU_TEST_OP_DIRTY(struct command *command);
 int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct command *command);

@@ -57,6 +57,8 @@ static int mock_device_attach(
 		task, flags & MOCK_FLAGS_DEVICE_PASID ? UINT32_C(1) << MOCK_PASID_WIDTH : 1);
 	if (!mock->hardware)
 		return -ENOMEM;
+	if (flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
+		iommu_device_forbid_dirty_tracking(mock->hardware);
 	rc = device_bind(task, command->context, mock->hardware, &mock->device);
 	if (!rc) {
 		rc = device_attach(task, mock->device, pt_id);

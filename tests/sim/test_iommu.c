@@ -231,6 +231,29 @@ static void test_stale(struct task *task)
 	iommu_domain_destroy(task, domain);
 }
 
+static void test_dirty_refused(struct task *task)
+{
+	struct iommu_domain_config config = default_table;
+	struct iommu_domain *plain = iommu_domain_create(task, &config), *tracking;
+	struct iommu_device *device = iommu_device_create(task, 16);
+	bool before;
+
+	config.dirty_tracking = true;
+	tracking = iommu_domain_create(task, &config);
+	before = iommu_device_tracks_dirty(device) &&
+		 !iommu_device_attach(task, device, 0, tracking);
+	iommu_device_attach(task, device, 0, plain);
+	iommu_device_forbid_dirty_tracking(device);
+	tap_ok(before && !iommu_device_tracks_dirty(device) &&
+			iommu_device_attach(task, device, 0, tracking) == -EINVAL &&
+			iommu_device_domain(device, 0) == plain,
+		"a device without dirty tracking refuses a domain that tracks");
+	tap_ok(!iommu_device_attach(task, device, 3, tracking), "for a pasid nobody asks");
+	iommu_device_destroy(task, device);
+	iommu_domain_destroy(task, plain);
+	iommu_domain_destroy(task, tracking);
+}
+
 static void test_dma(struct sim *sim, struct task *task, struct recorded *recorded)
 {
 	struct iommu_domain *domain = iommu_domain_create(task, &default_table);
@@ -308,6 +331,7 @@ int main(void)
 	tap_ok(random_table(task, test_seed(2)), "random maps and unmaps agree with a naive table");
 	test_errors(task);
 	test_stale(task);
+	test_dirty_refused(task);
 	test_dma(sim, task, &recorded);
 	test_order(sim, task);
 	sim_destroy(sim);

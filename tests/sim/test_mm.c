@@ -307,6 +307,13 @@ static void test_copies(void)
 			check_zeroed_user(f.task, edge - PAGE, PAGE - 3) == 1 &&
 			check_zeroed_user(f.task, edge, 1) == -EFAULT,
 		"check_zeroed_user: a byte counts before a fault behind it");
+	f.recorded.changes = 0;
+	tap_ok(!copy_to_user(f.task, edge - 2, "zz", 2) &&
+			clear_user(f.task, edge - 1, 2) == -EFAULT &&
+			!copy_from_user(f.task, buffer, edge - 2, 2) && !memcmp(buffer, "z", 2) &&
+			!clear_user(f.task, MEM_BASE + PAGE - 1, PAGE + 2) &&
+			check_zeroed_user(f.task, MEM_BASE + PAGE - 1, PAGE + 2) == 1,
+		"clear_user writes zeros, up to a fault");
 	fault_arm(f.task, FAULT_USER_COPY, false, 2);
 	tap_ok(!copy_from_user(f.task, buffer, MEM_BASE, 4) &&
 			copy_from_user(f.task, buffer, MEM_BASE, 4) == -EFAULT &&

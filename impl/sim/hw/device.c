@@ -26,6 +26,16 @@ struct iommu_device *iommu_device_create(struct task *task, uint32_t max_pasids)
 	return device;
 }
 
+void iommu_device_forbid_dirty_tracking(struct iommu_device *device)
+{
+	device->no_dirty_tracking = true;
+}
+
+bool iommu_device_tracks_dirty(const struct iommu_device *device)
+{
+	return !device->no_dirty_tracking;
+}
+
 static void list_in_domain(struct task *task, struct attachment *attachment)
 {
 	struct iommu_domain *domain = attachment->domain;
@@ -107,6 +117,9 @@ int iommu_device_attach(
 			attachment_remove(task, link);
 		return 0;
 	}
+	if (!pasid && device->no_dirty_tracking && domain->config.dirty_tracking &&
+		!SIM_BUG(task, DIRTY_ATTACHED))
+		return -EINVAL;
 	if (fault_here(task, FAULT_DRIVER))
 		return -EINVAL;
 	attachment = sim_alloc(task, sizeof(*attachment));

@@ -17,8 +17,20 @@ struct iommu_domain *iommu_domain_create(
 		domain->table_lock = spinlock_init(LOCK_IOMMU_TABLE);
 		domain->attachments_lock = spinlock_init(LOCK_IOMMU_DOMAIN);
 		range_tree_init(&domain->table.runs);
+		range_tree_init(&domain->dirty);
 	}
 	return domain;
+}
+
+static void forget_dirty(
+	struct sim *sim, struct iommu_domain *domain, uint64_t first, uint64_t last)
+{
+	struct range_node *node;
+
+	while ((node = range_first(&domain->dirty, first, last))) {
+		range_remove(&domain->dirty, node);
+		sim_free_internal(sim, node, sizeof(*node));
+	}
 }
 
 void iommu_domain_destroy(struct task *task, struct iommu_domain *domain)
@@ -32,6 +44,7 @@ void iommu_domain_destroy(struct task *task, struct iommu_domain *domain)
 			link = &(*link)->next_pasid;
 		attachment_remove(task, link);
 	}
+	forget_dirty(task->sim, domain, 0, UINT64_MAX);
 	table_clear(task->sim, &domain->table);
 	sim_free(task, domain, sizeof(*domain));
 }
@@ -84,6 +97,8 @@ uint64_t iommu_unmap(struct task *task, struct iommu_domain *domain, uint64_t io
 		last = UINT64_MAX;
 	spin_lock(task, &domain->table_lock);
 	bytes = table_unmap(task->sim, &domain->table, iova, last);
+	if (domain->dirty.count && !SIM_BUG(task, DIRTY_NOT_FORGOTTEN))
+		forget_dirty(task->sim, domain, iova, last);
 	spin_unlock(task, &domain->table_lock);
 	return bytes;
 }
@@ -143,4 +158,53 @@ bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_
 uint64_t iommu_entry_count(const struct iommu_domain *domain)
 {
 	return domain->table.entries;
+}
+
+void iommu_track_dirty(struct iommu_domain *domain, bool on)
+{
+	__atomic_store_n(&domain->tracking, on, __ATOMIC_RELAXED);
+}
+
+bool iommu_tracks(const struct iommu_domain *domain)
+{
+	return __atomic_load_n(&domain->tracking, __ATOMIC_RELAXED);
+}
+
+void iommu_mark_dirty(struct task *task, struct iommu_domain *domain, uint64_t iova)
+{
+	struct table_entry entry;
+	struct range_node *node;
+
+	spin_lock(task, &domain->table_lock);
+	if (table_lookup(&domain->table, iova, &entry) &&
+		!range_first(&domain->dirty, iova, iova)) {
+		node = sim_alloc_internal(task->sim, sizeof(*node));
+		if (node) {
+			node->first = entry.iova;
+			node->last = entry.iova + (entry.size - 1);
+			range_insert(&domain->dirty, node);
+		}
+	}
+	spin_unlock(task, &domain->table_lock);
+}
+
+bool iommu_next_dirty(struct task *task, struct iommu_domain *domain, uint64_t *iova, uint64_t last,
+	uint64_t *size, bool clear)
+{
+	struct range_node *node;
+	bool found;
+
+	spin_lock(task, &domain->table_lock);
+	node = range_first(&domain->dirty, *iova, last);
+	found = node != NULL;
+	if (found) {
+		*iova = node->first;
+		*size = node->last - node->first + 1;
+		if (clear) {
+			range_remove(&domain->dirty, node);
+			sim_free_internal(task->sim, node, sizeof(*node));
+		}
+	}
+	spin_unlock(task, &domain->table_lock);
+	return found;
 }

@@ -65,16 +65,33 @@ bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_
 /* How many entries, of whatever size, the table holds. */
 uint64_t iommu_entry_count(const struct iommu_domain *domain);
 
+/*
+ * Dirty entries of a domain with dirty_tracking. What is not mapped is never dirty; entries that
+ * are unmapped are forgotten. Whether the hardware tracks is a switch of its own: off leaves what
+ * is dirty.
+ */
+void iommu_track_dirty(struct iommu_domain *domain, bool on);
+bool iommu_tracks(const struct iommu_domain *domain);
+/* The entry with iova becomes dirty, if there is one. */
+void iommu_mark_dirty(struct task *task, struct iommu_domain *domain, uint64_t iova);
+/* The first dirty entry that reaches into [*iova, last]: its start in *iova, and its size; clean
+ * from now on if clear. False when there is none. */
+bool iommu_next_dirty(struct task *task, struct iommu_domain *domain, uint64_t *iova, uint64_t last,
+	uint64_t *size, bool clear);
+
 struct iommu_device; /* something that does DMA; attached per PASID */
 
 /* A device with PASIDs 0 to max_pasids - 1, none of them attached. Fault point ALLOC: NULL. */
 struct iommu_device *iommu_device_create(struct task *task, uint32_t max_pasids);
+/* Domains with dirty tracking are refused from here on. */
+void iommu_device_forbid_dirty_tracking(struct iommu_device *device);
+bool iommu_device_tracks_dirty(const struct iommu_device *device);
 /* Detaches everything first. */
 void iommu_device_destroy(struct task *task, struct iommu_device *device);
 /*
  * Makes domain (NULL: blocked) the translation of that PASID (0: the RID) and flushes the device's
  * IOTLB for it. Passes fault point DRIVER (-EINVAL) and ALLOC (-ENOMEM) when domain is not NULL; on
- * error the old one stays.
+ * error the old one stays. -EINVAL: the RID cannot use a domain that tracks dirty pages.
  */
 int iommu_device_attach(struct task *task, struct iommu_device *device, uint32_t pasid,
 	struct iommu_domain *domain);

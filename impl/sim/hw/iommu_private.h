@@ -78,6 +78,8 @@ struct attachment {
 struct iommu_domain {
 	struct iommu_domain_config config;
 	struct page_table table;
+	struct range_tree dirty; /* entries; under table_lock */
+	bool tracking;
 	struct spinlock table_lock;
 	struct attachment *attachments;
 	struct spinlock attachments_lock;
@@ -86,6 +88,7 @@ struct iommu_domain {
 struct iommu_device {
 	struct iommu_device *next, *previous; /* of the sim, by creation */
 	uint32_t max_pasids;
+	bool no_dirty_tracking;
 	struct attachment *attachments; /* changed by attaches, which their caller serialises */
 	struct spinlock lock;		/* a transfer, or a change of attachments and tlb */
 	struct iotlb tlb;

@@ -75,6 +75,8 @@ uint32_t mm_number(const struct mm *mm);
  * -EFAULT -- */
 int copy_from_user(struct task *task, void *to, uint64_t from, size_t count);
 int copy_to_user(struct task *task, uint64_t to, const void *from, size_t count);
+/* Writes zeros: one copy whatever its length. */
+int clear_user(struct task *task, uint64_t to, uint64_t count);
 /* 1: all zero, 0: some byte is not, -EFAULT. One copy whatever its length. */
 int check_zeroed_user(struct task *task, uint64_t from, uint64_t count);
 /*

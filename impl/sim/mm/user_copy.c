@@ -136,6 +136,24 @@ int copy_to_user(struct task *task, uint64_t to, const void *from, size_t count)
 	return store(task->process->mm, task, to, from, count) == count ? 0 : -EFAULT;
 }
 
+int clear_user(struct task *task, uint64_t to, uint64_t count)
+{
+	static const uint8_t zeros[SIM_PAGE_SIZE];
+
+	if (!user_copy_begins(task))
+		return -EFAULT;
+	while (count) {
+		size_t part =
+			within_page(to, count < SIM_PAGE_SIZE ? (size_t)count : SIM_PAGE_SIZE);
+
+		if (store(task->process->mm, task, to, zeros, part) != part)
+			return -EFAULT;
+		to += part;
+		count -= part;
+	}
+	return 0;
+}
+
 static bool all_zero(const uint8_t *bytes, size_t count)
 {
 	return !count || (!bytes[0] && !memcmp(bytes, bytes + 1, count - 1));
