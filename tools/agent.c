@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tools/agent_check.h"
+#include "tools/agent_execute.h"
 #include "tools/tool.h"
 
 /* -- messages -- */
@@ -143,6 +144,7 @@ static bool answer(int out, struct agent_suite *suite, uint16_t bug,
 		return agent_answer_batch(out, suite->config.target, bug, body, header->length);
 	case AGENT_PROGRAM:
 		return agent_answer_program(out, suite->config.target, bug, body, header->length);
+	case AGENT_EXECUTE: return agent_answer_execute(out, suite->log, body, header->length);
 	default:
 		return agent_log(out, "agent: message %u is no request", header->type) &&
 		       agent_send(out, AGENT_DONE, NULL, 0);

@@ -17,7 +17,7 @@
 #include "fuzz/exec/target_live.h"
 #include "tools/suite.h"
 
-#define AGENT_VERSION	  3
+#define AGENT_VERSION	  4
 #define AGENT_MESSAGE_MAX (64u << 20)
 
 enum agent_message {
@@ -29,11 +29,13 @@ enum agent_message {
 	AGENT_TRACES,	 /* answer to AGENT_BATCH: see agent_traces in diff's part */
 	AGENT_TRACE,	 /* answer to AGENT_PROGRAM: one serialised trace */
 	AGENT_DONE,	 /* nothing more to the last request; no body */
+	AGENT_EXECUTED,	 /* answer to AGENT_EXECUTE: struct agent_executed */
 	AGENT_LOG,	 /* text for the judge's user */
 	/* judge to agent */
 	AGENT_CHECK = 64, /* struct agent_check: run the embedded suite */
 	AGENT_BATCH,	  /* struct agent_batch: programs in binary form, for digests */
 	AGENT_PROGRAM,	  /* one program in binary form, for its whole trace */
+	AGENT_EXECUTE,	  /* struct agent_execute: run a foreign program */
 	AGENT_QUIT,	  /* end; a VM powers off */
 };
 

@@ -297,7 +297,7 @@ bool vm_start(struct vm *vm, const struct vm_config *config, char *reason, size_
 		!vm_find_program(QEMU, reason, size) ||
 		!vm_find_binary(config->binary, binary, sizeof(binary), reason, size))
 		return false;
-	line.initramfs = vm_open_initramfs(binary, reason, size);
+	line.initramfs = vm_open_initramfs(binary, config->content, reason, size);
 	bool started = line.initramfs >= 0 && open_files(vm, reason, size) &&
 		       boot_fastest(vm, config, &line, reason, size);
 	if (line.initramfs >= 0)

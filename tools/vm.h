@@ -7,14 +7,16 @@
 #include <sys/types.h>
 
 #include "tools/agent.h"
+#include "tools/vm_content.h"
 
 struct vm_config {
 	const char *kernel; /* folder as `ci/live-kernel build` prints it, or a bzImage */
 	const char *binary; /* static iommuzz that becomes init; NULL: this one if it is static */
-	bool no_iommu;	    /* boots without the virtual IOMMU (mock tests of 6.12) */
-	unsigned boot_seconds; /* 0: 60 */
-	unsigned memory_mib;   /* 0: 4096 */
-	unsigned cpus;	       /* 0: 2. One is faster where programs run one after another */
+	const struct vm_content *content; /* more files in its root, NULL: none */
+	bool no_iommu;			  /* boots without the virtual IOMMU (mock tests of 6.12) */
+	unsigned boot_seconds;		  /* 0: 60 */
+	unsigned memory_mib;		  /* 0: 4096 */
+	unsigned cpus; /* 0: 2. One is faster where programs run one after another */
 };
 
 struct vm {

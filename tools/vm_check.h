@@ -20,6 +20,20 @@ struct vm_check {
 /* Boots, runs the suite, prints and writes results. An exit code. */
 int vm_check(const struct vm_check *check);
 
+struct vm_run {
+	struct vm_config vm; /* but for its content */
+	const char *const *programs;
+	size_t program_count;
+	const char *const *with; /* files and folders that they need */
+	size_t with_count;
+	const char *folder; /* for what they print, NULL: standard output */
+	unsigned timeout;   /* seconds a program */
+};
+
+/* Boots and runs the programs one after another; one that breaks the machine costs a boot. Their
+ * output goes into FOLDER/NAME, their errors to standard error. An exit code. */
+int vm_run(const struct vm_run *run);
+
 /* Prints the results of several runs (files written by --json) as one table, test x kernel. all:
  * rows of tests that pass everywhere too. An exit code. */
 int vm_table(const char *const *paths, size_t count, bool all);

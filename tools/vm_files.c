@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files around a VM: its initramfs (a cpio archive), its console, what is known of KVM. */
+/* Files around a VM: init and kernel, its console, what is known of KVM. */
 #define _GNU_SOURCE
 #include "tools/vm_files.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,45 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/files.h"
-
-/* -- initramfs -- */
-
-struct cpio {
-	FILE *out;
-	uint32_t inode;
-};
-
-struct cpio_entry {
-	const char *name;
-	uint32_t mode, device_major, device_minor;
-	const void *bytes;
-	size_t size;
-};
-
-static void pad(FILE *out, size_t length)
-{
-	static const char zeros[4];
-
-	fwrite(zeros, 1, -length & 3, out);
-}
-
-/* The format "newc": a header of hexadecimal numbers, name and content, each padded to 4 bytes. */
-static void cpio_add(struct cpio *cpio, const struct cpio_entry *entry)
-{
-	size_t name_size = strlen(entry->name) + 1;
-	uint32_t links = S_ISDIR(entry->mode) ? 2 : 1;
-	uint32_t fields[] = {++cpio->inode, entry->mode, 0, 0, links, 0, (uint32_t)entry->size, 0,
-		0, entry->device_major, entry->device_minor, (uint32_t)name_size, 0};
-
-	size_t used = (size_t)fprintf(cpio->out, "070701");
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		used += (size_t)fprintf(cpio->out, "%08" PRIX32, fields[i]);
-	fwrite(entry->name, 1, name_size, cpio->out);
-	pad(cpio->out, used + name_size);
-	fwrite(entry->bytes, 1, entry->size, cpio->out);
-	pad(cpio->out, entry->size);
-}
+#include "tools/vm_content.h"
 
 int vm_open_nameless(const char *what, char *reason, size_t size)
 {
@@ -65,60 +26,14 @@ int vm_open_nameless(const char *what, char *reason, size_t size)
 	return fd;
 }
 
-static bool write_initramfs(FILE *out, const void *bytes, size_t count)
-{
-	struct cpio cpio = {.out = out};
-	struct cpio_entry entries[] = {
-		{.name = "dev", .mode = S_IFDIR | 0755},
-		{.name = "dev/console", .mode = S_IFCHR | 0600, 5, 1},
-		{.name = "init", .mode = S_IFREG | 0755, .bytes = bytes, .size = count},
-		{.name = "TRAILER!!!"},
-	};
-
-	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
-		cpio_add(&cpio, &entries[i]);
-	bool written = !ferror(out);
-	return fclose(out) == 0 && written;
-}
-
-int vm_open_initramfs(const char *binary, char *reason, size_t size)
-{
-	size_t count;
-	uint8_t *bytes = files_read(binary, &count);
-
-	if (!bytes) {
-		snprintf(reason, size, "%s: %s", binary, strerror(errno));
-		return -1;
-	}
-	int fd = vm_open_nameless("initramfs", reason, size);
-	FILE *out = fd < 0 ? NULL : fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
-	if (fd >= 0 && (!out || !write_initramfs(out, bytes, count))) {
-		snprintf(reason, size, "initramfs: cannot write: %s", strerror(errno));
-		close(fd);
-		fd = -1;
-	}
-	free(bytes);
-	return fd;
-}
-
 /* -- binary and kernel -- */
 
 /* A program that asks for a dynamic linker cannot be the only file of a machine. */
 static bool is_static(const char *path)
 {
-	FILE *file = fopen(path, "re");
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
-	bool found = file && fread(&header, sizeof(header), 1, file) == 1 &&
-		     memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
-		     fseek(file, (long)header.e_phoff, SEEK_SET) == 0;
+	char linker[VM_PATH_SIZE];
 
-	for (unsigned i = 0; found && i < header.e_phnum; i++)
-		found = fread(&segment, sizeof(segment), 1, file) == 1 &&
-			segment.p_type != PT_INTERP;
-	if (file)
-		fclose(file);
-	return found;
+	return vm_read_linker(path, linker, sizeof(linker)) && !*linker;
 }
 
 bool vm_find_binary(const char *named, char *path, size_t path_size, char *reason, size_t size)

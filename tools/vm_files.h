@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files around a VM: its initramfs, its console, what the machine is known to do. */
+/* Files around a VM: init and kernel, its console, what the machine is known to do. */
 #ifndef IOMMUZZ_TOOLS_VM_FILES_H
 #define IOMMUZZ_TOOLS_VM_FILES_H
 
@@ -9,8 +9,6 @@
 /* An empty file that has no name and is gone with its last descriptor; -1 with one line in reason.
  */
 int vm_open_nameless(const char *what, char *reason, size_t size);
-/* The same, holding an initramfs with this binary as /init and a console node. */
-int vm_open_initramfs(const char *binary, char *reason, size_t size);
 
 /* The static binary that becomes init: the one named, else this one, else the iommuzz_static beside
  * it. False with one line in reason. */

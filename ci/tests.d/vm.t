@@ -148,6 +148,18 @@ if able && find_image 7.3; then
 	breaks hang-at guest-hung
 	breaks warn-at kernel-log
 	holds 'renewed: 1, died: 0$' 'and a machine'
+	printf '#!/bin/sh\nexit 0\n' >"$work/script" && printf 'text\n' >"$work/none"
+	chmod +x "$work/script" "$work/none"
+	exits 2 'a text for a program' "$static" vm run --image "$image" "$work/none"
+	holds 'none: neither an ELF program nor a script' 'is named'
+	exits 0 'a dynamic program and a script' "$static" vm run --image "$image" --out "$work/printed" \
+		/bin/true "$work/script"
+	exits 1 'programs that fail, and one that hangs' "$static" vm run --image "$image" --timeout 1 --out "$work/printed" \
+		/bin/false /bin/cat /bin/yes /bin/ls
+	holds 'false: exit status 1' 'the status is told'
+	holds 'yes: took longer than 1 s' 'and the limit'
+	grep -q '^bin$' "$work/printed/ls"
+	ok $? 'and the next one still runs'
 	interrupt 1
 	interrupt 2
 	[ -z "$(ls "$TMPDIR")" ]
