@@ -51,14 +51,34 @@ static bool is_listed(const struct iommufd_context *context, const struct iommuf
 	return idr_find(&context->objects, object->id) == object;
 }
 
+static bool count_edge(struct audit *audit, const struct iommufd_context *context,
+	const struct iommufd_object *from, const struct iommufd_object *to)
+{
+	if (!is_listed(context, to))
+		return AUDIT_BROKEN(audit, "I7 users",
+			"object %u refers to object %u, which is not in the table", from->id,
+			to->id);
+	audit->users[to->id]++;
+	return true;
+}
+
+static bool count_edges_of_hwpt(
+	struct audit *audit, const struct iommufd_context *context, const struct hwpt *hwpt)
+{
+	return count_edge(audit, context, &hwpt->object, &hwpt->ioas->object) &&
+	       (!hwpt->fault ||
+		       count_edge(audit, context, &hwpt->object, &hwpt->fault->queue.object));
+}
+
 /* Adds the edges that start at an object (table 2.4). */
 static bool count_edges(struct audit *audit, const struct iommufd_context *context,
 	const struct iommufd_object *object)
 {
 	const struct iommufd_object *to = NULL;
+	const void *self = object;
 
 	switch (object->type) {
-	case OBJECT_HWPT_PAGING: to = &((const struct hwpt *)object)->ioas->object; break;
+	case OBJECT_HWPT_PAGING: return count_edges_of_hwpt(audit, context, self);
 	case OBJECT_DEVICE:
 		audit->users[object->id]++; /* the binder */
 		if (((const struct device *)object)->hwpt) {
@@ -71,16 +91,12 @@ static bool count_edges(struct audit *audit, const struct iommufd_context *conte
 		if (((const struct access *)object)->ioas_unpin)
 			to = &((const struct access *)object)->ioas_unpin->object;
 		break;
+	case OBJECT_FAULT:
+		audit->users[object->id] += ((const struct event_queue *)self)->open;
+		break;
 	default: break;
 	}
-	if (!to)
-		return true;
-	if (!is_listed(context, to))
-		return AUDIT_BROKEN(audit, "I7 users",
-			"object %u refers to object %u, which is not in the table", object->id,
-			to->id);
-	audit->users[to->id]++;
-	return true;
+	return !to || count_edge(audit, context, object, to);
 }
 
 static bool check_access(struct audit *audit, const struct access *access)
@@ -105,7 +121,7 @@ static bool check_device(struct audit *audit, const struct device *device)
 		return AUDIT_BROKEN(audit, "I12 attachment",
 			"device %u translates through another table than that of HWPT %u",
 			device->object.id, device->hwpt ? device->hwpt->object.id : 0);
-	return true;
+	return audit_requests(audit, device);
 }
 
 static bool check_hwpt(struct audit *audit, const struct hwpt *hwpt)

@@ -4,6 +4,7 @@
 #ifndef IOMMUZZ_FUZZ_ORACLE_GRAPH_H
 #define IOMMUZZ_FUZZ_ORACLE_GRAPH_H
 
+#include "impl/iommufd/eventq.h"
 #include "impl/iommufd/iommufd.h"
 
 /* The oldest context; the others follow by ->next. */

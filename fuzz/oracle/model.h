@@ -201,7 +201,12 @@ struct model_task {
 	uint64_t memlock; /* bytes */
 };
 
-enum model_file_kind { MODEL_FILE_IOMMU, MODEL_FILE_ACCESS, MODEL_FILE_MEMFD };
+enum model_file_kind {
+	MODEL_FILE_IOMMU,
+	MODEL_FILE_ACCESS,
+	MODEL_FILE_MEMFD,
+	MODEL_FILE_FAULT,
+};
 
 struct model_file {
 	uint32_t refs;		       /* descriptors, calls in progress, accesses */
@@ -209,6 +214,7 @@ struct model_file {
 	struct model_context *context; /* IOMMU */
 	struct model_access *access;   /* ACCESS */
 	struct model_backing *memory;  /* MEMFD */
+	struct model_fault *fault;     /* FAULT */
 	uint64_t offset;	       /* MEMFD */
 };
 
@@ -323,6 +329,7 @@ enum model_type {
 	MODEL_DEVICE = 1 << 2,
 	MODEL_ACCESS = 1 << 3,
 	MODEL_SELFTEST = 1 << 4,
+	MODEL_FAULT = 1 << 5,
 };
 
 struct model_object {
@@ -411,6 +418,7 @@ struct model_hwpt {
 	bool small;		  /* filled without large pages */
 	struct model_array dirty; /* struct model_entry */
 	bool parent;		  /* of nested ones */
+	struct model_fault *fault; /* gets its faults; NULL: nobody does */
 	uint64_t page_size;	  /* smallest */
 	uint64_t first, last;	  /* aperture */
 };
@@ -427,6 +435,17 @@ struct model_selftest {
 	struct model_context *context;
 	struct model_device *device;
 };
+
+/* What the device's PASID is attached to, 0: the RID; NULL: nothing. */
+static inline struct model_hwpt *model_device_hwpt(
+	const struct model_device *device, uint32_t pasid)
+{
+	return pasid ? NULL : device->hwpt;
+}
+static inline bool model_hwpt_is_nested(const struct model_hwpt *hwpt)
+{
+	return hwpt->object.type != MODEL_HWPT;
+}
 
 static inline struct model_area *model_area_at(const struct model_ioas *ioas, uint32_t index)
 {
@@ -539,6 +558,38 @@ struct model_entry {
 /* What lies in the range is clean, or gone. */
 void model_dirty_forget(struct model_hwpt *hwpt, uint64_t start, uint64_t last);
 
+/* ---- model_fault.c ---- */
+
+/* A page request, in its queue or waiting for an answer. */
+struct model_request {
+	const struct model_device *device;
+	uint64_t hwpt;	   /* serial; of the attachment that it came through, with the PASID */
+	uint32_t attached;
+	struct iommu_hwpt_pgfault record;
+};
+
+struct model_fault {
+	struct model_object object;
+	struct model_context *context;
+	struct model_lock mutex; /* (12.1) */
+	struct model_array queued, delivered; /* struct model_request */
+};
+
+/* The last descriptor is closed. */
+void model_fault_close(struct model *model, struct model_fault *fault);
+/* It has left the table. */
+void model_fault_end(struct model *model, struct model_fault *fault);
+/* Automatic answers (5.2): the attachment to a page table with a queue is gone. A step of its own. */
+void model_fault_abandon(struct model *model, const struct model_hwpt *hwpt,
+	const struct model_device *device, uint32_t pasid);
+/* On its descriptor; bytes or a negative errno. */
+int64_t model_fault_read(
+	struct model *model, struct model_fault *fault, uint64_t at, uint64_t length);
+int64_t model_fault_write(
+	struct model *model, struct model_fault *fault, uint64_t at, uint64_t length);
+/* What is ready, of enum call_poll_events. */
+uint32_t model_fault_poll(const struct model_fault *fault);
+
 /* ---- model_device.c ---- */
 
 void model_selftest_end(struct model *model, struct model_selftest *selftest);
@@ -569,6 +620,7 @@ struct model_command {
 		struct iommu_hw_info hw_info;
 		struct iommu_hwpt_set_dirty_tracking set_dirty;
 		struct iommu_hwpt_get_dirty_bitmap get_dirty;
+		struct iommu_fault_alloc fault_alloc;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};

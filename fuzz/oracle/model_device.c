@@ -26,6 +26,14 @@ static void hwpt_join(struct model_device *device, struct model_hwpt *hwpt)
 	hwpt->object.users++;
 }
 
+/* What came through the attachment is answered by nobody else any more (5.2). */
+static void faults_end(
+	struct model *model, const struct model_device *device, const struct model_hwpt *hwpt)
+{
+	if (hwpt->fault)
+		model_fault_abandon(model, hwpt, device, 0);
+}
+
 /* 10.8: what the device's driver says to a page table for the RID. */
 static bool driver_refuses(
 	struct model *model, const struct model_device *device, const struct model_hwpt *hwpt)
@@ -61,6 +69,7 @@ static int replace_to(struct model *model, struct model_device *device, struct m
 		return -EINVAL;
 	*old = device->hwpt;
 	hwpt_join(device, hwpt);
+	faults_end(model, device, *old);
 	return 0;
 }
 
@@ -205,6 +214,7 @@ static void detach_device(struct model *model, struct model_device *device)
 		return;
 	device->hwpt = NULL;
 	device->object.users--;
+	faults_end(model, device, hwpt);
 	hwpt_leave(model, hwpt);
 }
 

@@ -25,6 +25,8 @@ struct model_hwpt *model_hwpt_new(
 void model_hwpt_free(struct model *model, struct model_hwpt *hwpt)
 {
 	hwpt->ioas->object.users--;
+	if (hwpt->fault)
+		hwpt->fault->object.users--;
 	model_array_end(model, &hwpt->dirty);
 	model_object_remove(hwpt->context, &hwpt->object);
 	model_free(model, hwpt, sizeof(*hwpt));
@@ -87,6 +89,16 @@ static int choose_format(
 	}
 }
 
+/* Step 13: the reference of the lookup becomes that of the page table. */
+static int use_fault(struct model *model, struct model_hwpt *hwpt, uint32_t fault_id)
+{
+	hwpt->fault = model_object_get(model, hwpt->context, fault_id, MODEL_FAULT);
+	if (!hwpt->fault)
+		return -ENOENT;
+	hwpt->fault->object.wait_cnt--;
+	return 0;
+}
+
 /* Steps 12 to 14; undone by the caller. */
 static int join_and_answer(
 	struct model *model, struct model_hwpt *hwpt, struct model_command *command)
@@ -98,10 +110,9 @@ static int join_and_answer(
 	rc = model_ioas_add_domain(model, ioas, hwpt);
 	if (rc)
 		return rc;
-	model_phase(model, "put");
-	/* No object is a fault queue. */
 	if (command->hwpt_alloc.flags & IOMMU_HWPT_FAULT_ID_VALID)
-		rc = -ENOENT;
+		rc = use_fault(model, hwpt, command->hwpt_alloc.fault_id);
+	model_phase(model, "put");
 	command->hwpt_alloc.out_hwpt_id = hwpt->object.id;
 	if (!rc)
 		rc = model_respond(model, command);

@@ -107,6 +107,7 @@ static void object_end(
 	case MODEL_IOAS: model_ioas_end(model, (struct model_ioas *)object); break;
 	case MODEL_HWPT: model_hwpt_end(model, (struct model_hwpt *)object); break;
 	case MODEL_SELFTEST: model_selftest_end(model, (struct model_selftest *)object); break;
+	case MODEL_FAULT: model_fault_end(model, (struct model_fault *)object); break;
 	default: break; /* devices and accesses always have a user of their own */
 	}
 }

@@ -92,11 +92,15 @@ int64_t model_rule_pass(struct model *model, struct model_command *command)
 
 int64_t model_rule_poll(struct model *model, struct model_command *command)
 {
+	const struct model_file *file = subject_file(model);
 	struct call_poll poll;
 
 	(void)command;
 	memcpy(&poll, model->arguments, sizeof(poll));
-	return subject_file(model) ? (int64_t)(poll.events & READY_FILE) : -EBADF;
+	if (!file)
+		return -EBADF;
+	return poll.events &
+	       (file->kind == MODEL_FILE_FAULT ? model_fault_poll(file->fault) : READY_FILE);
 }
 
 int64_t model_rule_memfd(struct model *model, struct model_command *command)
@@ -161,6 +165,21 @@ static uint64_t write_piece(
 	return done;
 }
 
+/* Of a descriptor that others may close meanwhile. */
+static int64_t transfer_events(struct model *model, struct model_file *file,
+	const struct call_transfer *argument, bool write)
+{
+	int64_t rc;
+
+	file->refs++;
+	if (write)
+		rc = model_fault_write(model, file->fault, argument->at, argument->length);
+	else
+		rc = model_fault_read(model, file->fault, argument->at, argument->length);
+	model_file_put(model, file);
+	return rc;
+}
+
 static int64_t transfer(struct model *model, bool write)
 {
 	struct model_file *file = subject_file(model);
@@ -170,11 +189,13 @@ static int64_t transfer(struct model *model, bool write)
 	memcpy(&argument, model->arguments, sizeof(argument));
 	if (!file)
 		return -EBADF;
-	if (file->kind != MODEL_FILE_MEMFD)
+	if (file->kind != MODEL_FILE_MEMFD && file->kind != MODEL_FILE_FAULT)
 		return -EINVAL;
 	/* Before the file is asked, also where nothing is to be moved. */
 	if (argument.length > MODEL_TASK_SIZE || argument.at > MODEL_TASK_SIZE - argument.length)
 		return -EFAULT;
+	if (file->kind != MODEL_FILE_MEMFD)
+		return transfer_events(model, file, &argument, write);
 	length = argument.length < TRANSFER_MAX ? argument.length : TRANSFER_MAX;
 	if (!write) {
 		uint64_t left =

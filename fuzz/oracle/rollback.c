@@ -22,11 +22,12 @@ enum part {
 	PART_ATTACHMENTS,
 	PART_PINS,
 	PART_ACCOUNTS,
+	PART_EVENTS,
 	PART_COUNT
 };
 
 static const char *const part_names[PART_COUNT] = {"object ids and users", "areas",
-	"reserved or allowed ranges", "page tables", "attachments", "pins", "accounting"};
+	"reserved or allowed ranges", "page tables", "attachments", "pins", "accounting", "events"};
 
 struct state {
 	uint64_t parts[PART_COUNT];
@@ -117,6 +118,20 @@ static void hash_ioas(struct state *state, const struct ioas *ioas)
 	mix(&state->parts[PART_TABLES], ioas->domain_count);
 }
 
+static void hash_faults(struct state *state, const struct fault_queue *fault)
+{
+	uint64_t *part = &state->parts[PART_EVENTS];
+	uint32_t cookie = 0;
+	void *group;
+
+	for (const struct fault_group *queued = fault->first; queued; queued = queued->next) {
+		mix(part, queued->record.grpid | (uint64_t)queued->record.dev_id << 32);
+		mix(part, queued->record.addr);
+	}
+	while ((cookie = idr_next(&fault->outstanding, cookie + 1, &group)))
+		mix(part, cookie | (uint64_t)((struct fault_group *)group)->record.grpid << 32);
+}
+
 static void hash_object(struct state *state, const struct iommufd_object *object)
 {
 	const void *self = object;
@@ -131,6 +146,7 @@ static void hash_object(struct state *state, const struct iommufd_object *object
 
 		mix(&state->parts[PART_TABLES], hwpt->ioas->object.id);
 		mix(&state->parts[PART_TABLES], iommu_entry_count(hwpt->domain));
+		mix(&state->parts[PART_EVENTS], hwpt->fault ? hwpt->fault->queue.object.id : 0);
 		break;
 	}
 	case OBJECT_DEVICE: {
@@ -148,6 +164,7 @@ static void hash_object(struct state *state, const struct iommufd_object *object
 		mix(&state->parts[PART_ATTACHMENTS], access->list_index);
 		break;
 	}
+	case OBJECT_FAULT: hash_faults(state, self); break;
 	default: break;
 	}
 }

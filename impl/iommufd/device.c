@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Devices: bind, attach, replace, detach, the automatic choice of a page table; what they can
  * do. 4.11, 6 */
-#include "impl/iommufd/iommufd.h"
+#include "impl/iommufd/eventq.h"
 
 int device_bind(struct task *task, struct iommufd_context *context, struct iommu_device *hardware,
 	struct device **out)
@@ -16,6 +16,7 @@ int device_bind(struct task *task, struct iommufd_context *context, struct iommu
 	device = (struct device *)object;
 	device->context = context;
 	device->group_mutex = mutex_init(LOCK_GROUP);
+	device->attachments_lock = spinlock_init(LOCK_ATTACHMENTS);
 	device->hardware = hardware;
 	object_add_user(task, object);
 	object_publish(task, context, object);
@@ -27,6 +28,31 @@ void device_unbind(struct task *task, struct device *device)
 {
 	if (object_remove(task, device->context, &device->object))
 		object_free(task, &device->object);
+}
+
+struct hwpt *device_hwpt_at(const struct device *device, uint32_t pasid)
+{
+	return pasid ? NULL : device->hwpt;
+}
+
+/*
+ * The device is attached to another page table now (NULL: none): its faults go there, and those of
+ * the old attachment are answered. Group mutex held. 5.2, 10.8 step 4
+ */
+static void route_faults(struct task *task, struct device *device, struct hwpt *hwpt)
+{
+	struct hwpt *old = device->hwpt;
+
+	if (hwpt && hwpt->fault)
+		iommu_device_enable_requests(task, device->hardware);
+	spin_lock(task, &device->attachments_lock);
+	device->hwpt = hwpt;
+	spin_unlock(task, &device->attachments_lock);
+	if (!old || !old->fault)
+		return;
+	if (!SIM_BUG(task, REPLACE_ANSWERS_NOTHING) || !hwpt)
+		fault_queue_answer_all(task, old, device, 0);
+	iommu_device_disable_requests(task, device->hardware);
 }
 
 /* 6.5 for the RID of a group of one. Compatibility is the hardware's business. */
@@ -44,7 +70,7 @@ static int attach_hwpt(struct task *task, struct device *device, struct hwpt *hw
 	if (!rc) {
 		object_add_user(task, &hwpt->object);
 		object_add_user(task, &device->object);
-		device->hwpt = hwpt;
+		route_faults(task, device, hwpt);
 	}
 	mutex_unlock(task, &device->group_mutex);
 	return rc;
@@ -67,7 +93,7 @@ static int replace_hwpt(
 		if (!rc) {
 			*old = device->hwpt;
 			object_add_user(task, &hwpt->object);
-			device->hwpt = hwpt;
+			route_faults(task, device, hwpt);
 		}
 	}
 	mutex_unlock(task, &device->group_mutex);
@@ -90,9 +116,9 @@ static struct hwpt *detach_hwpt(struct task *task, struct device *device)
 	mutex_lock(task, &device->group_mutex);
 	hwpt = device->hwpt;
 	if (hwpt) {
-		device->hwpt = NULL;
 		if (!SIM_BUG(task, DETACH_HARDWARE_KEPT))
 			iommu_device_attach(task, device->hardware, 0, NULL);
+		route_faults(task, device, NULL);
 		object_drop_user(task, &device->object);
 	}
 	mutex_unlock(task, &device->group_mutex);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Paging HWPTs: an IO page table on an IOAS. 2.7, 3.8, 4.10, 10.20 */
-#include "impl/iommufd/iommufd.h"
+#include "impl/iommufd/eventq.h"
 
 /* The formats of the mock, by pagetable_type. */
 static const struct iommu_domain_config mock_formats[] = {
@@ -124,6 +124,7 @@ void hwpt_abort(struct task *task, struct hwpt *hwpt)
 	struct ioas *ioas = hwpt->ioas;
 
 	hwpt_unlist(task, hwpt);
+	hwpt_drop_fault_queue(task, hwpt);
 	iommu_domain_destroy(task, hwpt->domain);
 	if (!SIM_BUG(task, HWPT_FAILURE_USERS))
 		object_drop_user(task, &ioas->object);
@@ -139,6 +140,7 @@ void hwpt_destroy(struct task *task, struct hwpt *hwpt)
 	hwpt_unlist(task, hwpt);
 	if (!SIM_BUG(task, HWPT_UNLISTED_UNLOCKED))
 		mutex_unlock(task, &ioas->mutex);
+	hwpt_drop_fault_queue(task, hwpt);
 	iommu_domain_destroy(task, hwpt->domain);
 	object_drop_user(task, &ioas->object);
 	object_free(task, &hwpt->object);
@@ -181,9 +183,11 @@ static int hwpt_complete(struct command *command, struct hwpt *hwpt)
 	rc = hwpt_fill(task, hwpt);
 	if (rc)
 		return rc;
-	/* No object is a fault queue. */
 	if (command->hwpt_alloc.flags & IOMMU_HWPT_FAULT_ID_VALID)
-		return -ENOENT;
+		rc = hwpt_set_fault_queue(
+			task, command->context, hwpt, command->hwpt_alloc.fault_id);
+	if (rc)
+		return rc;
 	command->hwpt_alloc.out_hwpt_id = hwpt->object.id;
 	before = lock_allow_user_copy(task, UINT64_C(1) << LOCK_IOAS_MUTEX);
 	rc = command_respond(command);

@@ -47,6 +47,7 @@ enum object_type {
 	OBJECT_IOAS,
 	OBJECT_ACCESS,
 	OBJECT_SELFTEST,
+	OBJECT_FAULT,
 	OBJECT_TYPE_COUNT
 };
 
@@ -165,6 +166,7 @@ struct hwpt {
 	bool automatic;		      /* 2.7 */
 	bool listed;		      /* in ioas->hwpts and ioas->domains */
 	bool nest_parent;	      /* nested ones may stand on it */
+	struct fault_queue *fault;    /* a users reference; NULL: its faults go nowhere */
 };
 
 /* A bound device. Every device of this machine is alone in its group, so the group is part of it.
@@ -174,6 +176,7 @@ struct device {
 	struct iommufd_context *context;
 	struct mutex group_mutex;
 	struct hwpt *hwpt;	       /* what the RID is attached to, NULL: blocked */
+	struct spinlock attachments_lock; /* changes of the above; faults look it up, too */
 	struct iommu_device *hardware; /* owned by the driver (struct mock_device) */
 };
 
@@ -260,6 +263,7 @@ struct command {
 		struct iommu_hw_info hw_info;
 		struct iommu_hwpt_set_dirty_tracking set_dirty;
 		struct iommu_hwpt_get_dirty_bitmap get_dirty;
+		struct iommu_fault_alloc fault_alloc;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};
@@ -480,7 +484,16 @@ void hwpt_abort(struct task *task, struct hwpt *hwpt);
 /* Teardown of one that has left the table; frees it. 2.5 */
 void hwpt_destroy(struct task *task, struct hwpt *hwpt);
 
+/* The other kind stands on one of these, 10.21. */
+static inline bool hwpt_is_nested(const struct hwpt *hwpt)
+{
+	return hwpt->object.type != OBJECT_HWPT_PAGING;
+}
+
 /* ---- device.c ---- */
+
+/* What a PASID (0: the RID) is attached to, NULL: nothing. Group mutex or attachments_lock held. */
+struct hwpt *device_hwpt_at(const struct device *device, uint32_t pasid);
 
 /* Makes the DEVICE object for hardware; users is 2. 6.1 */
 int device_bind(struct task *task, struct iommufd_context *context, struct iommu_device *hardware,
@@ -537,7 +550,9 @@ int64_t handle_IOMMU_HWPT_ALLOC(struct command *command);
 int64_t handle_IOMMU_GET_HW_INFO(struct command *command);
 int64_t handle_IOMMU_HWPT_SET_DIRTY_TRACKING(struct command *command);
 int64_t handle_IOMMU_HWPT_GET_DIRTY_BITMAP(struct command *command);
+int64_t handle_IOMMU_FAULT_QUEUE_ALLOC(struct command *command);
 int64_t handle_IOMMU_TEST_OP_DIRTY(struct command *command);
+int64_t handle_IOMMU_TEST_OP_TRIGGER_IOPF(struct command *command);
 int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct command *command);

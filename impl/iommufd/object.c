@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The id table of a context, the two counters of an object and the ways to destroy one. 2.1 to 2.7
  */
-#include "impl/iommufd/iommufd.h"
+#include "impl/iommufd/eventq.h"
 
 static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
 	[OBJECT_DEVICE] = sizeof(struct device),
@@ -9,6 +9,7 @@ static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
 	[OBJECT_IOAS] = sizeof(struct ioas),
 	[OBJECT_ACCESS] = sizeof(struct access),
 	[OBJECT_SELFTEST] = sizeof(struct mock_device),
+	[OBJECT_FAULT] = sizeof(struct fault_queue),
 };
 
 /* Counters change without the table lock too, so several threads need atomic steps; a single one
@@ -205,6 +206,7 @@ static void object_teardown(struct task *task, struct iommufd_object *object)
 	case OBJECT_IOAS: ioas_destroy(task, (struct ioas *)object); break;
 	case OBJECT_HWPT_PAGING: hwpt_destroy(task, (struct hwpt *)object); break;
 	case OBJECT_SELFTEST: mock_device_destroy(task, (struct mock_device *)object); break;
+	case OBJECT_FAULT: fault_queue_destroy(task, (struct fault_queue *)(void *)object); break;
 	default:
 		/* DEVICE and ACCESS have a creator who holds a user and destroys them himself. */
 		sim_warn(task, "object-owned", "object %u has lost its creator's reference",

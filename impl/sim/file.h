@@ -14,6 +14,7 @@ enum file_kind {
 	FILE_IOMMUFD,
 	FILE_TEST_ACCESS, /* [iommufd_test_staccess] */
 	FILE_MEMFD,
+	FILE_FAULT, /* [iommufd-pgfault] */
 	FILE_KIND_COUNT
 };
 
@@ -22,7 +23,7 @@ struct file {
 	uint8_t kind;	/* enum file_kind */
 	uint32_t flags; /* O_* */
 	uint64_t position;
-	void *object; /* struct iommufd_context *, struct test_access *, struct memfd * */
+	void *object; /* struct iommufd_context *, struct test_access *, struct memfd *, struct event_queue * */
 };
 
 /* A new file with one reference, or NULL (fault point ALLOC). */
@@ -48,6 +49,18 @@ int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length,
 	uint32_t flags, uint64_t offset);
 void iommufd_file_release(struct task *task, struct file *file);
 void test_access_file_release(struct task *task, struct file *file);
+/* Drops the queue's user and the file of its context. */
+void event_file_release(struct task *task, struct file *file);
+/* What poll knows of queues of events, as its bits. */
+enum event_poll { EVENT_POLL_READ = 0x41, EVENT_POLL_WRITE = 0x4 };
+/*
+ * Page faults to, and responses from, `length` bytes of the caller's memory that its process may
+ * have. The bytes transferred, or what stopped the first: -ESPIPE a length that is no multiple,
+ * -EINVAL, -EFAULT, -ENOMEM. Takes the fault mutex. Specification 5.2
+ */
+int64_t fault_file_read(struct task *task, struct file *file, uint64_t at, uint64_t length);
+int64_t fault_file_write(struct task *task, struct file *file, uint64_t at, uint64_t length);
+uint32_t fault_file_poll(struct task *task, struct file *file);
 /* Makes a fresh context and its file; NULL: no memory. */
 struct file *iommufd_file_open(struct task *task);
 /*

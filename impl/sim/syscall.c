@@ -144,44 +144,63 @@ static bool beyond_process(uint64_t at, uint64_t length)
 	return length > TASK_SIZE || at > TASK_SIZE - length;
 }
 
-int64_t sim_read(struct task *task, int fd, uint64_t at, uint64_t length)
+/* Whether the kind of file can be read, or written. */
+static bool can_transfer(const struct file *file, bool write)
 {
-	struct file *file = file_from_fd(task, fd);
+	(void)write;
+	return file->kind == FILE_MEMFD || file->kind == FILE_FAULT;
+}
+
+static int64_t transfer(
+	struct task *task, struct file *file, uint64_t at, uint64_t length, bool write)
+{
+	if (!can_transfer(file, write))
+		return -EINVAL;
+	if (beyond_process(at, length))
+		return -EFAULT;
+	if (file->kind == FILE_FAULT)
+		return write ? fault_file_write(task, file, at, length)
+			     : fault_file_read(task, file, at, length);
+	return write ? memfd_write(task, file, at, length) : memfd_read(task, file, at, length);
+}
+
+static int64_t sim_transfer(struct task *task, int fd, uint64_t at, uint64_t length, bool write)
+{
+	struct file *file;
 	int64_t result;
 
+	syscall_enter(task);
+	file = file_from_fd(task, fd);
 	if (!file)
-		return -EBADF;
-	if (file->kind != FILE_MEMFD)
-		result = -EINVAL;
-	else
-		result = beyond_process(at, length) ? -EFAULT : memfd_read(task, file, at, length);
+		return syscall_leave(task, -EBADF);
+	result = transfer(task, file, at, length, write);
 	file_put(task, file);
-	return result;
+	return syscall_leave(task, result);
+}
+
+int64_t sim_read(struct task *task, int fd, uint64_t at, uint64_t length)
+{
+	return sim_transfer(task, fd, at, length, false);
 }
 
 int64_t sim_write(struct task *task, int fd, uint64_t at, uint64_t length)
 {
-	struct file *file = file_from_fd(task, fd);
-	int64_t result;
-
-	if (!file)
-		return -EBADF;
-	if (file->kind != FILE_MEMFD)
-		result = -EINVAL;
-	else
-		result = beyond_process(at, length) ? -EFAULT : memfd_write(task, file, at, length);
-	file_put(task, file);
-	return result;
+	return sim_transfer(task, fd, at, length, true);
 }
 
 int64_t sim_poll(struct task *task, int fd, uint32_t events)
 {
-	struct file *file = file_from_fd(task, fd);
+	uint32_t ready = POLL_DEFAULT;
+	struct file *file;
 
+	syscall_enter(task);
+	file = file_from_fd(task, fd);
 	if (!file)
-		return -EBADF;
+		return syscall_leave(task, -EBADF);
+	if (file->kind == FILE_FAULT)
+		ready = fault_file_poll(task, file);
 	file_put(task, file);
-	return events & POLL_DEFAULT;
+	return syscall_leave(task, events & ready);
 }
 
 static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length,

@@ -281,3 +281,51 @@ uint32_t iommu_device_max_pasids(const struct iommu_device *device)
 {
 	return device->max_pasids;
 }
+
+/* ---- page requests ---- */
+
+void iommu_device_enable_requests(struct task *task, struct iommu_device *device)
+{
+	spin_lock(task, &device->lock);
+	device->requests_enabled++;
+	spin_unlock(task, &device->lock);
+}
+
+void iommu_device_disable_requests(struct task *task, struct iommu_device *device)
+{
+	spin_lock(task, &device->lock);
+	device->requests_enabled--;
+	spin_unlock(task, &device->lock);
+}
+
+bool iommu_device_request(struct task *task, struct iommu_device *device)
+{
+	bool enabled;
+
+	spin_lock(task, &device->lock);
+	enabled = device->requests_enabled;
+	device->requests += enabled;
+	spin_unlock(task, &device->lock);
+	return enabled;
+}
+
+void iommu_device_answer(struct task *task, struct iommu_device *device, bool success)
+{
+	(void)success;
+	spin_lock(task, &device->lock);
+	if (device->requests)
+		device->requests--;
+	else
+		sim_warn(task, "page-request", "a device gets an answer that it does not wait for");
+	spin_unlock(task, &device->lock);
+}
+
+uint32_t iommu_device_requests(const struct iommu_device *device)
+{
+	return device->requests;
+}
+
+uint32_t iommu_device_requests_enabled(const struct iommu_device *device)
+{
+	return device->requests_enabled;
+}

@@ -98,6 +98,18 @@ int iommu_device_attach(struct task *task, struct iommu_device *device, uint32_t
 struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint32_t pasid);
 
 /*
+ * Page requests. A device makes them while somebody has enabled them, as often as he disables them
+ * again, and waits for one answer to each. False: not enabled.
+ */
+void iommu_device_enable_requests(struct task *task, struct iommu_device *device);
+void iommu_device_disable_requests(struct task *task, struct iommu_device *device);
+bool iommu_device_request(struct task *task, struct iommu_device *device);
+void iommu_device_answer(struct task *task, struct iommu_device *device, bool success);
+/* Requests without an answer, and how often they are enabled. For oracles. */
+uint32_t iommu_device_requests(const struct iommu_device *device);
+uint32_t iommu_device_requests_enabled(const struct iommu_device *device);
+
+/*
  * One DMA transfer, translated through the IOTLB (filled from the table on a miss). First the whole
  * range is translated; 0, or -EFAULT when something is not translated or not permitted (nothing is
  * transferred then), or -EIO when a translation leads to a page that no longer exists (a use after

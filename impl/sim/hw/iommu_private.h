@@ -89,6 +89,7 @@ struct iommu_device {
 	struct iommu_device *next, *previous; /* of the sim, by creation */
 	uint32_t max_pasids;
 	bool no_dirty_tracking;
+	uint32_t requests_enabled, requests; /* how often; without an answer */
 	struct attachment *attachments; /* changed by attaches, which their caller serialises */
 	struct spinlock lock;		/* a transfer, or a change of attachments and tlb */
 	struct iotlb tlb;

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Queues of events with a descriptor: page faults of devices (5.2). The descriptor holds a user of
+ * the queue and the file of its context. Locks behind those of iommufd.h: group mutex -> fault
+ * mutex, group mutex -> attachments -> queue.
+ */
+#ifndef IOMMUZZ_IOMMUFD_EVENTQ_H
+#define IOMMUZZ_IOMMUFD_EVENTQ_H
+
+#include "impl/iommufd/iommufd.h"
+
+/* What every queue begins with. */
+struct event_queue {
+	struct iommufd_object object;
+	struct iommufd_context *context;
+	struct spinlock lock;	   /* the list of what is to be read */
+	struct wait_queue readers; /* woken at each enqueue, 5.1 */
+	bool open;		   /* its file is there, and has a user */
+};
+
+/* A page request: queued, or delivered and waiting for its answer. Groups of this machine have one
+ * record. */
+struct fault_group {
+	struct fault_group *next; /* while it is queued */
+	struct device *device;
+	const struct hwpt *hwpt; /* that it came through, with the PASID of the attachment */
+	uint32_t attached;
+	struct iommu_hwpt_pgfault record;
+};
+
+struct fault_queue {
+	struct event_queue queue;
+	struct mutex mutex;		    /* reading, answering; alone it guards `outstanding` */
+	struct fault_group *first, *newest; /* under queue.lock; only holders of the mutex remove */
+	struct idr outstanding;		    /* struct fault_group by cookie */
+};
+
+/* ---- eventq.c ---- */
+
+/*
+ * Reserves a descriptor and makes the file behind it, which has a user of the queue and the
+ * context's file. The descriptor, or -EMFILE, -ENOMEM. The file ends with file_put.
+ */
+int event_file_open(
+	struct task *task, struct event_queue *queue, enum file_kind kind, struct file **file);
+/* The caller has been told: the descriptor is open, and exec closes it. */
+void event_file_publish(struct task *task, int fd, struct file *file);
+/* Bytes of one transfer, as every read and write cuts them. */
+static inline uint64_t event_transfer_length(uint64_t length)
+{
+	const uint64_t most = UINT64_C(0x7ffff000);
+
+	return length < most ? length : most;
+}
+
+/* ---- fault.c ---- */
+
+/*
+ * The HWPT's faults go to that queue, which has a user from here on. The HWPT is not published.
+ * -ENOENT. 4.10
+ */
+int hwpt_set_fault_queue(
+	struct task *task, struct iommufd_context *context, struct hwpt *hwpt, uint32_t fault_id);
+/* The reverse, if it has one. Nothing may be attached. */
+void hwpt_drop_fault_queue(struct task *task, struct hwpt *hwpt);
+/*
+ * Answers INVALID to what came through the device's attachment to hwpt and has no answer yet, read
+ * or not. The attachment is gone for new faults; hwpt has a queue. Takes the fault mutex. 5.2
+ */
+void fault_queue_answer_all(
+	struct task *task, const struct hwpt *hwpt, const struct device *device, uint32_t pasid);
+/* Teardown of one that has left the table; frees it. 2.5 */
+void fault_queue_destroy(struct task *task, struct fault_queue *fault);
+
+#endif
