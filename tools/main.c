@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&command_diff,
 	&command_agent,
 	&command_vm,
+	&command_shim,
 	NULL,
 };
 

@@ -32,7 +32,7 @@ struct command {
 
 extern const struct command command_run, command_check, command_fmt, command_min, command_gen,
 	command_ops, command_bench, command_probe, command_compare, command_fuzz, command_agent,
-	command_vm, command_diff, command_explore, command_stress;
+	command_vm, command_diff, command_explore, command_stress, command_shim;
 
 /* Names behind which options_next reports something else than an option. */
 enum {

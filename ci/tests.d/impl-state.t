@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # No source of impl has mutable state at file scope: no object of the release build holds writable data. The last
 # points prove that this check can fail. readelf, since nm shows the compiler's plan in place of a fat LTO object.
+# The preload library is not looked at: its state is that of the program it is loaded into.
 cd "$(dirname "$0")/../.." || exit 2
 writable() { # OBJECT: its variables in writable sections; tables that only the loader writes to are none
 	readelf --sections --symbols --wide "$1" | awk '
@@ -13,7 +14,7 @@ writable() { # OBJECT: its variables in writable sections; tables that only the 
 		}'
 }
 number=0
-for source in $(git ls-files 'impl/*.c'); do
+for source in $(git ls-files 'impl/*.c' ':!impl/shim/preload*'); do
 	number=$((number + 1))
 	object=$(ls build/release/impl/CMakeFiles/*/"${source#impl/}.o" 2>/dev/null)
 	if [ -z "$object" ]; then

@@ -120,25 +120,37 @@ struct file *fd_remove(struct process *process, int fd)
 int file_reserve_fd(struct task *task)
 {
 	schedule_point(task, SCHEDULE_PUT);
+	if (task->host)
+		return task->sim->config.host->reserve(task->host);
 	return task->process ? fd_reserve(task->process) : -EMFILE;
 }
 
 void file_install_fd(struct task *task, int fd, struct file *file)
 {
 	schedule_point(task, SCHEDULE_PUT);
-	fd_install(task->process, fd, file);
+	if (task->host)
+		task->sim->config.host->install(task->host, fd, file);
+	else
+		fd_install(task->process, fd, file);
 }
 
 void file_release_fd(struct task *task, int fd)
 {
 	schedule_point(task, SCHEDULE_PUT);
-	fd_install(task->process, fd, NULL);
+	if (task->host)
+		task->sim->config.host->give_back(task->host, fd);
+	else
+		fd_install(task->process, fd, NULL);
 }
 
 void file_close_on_exec(struct task *task, int fd)
 {
 	struct process *process = task->process;
 
+	if (task->host) {
+		task->sim->config.host->close_on_exec(task->host, fd);
+		return;
+	}
 	sim_enter(process->sim, &process->sim->state_lock);
 	process->close_on_exec[fd / 64] |= UINT64_C(1) << fd % 64;
 	sim_leave(process->sim, &process->sim->state_lock);
@@ -152,6 +164,8 @@ struct file *file_from_fd(struct task *task, int fd)
 	if (!process)
 		return NULL;
 	schedule_point(task, SCHEDULE_PUT);
+	if (task->host)
+		return task->sim->config.host->from_fd(task->host, fd);
 	sim_enter(process->sim, &process->sim->state_lock);
 	if (is_open(process, fd)) {
 		file = process->files[fd];

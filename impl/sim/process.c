@@ -28,8 +28,9 @@ void task_init(struct sim *sim, struct task *task, struct process *process, unsi
 	if (sim->config.locks != LOCKS_SINGLE)
 		task->locks.slow = LOCK_THREADS;
 	sim_enter(sim, &sim->state_lock);
-	task->locks.number =
-		process ? process->number * SIM_THREADS + thread + 1 : free_number(sim);
+	task->locks.number = process && process->number < SIM_PROCESSES
+				     ? process->number * SIM_THREADS + thread + 1
+				     : free_number(sim);
 	task->next = sim->tasks;
 	sim->tasks = task;
 	sim_leave(sim, &sim->state_lock);
@@ -44,6 +45,27 @@ void task_remove(struct sim *sim, struct task *task)
 		;
 	*link = task->next;
 	sim_leave(sim, &sim->state_lock);
+}
+
+struct process *process_new(struct sim *sim, uint32_t number, uint32_t uid, uint32_t capabilities,
+	uint64_t memlock, struct mm *mm)
+{
+	struct process *process = sim_alloc_internal(sim, sizeof(*process));
+	struct user *user = process ? user_find(sim, uid) : NULL;
+
+	if (!user)
+		return NULL;
+	process->sim = sim;
+	process->number = number;
+	process->references = 1;
+	process->capabilities = capabilities;
+	process->memlock = memlock;
+	process->user = user;
+	process->mm = mm;
+	process->alive = true;
+	process->threads[0] = &process->main;
+	task_init(sim, &process->main, process, 0);
+	return process;
 }
 
 /* Of two forks with one number the first to get here has it. */
@@ -66,21 +88,10 @@ static bool take_slot(struct sim *sim, struct process *process)
 int process_create(struct sim *sim, uint32_t number, uint32_t uid, uint32_t capabilities,
 	uint64_t memlock, struct mm *mm)
 {
-	struct process *process = sim_alloc_internal(sim, sizeof(*process));
-	struct user *user = process ? user_find(sim, uid) : NULL;
+	struct process *process = process_new(sim, number, uid, capabilities, memlock, mm);
 
-	if (!user)
+	if (!process)
 		return -ENOMEM;
-	process->sim = sim;
-	process->number = number;
-	process->references = 1;
-	process->capabilities = capabilities;
-	process->memlock = memlock;
-	process->user = user;
-	process->mm = mm;
-	process->alive = true;
-	process->threads[0] = &process->main;
-	task_init(sim, &process->main, process, 0);
 	if (take_slot(sim, process))
 		return 0;
 	process->mm = NULL;
@@ -168,17 +179,24 @@ struct mm *task_mm(const struct task *task)
 
 unsigned task_thread(const struct task *task)
 {
-	return task->process ? (task->locks.number - 1) % SIM_THREADS : 0;
+	return task->process && !task->host ? (task->locks.number - 1) % SIM_THREADS : 0;
 }
 
 bool task_capable(const struct task *task, uint32_t capability)
 {
 	/* Kernel threads may do everything. */
-	return !task->process || (task->process->capabilities & capability) == capability;
+	if (!task->process)
+		return true;
+	if (task->host)
+		return (task->sim->config.host->capabilities(task->host) & capability) ==
+		       capability;
+	return (task->process->capabilities & capability) == capability;
 }
 
 uint64_t process_memlock(const struct process *process)
 {
+	if (process->host)
+		return process->sim->config.host->memlock(process->host) >> SIM_PAGE_SHIFT;
 	return __atomic_load_n(&process->memlock, __ATOMIC_RELAXED) >> SIM_PAGE_SHIFT;
 }
 

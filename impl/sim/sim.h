@@ -21,6 +21,7 @@ struct sim;
 struct task;
 struct process;
 struct mm;
+struct sim_host;
 
 enum lock_mode {
 	LOCKS_SINGLE,  /* no threads; locks are checked and nearly free */
@@ -73,6 +74,7 @@ struct sim_config {
 	uint32_t capabilities; /* enum sim_capability, of the first process */
 	uint32_t uid;
 	struct sim_events events;
+	const struct sim_host *host; /* NULL: no processes of the host (host.h) */
 };
 
 /*

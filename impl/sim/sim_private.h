@@ -11,6 +11,7 @@
 #include "impl/sim/alloc.h"
 #include "impl/sim/fault.h"
 #include "impl/sim/file.h"
+#include "impl/sim/host.h"
 #include "impl/sim/lock.h"
 #include "impl/sim/scheduler.h"
 #include "impl/sim/sim.h"
@@ -56,6 +57,7 @@ struct task {
 	uint32_t rcu_sequence;	/* outermost read sections that have ended */
 	uint32_t syscall_depth; /* system calls within callbacks of system calls; read by others */
 	struct task *next;	/* of the sim */
+	void *host;		/* a thread of the host: its owner's (host.h) */
 };
 
 struct process {
@@ -67,6 +69,7 @@ struct process {
 	uint32_t references;
 	uint32_t capabilities;
 	bool alive;
+	void *host; /* a process of the host: its owner's (host.h) */
 	struct wait_queue left; /* a thread has left its system call */
 	struct file **files;	/* FILE_RESERVED: taken, nothing installed */
 	uint32_t files_room;
@@ -183,6 +186,9 @@ static inline bool sim_process_alive(const struct process *process)
 }
 /* The process exits: memory, then descriptors. */
 void process_exit(struct process *process);
+/* A process in no slot. As process_create. */
+struct process *process_new(struct sim *sim, uint32_t number, uint32_t uid, uint32_t capabilities,
+	uint64_t memlock, struct mm *mm);
 /* Adds a task to the sim; process NULL: a kernel thread. */
 void task_init(struct sim *sim, struct task *task, struct process *process, unsigned thread);
 void task_remove(struct sim *sim, struct task *task);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The insides of libiommuzz_shim.so, which is preloaded into programs. */
+#ifndef IOMMUZZ_SHIM_PRELOAD_H
+#define IOMMUZZ_SHIM_PRELOAD_H
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "impl/shim/protocol.h"
+
+#define SHIM_EXPORT __attribute__((visibility("default")))
+
+/* The function that the program would call without us, of the type of the own one. */
+#define NEXT(name)                                                                                 \
+	({                                                                                         \
+		static __typeof__(&name) next_##name;                                              \
+		__typeof__(&name) found_##name = __atomic_load_n(&next_##name, __ATOMIC_ACQUIRE);  \
+		if (!found_##name) {                                                               \
+			*(void **)&found_##name = dlsym(RTLD_NEXT, #name);                         \
+			__atomic_store_n(&next_##name, found_##name, __ATOMIC_RELEASE);            \
+		}                                                                                  \
+		found_##name;                                                                      \
+	})
+
+/* -- preload_link.c -- */
+/* Whether the program runs under a server. */
+bool link_there(void);
+/*
+ * Makes a request and waits for its result, installing what comes on the way. False: no server.
+ * Fills in who calls. errno stays. Any thread, signal handlers and children of vfork included.
+ */
+bool link_call(struct shim_request *request, struct shim_reply *reply);
+/* Whether the descriptor is one of the library's own: to the program it is not open. */
+bool link_owns(int fd);
+/* Fills in fd and what identifies it. False: it cannot be one of the server's. */
+bool link_identify(struct shim_request *request, int fd);
+/* Pins in the machine, as the last reply told this process. */
+bool link_has_pins(void);
+/* The result of a call as the C library gives it: -1 and errno. */
+long link_result(int64_t result);
+/* errno stays as it was: closes a descriptor really. */
+void link_close_real(int fd);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connections of a program to the server, one a thread. They lie high in the table of
+ * descriptors, where programs do not look, and are not open as far as the program can tell.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "impl/shim/preload.h"
+
+#define OWN_MAX	 4096 /* descriptors below can be the library's own */
+#define OWN_ROOM 256
+
+struct connection {
+	int socket; /* -1: none */
+	pid_t pid;  /* whose it is */
+	bool busy;
+};
+
+static struct {
+	char address[64];
+	size_t address_length;
+	pthread_key_t ending; /* its value: the thread has a connection */
+	uint8_t own[OWN_MAX]; /* atomic */
+	uint64_t pins;	      /* atomic */
+	pid_t pid;	      /* atomic: the process that own is of */
+} state;
+
+static _Thread_local struct connection mine
+	__attribute__((tls_model("initial-exec"))) = {.socket = -1};
+
+bool link_there(void)
+{
+	return state.address_length != 0;
+}
+
+bool link_owns(int fd)
+{
+	return fd >= 0 && fd < OWN_MAX && __atomic_load_n(&state.own[fd], __ATOMIC_RELAXED);
+}
+
+bool link_has_pins(void)
+{
+	return __atomic_load_n(&state.pins, __ATOMIC_RELAXED) != 0;
+}
+
+long link_result(int64_t result)
+{
+	if (result >= 0)
+		return (long)result;
+	errno = (int)-result;
+	return -1;
+}
+
+void link_close_real(int fd)
+{
+	int saved = errno;
+
+	NEXT(syscall)(SYS_close, fd);
+	errno = saved;
+}
+
+static void own_set(int fd, bool own)
+{
+	if (fd < OWN_MAX)
+		__atomic_store_n(&state.own[fd], own, __ATOMIC_RELAXED);
+}
+
+static void disconnect(struct connection *connection)
+{
+	if (connection->socket < 0)
+		return;
+	own_set(connection->socket, false);
+	link_close_real(connection->socket);
+	connection->socket = -1;
+}
+
+/* A child has copies of its parent's connections, which only the parent may use. */
+static void forget_parent(void)
+{
+	pid_t pid = getpid();
+
+	if (__atomic_exchange_n(&state.pid, pid, __ATOMIC_RELAXED) == pid)
+		return;
+	for (int fd = 0; fd < OWN_MAX; fd++) {
+		if (__atomic_exchange_n(&state.own[fd], 0, __ATOMIC_RELAXED))
+			link_close_real(fd);
+	}
+	mine = (struct connection){.socket = -1};
+}
+
+/* Out of the way of the program's descriptors, also when it has lowered its limit. */
+static int move_up(int socket)
+{
+	struct rlimit limit, raised;
+	int lowest, moved;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return socket;
+	lowest = (int)(limit.rlim_cur < OWN_MAX ? limit.rlim_cur : OWN_MAX) - OWN_ROOM;
+	moved = fcntl(socket, F_DUPFD_CLOEXEC, lowest > 3 ? lowest : OWN_ROOM);
+	if (moved < 0) {
+		raised = limit;
+		raised.rlim_cur = limit.rlim_max < OWN_MAX ? limit.rlim_max : OWN_MAX;
+		setrlimit(RLIMIT_NOFILE, &raised);
+		moved = fcntl(socket, F_DUPFD_CLOEXEC, OWN_ROOM);
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (moved < 0)
+		return socket;
+	link_close_real(socket);
+	return moved;
+}
+
+static int connect_server(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (socket_fd < 0)
+		return -1;
+	memcpy(address.sun_path + 1, state.address, state.address_length);
+	if (connect(socket_fd, (const struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+				state.address_length))) {
+		link_close_real(socket_fd);
+		return -1;
+	}
+	socket_fd = move_up(socket_fd);
+	own_set(socket_fd, true);
+	return socket_fd;
+}
+
+/* A descriptor that came with a reply, or -EMFILE. */
+static int64_t descriptor_of(struct msghdr *message)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	int fd;
+
+	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len < CMSG_LEN(sizeof(fd)))
+		return -EMFILE;
+	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	return fd;
+}
+
+static bool receive(const struct connection *connection, struct shim_reply *reply, int64_t *fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec piece = {reply, sizeof(*reply)};
+	struct msghdr message;
+	ssize_t count;
+
+	do {
+		message = (struct msghdr){.msg_iov = &piece,
+			.msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof(control)};
+		count = recvmsg(connection->socket, &message, MSG_CMSG_CLOEXEC);
+	} while (count < 0 && errno == EINTR);
+	*fd = descriptor_of(&message);
+	return count == (ssize_t)sizeof(*reply);
+}
+
+static bool transmit(const struct connection *connection, const void *bytes, size_t count)
+{
+	ssize_t sent;
+
+	do
+		sent = send(connection->socket, bytes, count, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)count;
+}
+
+static bool exchange(const struct connection *connection, const struct shim_request *request,
+	struct shim_reply *reply)
+{
+	struct shim_taken taken;
+
+	if (!transmit(connection, request, sizeof(*request)))
+		return false;
+	while (receive(connection, reply, &taken.fd)) {
+		switch (reply->kind) {
+		case SHIM_TAKE:
+			if (!transmit(connection, &taken, sizeof(taken)))
+				return false;
+			break;
+		case SHIM_DROP: link_close_real((int)reply->result); break;
+		default: __atomic_store_n(&state.pins, reply->pins, __ATOMIC_RELAXED); return true;
+		}
+	}
+	return false;
+}
+
+static bool introduce(struct connection *connection, bool fresh)
+{
+	struct shim_request request = {.call = SHIM_HELLO,
+		.argument = {fresh, (uint64_t)NEXT(syscall)(SYS_gettid)},
+		.uid = getuid()};
+	struct shim_reply reply;
+
+	connection->pid = getpid();
+	connection->socket = connect_server();
+	if (connection->socket >= 0 && exchange(connection, &request, &reply))
+		return true;
+	disconnect(connection);
+	return false;
+}
+
+static void end_thread(void *unused)
+{
+	(void)unused;
+	disconnect(&mine);
+}
+
+bool link_call(struct shim_request *request, struct shim_reply *reply)
+{
+	/* A signal handler that interrupts a call of its thread needs a connection of its own. */
+	struct connection *connection = &mine, other = {.socket = -1};
+	int saved = errno;
+	bool done;
+
+	if (!link_there())
+		return false;
+	if (__atomic_load_n(&state.pid, __ATOMIC_RELAXED) != getpid())
+		forget_parent();
+	if (mine.busy)
+		connection = &other;
+	request->uid = getuid();
+	connection->busy = true;
+	done = connection->socket >= 0 || introduce(connection, false);
+	if (done && connection == &mine)
+		pthread_setspecific(state.ending, &mine);
+	done = done && exchange(connection, request, reply);
+	connection->busy = false;
+	if (!done || connection == &other)
+		disconnect(connection);
+	errno = saved;
+	return done;
+}
+
+bool link_identify(struct shim_request *request, int fd)
+{
+	struct stat status;
+	int saved = errno;
+	bool could;
+
+	if (!link_there() || fd < 0)
+		return false;
+	could = !NEXT(syscall)(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH) &&
+		S_ISFIFO(status.st_mode) &&
+		(NEXT(syscall)(SYS_fcntl, fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+	errno = saved;
+	request->fd = fd;
+	if (could) {
+		request->device = status.st_dev;
+		request->inode = status.st_ino;
+	}
+	return could;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	const char *address = getenv(SHIM_VARIABLE);
+	size_t length = address ? strlen(address) : 0;
+
+	if (!length || length >= sizeof(state.address))
+		return;
+	memcpy(state.address, address, length);
+	state.address_length = length;
+	state.pid = getpid();
+	pthread_key_create(&state.ending, end_thread);
+	pthread_atfork(NULL, NULL, forget_parent);
+	if (introduce(&mine, true))
+		pthread_setspecific(state.ending, &mine);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the preload library and the server say to each other, over a SOCK_SEQPACKET connection that
+ * each thread of a shimmed program has of its own: a request, then replies until one of kind
+ * RESULT.
+ */
+#ifndef IOMMUZZ_SHIM_PROTOCOL_H
+#define IOMMUZZ_SHIM_PROTOCOL_H
+
+#include <stdint.h>
+
+/* The name of the server's abstract socket, without the leading zero. */
+#define SHIM_VARIABLE "IOMMUZZ_SHIM"
+
+enum shim_call {
+	SHIM_HELLO,  /* argument[0]: 1 from a program that has just started; [1]: thread id */
+	SHIM_OPEN,   /* path; argument[0]: flags */
+	SHIM_IOCTL,  /* fd; argument[0]: command, [1]: argument */
+	SHIM_READ,   /* fd; argument[0]: address, [1]: count, [2]: position or -1 */
+	SHIM_WRITE,  /* the same */
+	SHIM_MMAP,   /* fd; argument[0]: length, [1]: protection, [2]: flags, [3]: offset */
+	SHIM_KIND,   /* fd; result: enum shim_kind */
+	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
+	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
+	SHIM_MOVED,  /* argument[0]: from, [1]: to, [2]: length */
+	SHIM_LEAVES, /* all memory is about to go: exec or exit */
+	SHIM_STAYED, /* it did not: exec failed */
+	SHIM_STATUS, /* argument[0]: pid; result: whether known; value: VmLck and VmPin in KiB */
+	SHIM_CUT,    /* the file behind fd ends at argument[0] now */
+	SHIM_CALL_COUNT
+};
+
+/* What a descriptor is, for those calls whose answer depends on it alone. */
+enum shim_kind {
+	SHIM_KIND_FOREIGN, /* none of ours */
+	SHIM_KIND_PLAIN,   /* no poll: not for epoll */
+	SHIM_KIND_QUEUE,   /* poll: readable when there are events, always writable */
+	SHIM_KIND_STREAM,  /* poll: readable when there are events, never writable */
+};
+
+#define SHIM_FRAMES 24
+#define SHIM_PATH   128
+
+struct shim_request {
+	uint32_t call; /* enum shim_call */
+	int32_t fd;
+	uint64_t device, inode; /* of fd, as fstat says */
+	uint64_t argument[5];
+	uint32_t uid;	 /* real user id */
+	uint32_t frames; /* how many of frame are set */
+	uint64_t frame[SHIM_FRAMES];
+	char path[SHIM_PATH];
+};
+
+enum shim_reply_kind {
+	SHIM_RESULT,
+	SHIM_TAKE, /* with a descriptor: install it, answer with struct shim_taken */
+	SHIM_DROP, /* close the descriptor with number result */
+};
+
+struct shim_reply {
+	uint32_t kind;	/* enum shim_reply_kind */
+	uint32_t ours;	/* RESULT: 0 when the descriptor is none of ours: make the real call */
+	int64_t result; /* >= 0 or negative errno */
+	uint64_t value[2];
+	uint64_t pins; /* pins that the machine has now */
+};
+
+struct shim_taken {
+	int64_t fd; /* or negative errno */
+};
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "impl/shim/server.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "impl/shim/server_private.h"
+
+static bool listen_at(struct shim_server *server)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	uint64_t number;
+	size_t length;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return false;
+	snprintf(server->address, sizeof(server->address), "iommuzz-shim-%016llx",
+		(unsigned long long)number);
+	length = strlen(server->address);
+	memcpy(address.sun_path + 1, server->address, length);
+	server->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	return server->listener >= 0 &&
+	       !bind(server->listener, (const struct sockaddr *)&address,
+		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) &&
+	       !listen(server->listener, SOMAXCONN);
+}
+
+static void serve_new(struct shim_server *server, int socket)
+{
+	struct shim_client *client = calloc(1, sizeof(*client));
+	pthread_attr_t detached;
+	pthread_t thread;
+
+	if (!client) {
+		close(socket);
+		return;
+	}
+	*client = (struct shim_client){.server = server, .socket = socket, .target_fd = -1};
+	pthread_mutex_lock(&server->lock);
+	server->connections++;
+	pthread_mutex_unlock(&server->lock);
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &detached, shim_client_run, client)) {
+		close(socket);
+		free(client);
+		pthread_mutex_lock(&server->lock);
+		server->connections--;
+		pthread_mutex_unlock(&server->lock);
+	}
+	pthread_attr_destroy(&detached);
+}
+
+static void *accept_all(void *argument)
+{
+	struct shim_server *server = argument;
+
+	for (;;) {
+		int socket = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (socket >= 0)
+			serve_new(server, socket);
+		else if (errno == EINVAL) /* shut down */
+			return NULL;
+	}
+}
+
+/* Nobody may be there to see a close or an exit: then this thread does. */
+static void *watch(void *argument)
+{
+	struct shim_server *server = argument;
+	struct epoll_event event;
+	bool stopping = false;
+
+	while (!stopping) {
+		epoll_wait(server->epoll, &event, 1, -1);
+		shim_settle(server, server->watcher_task);
+		pthread_mutex_lock(&server->lock);
+		stopping = server->stopping;
+		pthread_mutex_unlock(&server->lock);
+	}
+	return NULL;
+}
+
+static bool make_sim(struct shim_server *server)
+{
+	struct sim_config config = {.locks = LOCKS_PTHREAD,
+		.provider = MM_REAL,
+		.kernel = server->options.kernel,
+		.seed = server->options.seed,
+		.capabilities = SIM_CAP_ALL,
+		.host = &shim_host};
+
+	server->sim = sim_create(&config);
+	server->watcher_task = server->sim ? host_kernel_task(server->sim) : NULL;
+	server->owner_task = server->sim ? host_kernel_task(server->sim) : NULL;
+	return server->watcher_task && server->owner_task;
+}
+
+static bool start_threads(struct shim_server *server)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->wake_watch};
+
+	server->wake_watch = SHIM_WATCH_WAKE;
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->wake = eventfd(0, EFD_CLOEXEC);
+	return server->epoll >= 0 && server->wake >= 0 &&
+	       !epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &event) &&
+	       !pthread_create(&server->acceptor, NULL, accept_all, server) &&
+	       !pthread_create(&server->watcher, NULL, watch, server);
+}
+
+struct shim_server *shim_server_start(const struct shim_options *options)
+{
+	struct shim_server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return NULL;
+	server->options = *options;
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->changed, NULL);
+	if (!make_sim(server) || !listen_at(server) || !start_threads(server))
+		return NULL;
+	return server;
+}
+
+const char *shim_server_address(const struct shim_server *server)
+{
+	return server->address;
+}
+
+void shim_server_wait(struct shim_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	while (server->connections)
+		pthread_cond_wait(&server->changed, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+	shim_settle(server, server->owner_task);
+}
+
+void shim_server_stop(struct shim_server *server)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&server->lock);
+	server->stopping = true;
+	pthread_mutex_unlock(&server->lock);
+	if (write(server->wake, &one, sizeof(one)) == sizeof(one))
+		pthread_join(server->watcher, NULL);
+	shutdown(server->listener, SHUT_RDWR);
+	pthread_join(server->acceptor, NULL);
+	host_task_destroy(server->watcher_task);
+	host_task_destroy(server->owner_task);
+	sim_destroy(server->sim);
+	close(server->listener);
+	close(server->epoll);
+	close(server->wake);
+	pthread_mutex_destroy(&server->lock);
+	pthread_cond_destroy(&server->changed);
+	free(server);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Serving one thread of a program. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "impl/shim/server_private.h"
+#include "impl/sim/mm/mm.h"
+#include "impl/sim/syscall.h"
+
+bool shim_send(const struct shim_client *client, const struct shim_reply *reply, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS}};
+	struct iovec piece = {(void *)(uintptr_t)reply, sizeof(*reply)};
+	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+	ssize_t sent;
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control.room);
+	}
+	do
+		sent = sendmsg(client->socket, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)sizeof(*reply);
+}
+
+static int64_t serve_ioctl(struct shim_client *client, const struct shim_request *request)
+{
+	return sim_ioctl(
+		client->task, request->fd, (uint32_t)request->argument[0], request->argument[1]);
+}
+
+static int64_t serve_transfer(struct shim_client *client, const struct shim_request *request)
+{
+	if (request->argument[2] != UINT64_MAX && request->argument[2])
+		return -ESPIPE;
+	return request->call == SHIM_READ ? sim_read(client->task, request->fd,
+						    request->argument[0], request->argument[1])
+					  : sim_write(client->task, request->fd,
+						    request->argument[0], request->argument[1]);
+}
+
+/* Calls on a descriptor: *ours false when nothing of ours is behind it. */
+static int64_t serve_file(
+	struct shim_client *client, const struct shim_request *request, uint32_t *ours)
+{
+	int64_t result;
+
+	client->target = shim_file_find(client->server, request->device, request->inode);
+	client->target_fd = request->fd;
+	if (!client->target) {
+		*ours = 0;
+		return 0;
+	}
+	switch (request->call) {
+	case SHIM_IOCTL: result = serve_ioctl(client, request); break;
+	case SHIM_READ:
+	case SHIM_WRITE: result = serve_transfer(client, request); break;
+	case SHIM_MMAP: result = -ENODEV; break;
+	case SHIM_KIND: result = SHIM_KIND_PLAIN; break;
+	default: result = -ENOSYS;
+	}
+	host_close(client->task, client->target);
+	client->target = NULL;
+	return result;
+}
+
+static int64_t serve_status(const struct shim_client *client, struct shim_reply *reply)
+{
+	const struct mm *mm = host_mm(client->process->process);
+
+	reply->value[0] = mm_locked(mm) << (SIM_PAGE_SHIFT - 10);
+	reply->value[1] = mm_pinned(mm) << (SIM_PAGE_SHIFT - 10);
+	return 1;
+}
+
+static void serve(
+	struct shim_client *client, struct shim_request *request, struct shim_reply *reply)
+{
+	struct process *process = client->process->process;
+
+	request->path[sizeof(request->path) - 1] = 0;
+	shim_settle(client->server, client->task);
+	host_process_set_uid(client->task, process, request->uid);
+	switch (request->call) {
+	case SHIM_OPEN: reply->result = sim_open(client->task, request->path); break;
+	case SHIM_IOCTL:
+	case SHIM_READ:
+	case SHIM_WRITE:
+	case SHIM_MMAP:
+	case SHIM_KIND: reply->result = serve_file(client, request, &reply->ours); break;
+	case SHIM_STATUS: reply->result = serve_status(client, reply); break;
+	default: reply->result = 0;
+	}
+	shim_settle(client->server, client->task);
+	reply->pins = mm_pins(client->server->sim);
+}
+
+static bool receive(const struct shim_client *client, struct shim_request *request)
+{
+	ssize_t count;
+
+	do
+		count = recv(client->socket, request, sizeof(*request), 0);
+	while (count < 0 && errno == EINTR);
+	return count == (ssize_t)sizeof(*request);
+}
+
+/* The first request says who it is. */
+static bool welcome(struct shim_client *client)
+{
+	struct shim_request request;
+	struct shim_reply reply = {.kind = SHIM_RESULT, .ours = 1};
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(client->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
+		!receive(client, &request) || request.call != SHIM_HELLO)
+		return false;
+	client->tid = (pid_t)request.argument[1];
+	if (!shim_process_join(client, peer.pid, request.uid, request.argument[0] != 0))
+		return false;
+	reply.pins = mm_pins(client->server->sim);
+	return shim_send(client, &reply, -1);
+}
+
+void *shim_client_run(void *argument)
+{
+	struct shim_client *client = argument;
+	struct shim_server *server = client->server;
+	struct shim_request request;
+	bool known = welcome(client);
+
+	while (known && receive(client, &request)) {
+		struct shim_reply reply = {.kind = SHIM_RESULT, .ours = 1};
+
+		serve(client, &request, &reply);
+		if (!shim_send(client, &reply, -1))
+			break;
+	}
+	while (client->taken_count)
+		close(client->taken[--client->taken_count].end);
+	close(client->socket);
+	if (known)
+		shim_process_leave(client);
+	free(client);
+	pthread_mutex_lock(&server->lock);
+	server->connections--;
+	pthread_cond_broadcast(&server->changed);
+	pthread_mutex_unlock(&server->lock);
+	return NULL;
+}

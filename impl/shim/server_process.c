@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes that are connected: their memory, who they are, and their end. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "impl/shim/server_private.h"
+
+static struct shim_process *process_new_for(struct shim_server *server, pid_t pid, uint32_t uid)
+{
+	struct shim_process *process = calloc(1, sizeof(*process));
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = process};
+
+	if (!process)
+		return NULL;
+	process->watch = SHIM_WATCH_PROCESS;
+	process->server = server;
+	process->pid = pid;
+	process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (process->pidfd >= 0)
+		process->process = host_process_create(server->sim, pid, uid, process);
+	if (!process->process || epoll_ctl(server->epoll, EPOLL_CTL_ADD, process->pidfd, &event)) {
+		if (process->pidfd >= 0)
+			close(process->pidfd);
+		free(process);
+		return NULL;
+	}
+	process->next = server->processes;
+	server->processes = process;
+	return process;
+}
+
+static struct shim_process *find(const struct shim_server *server, pid_t pid)
+{
+	struct shim_process *process;
+
+	for (process = server->processes; process; process = process->next) {
+		if (process->pid == pid && !process->dead)
+			break;
+	}
+	return process;
+}
+
+struct shim_process *shim_process_join(
+	struct shim_client *client, pid_t pid, uint32_t uid, bool fresh)
+{
+	struct shim_server *server = client->server;
+	struct shim_process *process;
+
+	pthread_mutex_lock(&server->lock);
+	process = find(server, pid);
+	/* Those of the program that was replaced are closed already. */
+	while (process && fresh && process->connections)
+		pthread_cond_wait(&server->changed, &server->lock);
+	if (!process) {
+		process = process_new_for(server, pid, uid);
+		fresh = false;
+	}
+	if (process)
+		process->connections++;
+	pthread_mutex_unlock(&server->lock);
+	if (!process)
+		return NULL;
+	client->process = process;
+	client->task = host_task_create(server->sim, process->process, client);
+	if (!client->task ||
+		(fresh && !host_process_exec(client->task, process->process, (int)pid))) {
+		shim_process_leave(client);
+		return NULL;
+	}
+	return process;
+}
+
+void shim_process_leave(struct shim_client *client)
+{
+	struct shim_server *server = client->server;
+
+	if (client->task)
+		host_task_destroy(client->task);
+	pthread_mutex_lock(&server->lock);
+	client->process->connections--;
+	pthread_cond_broadcast(&server->changed);
+	pthread_mutex_unlock(&server->lock);
+}
+
+void shim_process_end(struct shim_process *process, struct task *task)
+{
+	host_process_exit(task, process->process);
+	close(process->pidfd);
+	free(process);
+}
+
+uint64_t shim_memlock(void *owner)
+{
+	const struct shim_process *process = owner;
+	struct rlimit limit;
+
+	return prlimit(process->pid, RLIMIT_MEMLOCK, NULL, &limit) ? 0 : limit.rlim_cur;
+}
+
+uint32_t shim_capabilities(void *owner)
+{
+	static const struct {
+		unsigned number;
+		uint32_t bit;
+	} known[] = {{CAP_IPC_LOCK, SIM_CAP_IPC_LOCK}, {CAP_SYS_RESOURCE, SIM_CAP_SYS_RESOURCE},
+		{CAP_SYS_RAWIO, SIM_CAP_SYS_RAWIO}};
+	const struct shim_client *client = owner;
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3, .pid = client->tid};
+	struct __user_cap_data_struct data[2] = {{0}};
+	uint32_t result = 0;
+
+	if (syscall(SYS_capget, &header, data))
+		return 0;
+	for (unsigned n = 0; n < sizeof(known) / sizeof(*known); n++) {
+		if (data[known[n].number / 32].effective & 1u << known[n].number % 32)
+			result |= known[n].bit;
+	}
+	return result;
+}

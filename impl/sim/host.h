@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes of the host in a machine (MM_REAL, LOCKS_PTHREAD): as many as there are, each with its
+ * real memory, and threads that come and go. Their descriptors are real ones, which the owner of
+ * the machine keeps; file.h asks it by the functions below.
+ */
+#ifndef IOMMUZZ_SIM_HOST_H
+#define IOMMUZZ_SIM_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct file;
+struct process;
+struct sim;
+struct task;
+
+/* thread and process: what the owner gave to host_task_create and host_process_create. */
+struct sim_host {
+	/* As file_from_fd, file_reserve_fd, file_install_fd, file_release_fd, file_close_on_exec.
+	 */
+	struct file *(*from_fd)(void *thread, int fd);
+	int (*reserve)(void *thread);
+	void (*install)(void *thread, int fd, struct file *file);
+	void (*give_back)(void *thread, int fd);
+	void (*close_on_exec)(void *thread, int fd);
+	/* RLIMIT_MEMLOCK now, bytes; which of the SIM_CAP_ bits the thread has now. */
+	uint64_t (*memlock)(void *process);
+	uint32_t (*capabilities)(void *thread);
+};
+
+/* A process of the host with that pid and no threads. NULL: host memory. */
+struct process *host_process_create(struct sim *sim, int pid, uint32_t uid, void *owner);
+/* It has replaced its program: fresh memory. False: host memory. */
+bool host_process_exec(struct task *task, struct process *process, int pid);
+/* Whose locked memory its next calls count on. False: host memory. */
+bool host_process_set_uid(struct task *task, struct process *process, uint32_t uid);
+/* It has exited: its memory goes. Its structure stays while somebody refers to it. */
+void host_process_exit(struct task *task, struct process *process);
+/* A thread of process; NULL: host memory. host_task_destroy when it is in no call any more. */
+struct task *host_task_create(struct sim *sim, struct process *process, void *owner);
+void host_task_destroy(struct task *task);
+/* A thread of the machine itself, in no process. */
+struct task *host_kernel_task(struct sim *sim);
+
+/* The owner's reference; releases the file if it was the last. */
+void host_close(struct task *task, struct file *file);
+/* The address space of a process, to be asked with it (mm.h). */
+struct mm *host_mm(const struct process *process);
+
+/* The process's pages in [address, +length) are about to go: those that are pinned keep their
+ * contents, nobody finds them by address any more. */
+void host_memory_goes(struct task *task, struct mm *mm, uint64_t address, uint64_t length);
+/* They are now at another address. */
+void host_memory_moved(
+	struct task *task, struct mm *mm, uint64_t from, uint64_t to, uint64_t length);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* iommuzz shim: a program with the in-process implementation behind its /dev/iommu. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "impl/shim/protocol.h"
+#include "impl/shim/server.h"
+#include "tools/tool.h"
+
+enum {
+	SHIM_KERNEL,
+	SHIM_MEMLOCK,
+	SHIM_SEED,
+};
+
+static const struct option_spec shim_options[] = {
+	[SHIM_KERNEL] = {"kernel", 'k', "VERSION", "The kernel profile (default: the newest)."},
+	[SHIM_MEMLOCK] = {"memlock", 'm', "BYTES",
+		"RLIMIT_MEMLOCK of the program; without capabilities it limits what it pins."},
+	[SHIM_SEED] = {"seed", 's', "N", "Of everything that is drawn (default 1)."},
+	{0},
+};
+
+struct shim {
+	struct shim_options options;
+	const char *library;
+	char **program;
+	uint64_t memlock;
+	bool has_memlock;
+};
+
+/* Beside the command. */
+static char *find_library(void)
+{
+	static const char name[] = "libiommuzz_shim.so";
+	const char *given = getenv("IOMMUZZ_SHIM_LIBRARY");
+	char path[4096 + sizeof(name)];
+	ssize_t length;
+	char *slash;
+
+	if (given)
+		return tool_copy(given);
+	length = readlink("/proc/self/exe", path, 4096);
+	if (length <= 0 || length == 4096)
+		return NULL;
+	path[length] = 0;
+	slash = strrchr(path, '/');
+	memcpy(slash + 1, name, sizeof(name));
+	return access(path, R_OK) ? NULL : tool_copy(path);
+}
+
+static void preload(const struct shim *shim, const struct shim_server *server)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *value = NULL;
+	size_t size = strlen(shim->library) + (others ? strlen(others) : 0) + 2;
+
+	value = tool_grow(NULL, size, 1);
+	snprintf(value, size, "%s%s%s", shim->library, others && *others ? ":" : "",
+		others ? others : "");
+	setenv("LD_PRELOAD", value, 1);
+	setenv(SHIM_VARIABLE, shim_server_address(server), 1);
+	free(value);
+}
+
+static _Noreturn void become_program(const struct shim *shim, const struct shim_server *server)
+{
+	struct rlimit limit;
+
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	if (shim->has_memlock && !getrlimit(RLIMIT_MEMLOCK, &limit)) {
+		limit.rlim_cur = shim->memlock;
+		if (limit.rlim_max < limit.rlim_cur)
+			limit.rlim_max = limit.rlim_cur;
+		setrlimit(RLIMIT_MEMLOCK, &limit);
+	}
+	preload(shim, server);
+	execvp(shim->program[0], shim->program);
+	tool_error("%s: cannot be run: %s", shim->program[0], strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* The program's own end, once its children have ended too. */
+static int wait_for(pid_t program)
+{
+	int status, result = 0;
+	pid_t ended;
+
+	while ((ended = waitpid(-1, &status, 0)) > 0 || errno == EINTR) {
+		if (ended == program)
+			result = status;
+	}
+	return result;
+}
+
+static int end_like(int status)
+{
+	struct rlimit none = {0, 0};
+
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status);
+	/* The core, if any, was the program's. */
+	setrlimit(RLIMIT_CORE, &none);
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	return 128 + WTERMSIG(status);
+}
+
+static int run_program(const struct shim *shim)
+{
+	struct shim_server *server;
+	pid_t program;
+	int status;
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	server = shim_server_start(&shim->options);
+	if (!server) {
+		tool_error("the machine cannot be started: %s", strerror(errno));
+		return TOOL_BROKEN;
+	}
+	program = fork();
+	if (!program)
+		become_program(shim, server);
+	if (program < 0) {
+		tool_error("%s: cannot be started: %s", shim->program[0], strerror(errno));
+		return TOOL_BROKEN;
+	}
+	status = wait_for(program);
+	shim_server_wait(server);
+	shim_server_stop(server);
+	return end_like(status);
+}
+
+static bool read_option(struct shim *shim, int option, const char *value)
+{
+	uint64_t number;
+
+	switch (option) {
+	case SHIM_KERNEL: return tool_kernel(value, &shim->options.kernel);
+	case SHIM_MEMLOCK:
+		shim->has_memlock = true;
+		return tool_number("memlock", value, 0, UINT64_MAX, &shim->memlock);
+	default:
+		if (!tool_number("seed", value, 0, UINT32_MAX, &number))
+			return false;
+		shim->options.seed = (uint32_t)number;
+		return true;
+	}
+}
+
+/* How many words come before the program: those behind it are its own, whatever they look like. */
+static int own_words(int argc, char **argv)
+{
+	for (int at = 1; at < argc; at++)
+		if (!strcmp(argv[at], "--"))
+			return at;
+	return argc;
+}
+
+static int run_shim(const struct command *command, int argc, char **argv)
+{
+	struct shim shim = {.options = {.seed = 1}};
+	int end = own_words(argc, argv), option;
+	struct options options;
+	const char *value;
+
+	options_init(&options, command, end, argv);
+	while ((option = options_next(&options, &value)) != OPTIONS_END) {
+		if (option == OPTIONS_HELP)
+			return tool_exit(TOOL_OK);
+		if (option == OPTIONS_WORD)
+			tool_error("shim: '%s': the program stands behind --", value);
+		if (option < 0 || !read_option(&shim, option, value))
+			return TOOL_BROKEN;
+	}
+	if (end + 1 >= argc) {
+		tool_error("shim: no program is named behind --");
+		return TOOL_BROKEN;
+	}
+	shim.program = argv + end + 1;
+	shim.library = find_library();
+	if (!shim.library) {
+		tool_error("libiommuzz_shim.so is not beside the command");
+		return TOOL_BROKEN;
+	}
+	return run_program(&shim);
+}
+
+const struct command command_shim = {
+	.name = "shim",
+	.synopsis = "shim [OPTION]... -- PROGRAM [ARGUMENT]...",
+	.brief = "run a program with the implementation behind its /dev/iommu",
+	.description =
+		"Runs an unmodified program whose /dev/iommu and /dev/vfio/* are served by the\n"
+		"implementation in this command, on the program's real memory. No root, no "
+		"hardware,\n"
+		"no kernel support. The program's children and what it executes share the machine.",
+	.options = shim_options,
+	.exit_status = "That of the program, or its signal; 2 when it cannot be served.",
+	.examples = "iommuzz shim -- ./client",
+	.run = run_shim,
+};
