@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "impl/shim/protocol.h"
@@ -35,11 +36,18 @@ bool link_call(struct shim_request *request, struct shim_reply *reply);
 bool link_owns(int fd);
 /* Fills in fd and what identifies it. False: it cannot be one of the server's. */
 bool link_identify(struct shim_request *request, int fd);
-/* Pins in the machine, as the last reply told this process. */
+/* Whether anything is pinned in the machine. */
 bool link_has_pins(void);
 /* The result of a call as the C library gives it: -1 and errno. */
 long link_result(int64_t result);
 /* errno stays as it was: closes a descriptor really. */
 void link_close_real(int fd);
+
+/* -- preload_memory.c -- */
+/* Before memory goes: what is pinned there keeps its contents. Any range. */
+void memory_goes(const void *address, size_t length);
+/* Before all of it goes, and when it has not. */
+void memory_leaves(void);
+void memory_stays(void);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,8 +35,9 @@ static struct {
 	size_t address_length;
 	pthread_key_t ending; /* its value: the thread has a connection */
 	uint8_t own[OWN_MAX]; /* atomic */
-	uint64_t pins;	      /* atomic */
-	pid_t pid;	      /* atomic: the process that own is of */
+	/* What the server shows to all; NULL before the first connection. */
+	const struct shim_shared *shared; /* atomic */
+	pid_t pid;			  /* atomic: the process that own is of */
 } state;
 
 static _Thread_local struct connection mine
@@ -54,7 +55,9 @@ bool link_owns(int fd)
 
 bool link_has_pins(void)
 {
-	return __atomic_load_n(&state.pins, __ATOMIC_RELAXED) != 0;
+	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
+
+	return shared && __atomic_load_n(&shared->pins, __ATOMIC_ACQUIRE) != 0;
 }
 
 long link_result(int64_t result)
@@ -187,6 +190,16 @@ static bool transmit(const struct connection *connection, const void *bytes, siz
 	return sent == (ssize_t)count;
 }
 
+static void take_shared(int fd)
+{
+	const void *shared =
+		NEXT(mmap64)(NULL, sizeof(struct shim_shared), PROT_READ, MAP_SHARED, fd, 0);
+
+	if (shared != MAP_FAILED && !__atomic_load_n(&state.shared, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&state.shared, shared, __ATOMIC_RELEASE);
+	link_close_real(fd);
+}
+
 static bool exchange(const struct connection *connection, const struct shim_request *request,
 	struct shim_reply *reply)
 {
@@ -201,7 +214,8 @@ static bool exchange(const struct connection *connection, const struct shim_requ
 				return false;
 			break;
 		case SHIM_DROP: link_close_real((int)reply->result); break;
-		default: __atomic_store_n(&state.pins, reply->pins, __ATOMIC_RELAXED); return true;
+		case SHIM_SHARED: take_shared((int)taken.fd); break;
+		default: return true;
 		}
 	}
 	return false;

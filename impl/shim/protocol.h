@@ -54,8 +54,9 @@ struct shim_request {
 
 enum shim_reply_kind {
 	SHIM_RESULT,
-	SHIM_TAKE, /* with a descriptor: install it, answer with struct shim_taken */
-	SHIM_DROP, /* close the descriptor with number result */
+	SHIM_TAKE,   /* with a descriptor: install it, answer with struct shim_taken */
+	SHIM_DROP,   /* close the descriptor with number result */
+	SHIM_SHARED, /* with a descriptor: memory to read, struct shim_shared */
 };
 
 struct shim_reply {
@@ -63,7 +64,11 @@ struct shim_reply {
 	uint32_t ours;	/* RESULT: 0 when the descriptor is none of ours: make the real call */
 	int64_t result; /* >= 0 or negative errno */
 	uint64_t value[2];
-	uint64_t pins; /* pins that the machine has now */
+};
+
+/* What all programs see at any time. */
+struct shim_shared {
+	uint64_t pins; /* atomic: that the machine has */
 };
 
 struct shim_taken {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -106,6 +107,17 @@ static bool make_sim(struct shim_server *server)
 	return server->watcher_task && server->owner_task;
 }
 
+static bool make_shared(struct shim_server *server)
+{
+	size_t size = sizeof(*server->shared);
+
+	server->shared_fd = memfd_create("iommuzz-shim", MFD_CLOEXEC);
+	if (server->shared_fd < 0 || ftruncate(server->shared_fd, (off_t)size))
+		return false;
+	server->shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, server->shared_fd, 0);
+	return server->shared != MAP_FAILED;
+}
+
 static bool start_threads(struct shim_server *server)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->wake_watch};
@@ -128,7 +140,8 @@ struct shim_server *shim_server_start(const struct shim_options *options)
 	server->options = *options;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->changed, NULL);
-	if (!make_sim(server) || !listen_at(server) || !start_threads(server))
+	if (!make_shared(server) || !make_sim(server) || !listen_at(server) ||
+		!start_threads(server))
 		return NULL;
 	return server;
 }
@@ -164,6 +177,8 @@ void shim_server_stop(struct shim_server *server)
 	close(server->listener);
 	close(server->epoll);
 	close(server->wake);
+	close(server->shared_fd);
+	munmap(server->shared, sizeof(*server->shared));
 	pthread_mutex_destroy(&server->lock);
 	pthread_cond_destroy(&server->changed);
 	free(server);

@@ -2,10 +2,12 @@
 /* Serving one thread of a program. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "impl/shim/server_private.h"
@@ -51,6 +53,16 @@ static int64_t serve_transfer(struct shim_client *client, const struct shim_requ
 						    request->argument[0], request->argument[1]);
 }
 
+static int64_t serve_kind(const struct shim_client *client)
+{
+	enum file_kind kind = client->target->kind;
+
+	if (kind == FILE_IOMMUFD || kind == FILE_TEST_ACCESS)
+		return SHIM_KIND_PLAIN;
+	return sim_poll(client->task, client->target_fd, POLLOUT) ? SHIM_KIND_QUEUE
+								  : SHIM_KIND_STREAM;
+}
+
 /* Calls on a descriptor: *ours false when nothing of ours is behind it. */
 static int64_t serve_file(
 	struct shim_client *client, const struct shim_request *request, uint32_t *ours)
@@ -68,12 +80,33 @@ static int64_t serve_file(
 	case SHIM_READ:
 	case SHIM_WRITE: result = serve_transfer(client, request); break;
 	case SHIM_MMAP: result = -ENODEV; break;
-	case SHIM_KIND: result = SHIM_KIND_PLAIN; break;
+	case SHIM_KIND: result = serve_kind(client); break;
 	default: result = -ENOSYS;
 	}
 	host_close(client->task, client->target);
 	client->target = NULL;
 	return result;
+}
+
+/* What the program does to its memory. */
+static void serve_memory(const struct shim_client *client, const struct shim_request *request)
+{
+	const uint64_t *argument = request->argument;
+	struct mm *mm = host_mm(client->process->process);
+
+	switch (request->call) {
+	case SHIM_GOES: host_memory_goes(client->task, mm, argument[0], argument[1]); break;
+	case SHIM_MOVED:
+		host_memory_moved(client->task, mm, argument[0], argument[1], argument[2]);
+		break;
+	case SHIM_LEAVES: host_memory_leaves(client->task, mm); break;
+	case SHIM_STAYED: host_memory_stays(client->task, mm); break;
+	case SHIM_CUT:
+		host_file_cut(client->task,
+			(uint64_t)major(request->device) << 32 | minor(request->device),
+			request->inode, argument[0], argument[1]);
+		break;
+	}
 }
 
 static int64_t serve_status(const struct shim_client *client, struct shim_reply *reply)
@@ -92,6 +125,8 @@ static void serve(
 
 	request->path[sizeof(request->path) - 1] = 0;
 	shim_settle(client->server, client->task);
+	reply->kind = SHIM_RESULT;
+	reply->ours = 1;
 	host_process_set_uid(client->task, process, request->uid);
 	switch (request->call) {
 	case SHIM_OPEN: reply->result = sim_open(client->task, request->path); break;
@@ -101,10 +136,13 @@ static void serve(
 	case SHIM_MMAP:
 	case SHIM_KIND: reply->result = serve_file(client, request, &reply->ours); break;
 	case SHIM_STATUS: reply->result = serve_status(client, reply); break;
-	default: reply->result = 0;
+	case SHIM_SETTLE: break;
+	default: serve_memory(client, request);
 	}
 	shim_settle(client->server, client->task);
-	reply->pins = mm_pins(client->server->sim);
+	shim_update(client);
+	__atomic_store_n(
+		&client->server->shared->pins, mm_pins(client->server->sim), __ATOMIC_RELEASE);
 }
 
 static bool receive(const struct shim_client *client, struct shim_request *request)
@@ -121,7 +159,7 @@ static bool receive(const struct shim_client *client, struct shim_request *reque
 static bool welcome(struct shim_client *client)
 {
 	struct shim_request request;
-	struct shim_reply reply = {.kind = SHIM_RESULT, .ours = 1};
+	struct shim_reply reply = {.kind = SHIM_RESULT, .ours = 1}, shared = {.kind = SHIM_SHARED};
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
@@ -131,7 +169,8 @@ static bool welcome(struct shim_client *client)
 	client->tid = (pid_t)request.argument[1];
 	if (!shim_process_join(client, peer.pid, request.uid, request.argument[0] != 0))
 		return false;
-	reply.pins = mm_pins(client->server->sim);
+	if (request.argument[0] && !shim_send(client, &shared, client->server->shared_fd))
+		return false;
 	return shim_send(client, &reply, -1);
 }
 
@@ -143,7 +182,7 @@ void *shim_client_run(void *argument)
 	bool known = welcome(client);
 
 	while (known && receive(client, &request)) {
-		struct shim_reply reply = {.kind = SHIM_RESULT, .ours = 1};
+		struct shim_reply reply = {.kind = SHIM_RESULT};
 
 		serve(client, &request, &reply);
 		if (!shim_send(client, &reply, -1))

@@ -3,15 +3,18 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "impl/shim/server_private.h"
+#include "impl/sim/syscall.h"
 
 /* A pipe whose only writer and second reader is *program. False: out of descriptors. */
 static bool make_pipe(struct shim_taken_file *made, int *program)
@@ -71,6 +74,52 @@ static struct shim_taken_file take_out(struct shim_client *client, int fd)
 	return found;
 }
 
+/* A byte in the pipe, or none. */
+static void set_readable(struct shim_file *file, bool readable)
+{
+	char path[64], byte = 0;
+	int writer;
+
+	if (file->readable == readable)
+		return;
+	file->readable = readable;
+	if (!readable) {
+		while (read(file->end, &byte, 1) < 0 && errno == EINTR)
+			;
+		return;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->end);
+	writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (writer < 0)
+		return;
+	while (write(writer, &byte, 1) < 0 && errno == EINTR)
+		;
+	close(writer);
+}
+
+void shim_update(struct shim_client *client)
+{
+	struct shim_server *server = client->server;
+	struct file *before = client->target;
+	struct shim_file *file;
+
+	pthread_mutex_lock(&server->lock);
+	for (file = server->files; file; file = file->next) {
+		if (!file->polled)
+			continue;
+		client->target = file->file;
+		set_readable(file, sim_poll(client->task, client->target_fd, POLLIN) == POLLIN);
+	}
+	client->target = before;
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* Others are always ready. */
+static bool has_queue(const struct file *file)
+{
+	return file->kind != FILE_IOMMUFD && file->kind != FILE_TEST_ACCESS;
+}
+
 static void install(void *thread, int fd, struct file *file)
 {
 	struct shim_client *client = thread;
@@ -85,6 +134,7 @@ static void install(void *thread, int fd, struct file *file)
 	}
 	*added = (struct shim_file){.watch = SHIM_WATCH_FILE,
 		.file = file,
+		.polled = has_queue(file),
 		.device = taken.device,
 		.inode = taken.inode,
 		.end = taken.end};
@@ -92,6 +142,8 @@ static void install(void *thread, int fd, struct file *file)
 	added->next = server->files;
 	server->files = added;
 	epoll_ctl(server->epoll, EPOLL_CTL_ADD, added->end, &event);
+	if (!added->polled)
+		set_readable(added, true);
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -133,15 +185,25 @@ struct file *shim_file_find(struct shim_server *server, uint64_t device, uint64_
 static struct file *from_fd(void *thread, int fd)
 {
 	struct shim_client *client = thread;
-	char path[64];
 	struct stat status;
+	struct file *file;
+	int copy;
 
 	if (fd == client->target_fd && client->target)
 		return file_get(client->target);
-	snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)client->process->pid, fd);
-	if (fd < 0 || stat(path, &status))
+	copy = (int)syscall(SYS_pidfd_getfd, client->process->pidfd, fd, 0);
+	if (copy < 0)
 		return NULL;
-	return shim_file_find(client->server, status.st_dev, status.st_ino);
+	if (fstat(copy, &status)) {
+		close(copy);
+		return NULL;
+	}
+	file = shim_file_find(client->server, status.st_dev, status.st_ino);
+	if (!file)
+		return host_file(client->task, copy);
+	/* Its last close must be the program's. */
+	close(copy);
+	return file;
 }
 
 const struct sim_host shim_host = {

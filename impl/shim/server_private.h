@@ -27,6 +27,8 @@ struct shim_file {
 	struct file *file; /* with a reference */
 	uint64_t device, inode;
 	int end;
+	bool polled;   /* has events to wait for */
+	bool readable; /* a byte is in the pipe */
 };
 
 struct shim_process {
@@ -64,7 +66,8 @@ struct shim_server {
 	struct shim_options options;
 	struct sim *sim;
 	char address[64];
-	int listener, epoll, wake;
+	struct shim_shared *shared;
+	int listener, epoll, wake, shared_fd;
 	enum shim_watch wake_watch;
 	pthread_t acceptor, watcher;
 	struct task *watcher_task, *owner_task;
@@ -83,6 +86,8 @@ struct file *shim_file_find(struct shim_server *server, uint64_t device, uint64_
 /* Releases what nobody has a descriptor of any more and ends processes that are dead. With no
  * locks. */
 void shim_settle(struct shim_server *server, struct task *task);
+/* What poll says of queues of events is what they have now. With no locks. */
+void shim_update(struct shim_client *client);
 
 /* -- server_client.c -- */
 /* Serves a connection until it ends; frees client. */

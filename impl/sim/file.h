@@ -15,6 +15,7 @@ enum file_kind {
 	FILE_TEST_ACCESS, /* [iommufd_test_staccess] */
 	FILE_MEMFD,
 	FILE_FAULT, /* [iommufd-pgfault] */
+	FILE_HOST,  /* another file of the host (host.h) */
 	FILE_KIND_COUNT
 };
 

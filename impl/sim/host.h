@@ -48,11 +48,21 @@ void host_close(struct task *task, struct file *file);
 /* The address space of a process, to be asked with it (mm.h). */
 struct mm *host_mm(const struct process *process);
 
-/* The process's pages in [address, +length) are about to go: those that are pinned keep their
- * contents, nobody finds them by address any more. */
+/*
+ * What a process does to its memory; told before it happens, host_memory_moved behind it. Pages
+ * that are pinned keep their contents, and nobody finds them by address any more: [address,
+ * +length) is unmapped or replaced; all of it may go (exec, exit); it did not.
+ */
 void host_memory_goes(struct task *task, struct mm *mm, uint64_t address, uint64_t length);
-/* They are now at another address. */
+void host_memory_leaves(struct task *task, struct mm *mm);
+void host_memory_stays(struct task *task, struct mm *mm);
+/* The pages are now at another address. */
 void host_memory_moved(
 	struct task *task, struct mm *mm, uint64_t from, uint64_t to, uint64_t length);
+/* Bytes [from, to) of a file, whole pages of it, are about to be no more; device as major << 32 |
+ * minor. */
+void host_file_cut(struct task *task, uint64_t device, uint64_t inode, uint64_t from, uint64_t to);
+/* A file of the host as one of the machine. Takes over fd. NULL: no memory. */
+struct file *host_file(struct task *task, int fd);
 
 #endif

@@ -36,6 +36,7 @@ static bool start(struct sim *sim, const struct sim_config *config)
 	sim->tasks = NULL;
 	sim->users = NULL;
 	sim->physical = (struct physical){.next = PHYSICAL_FIRST, .epoch = 1};
+	sim->real_files = NULL;
 	sim->devices = sim->last_device = NULL;
 	sim->device_count = 0;
 	sim->rcu_first = NULL;

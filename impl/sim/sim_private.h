@@ -136,6 +136,7 @@ struct sim {
 	struct task *tasks;
 	struct user *users;
 	struct physical physical;
+	struct memory *real_files; /* of the host, with pages that are pinned or open */
 	struct iommu_device *devices, *last_device;
 	uint32_t device_count;
 	struct rcu_callback *rcu_first, **rcu_last;

@@ -195,6 +195,21 @@ int64_t memfd_write(struct task *task, struct file *file, uint64_t at, uint64_t 
 	return (int64_t)done;
 }
 
+static int64_t pin_host_file(struct task *task, struct memory *memory, uint64_t index,
+	uint64_t count, struct page **pages)
+{
+	struct sim *sim = task->sim;
+	int64_t pinned;
+
+	sim_enter(sim, &sim->memory_lock);
+	pinned = real_file_pin(sim, memory, index, count, pages);
+	sim_leave(sim, &sim->memory_lock);
+	if (pinned < 0 || (uint64_t)pinned == count)
+		return pinned;
+	page_unpin(task, pages, (uint64_t)pinned);
+	return -ENOMEM;
+}
+
 int64_t file_pin(
 	struct task *task, struct file *file, uint64_t index, uint64_t count, struct page **pages)
 {
@@ -205,6 +220,8 @@ int64_t file_pin(
 	if (file->kind != FILE_MEMFD)
 		return -EINVAL;
 	memory = file->object;
+	if (memory->is_file)
+		return pin_host_file(task, memory, index, count, pages);
 	sim_enter(sim, &sim->memory_lock);
 	whole = memory->size >> SIM_PAGE_SHIFT;
 	if (index > whole || count > whole - index) {

@@ -31,12 +31,17 @@ struct memory {
 	uint64_t reserved;   /* page numbers that each generation has */
 	uint64_t *later;     /* base of generation 1 and up */
 	uint32_t later_count, later_room;
-	struct radix pages;	  /* by index */
-	struct memory *clone;	  /* while its mm is being forked */
-	uint32_t *users;	  /* of a region's owner, or NULL */
-	struct memory *next;	  /* MEMORY_REAL: of the mm */
-	const struct mm *real_mm; /* MEMORY_REAL */
-	uint64_t device, inode; /* MEMORY_REAL: of the file, 0 for what is private to the process */
+	struct radix pages;   /* by index */
+	struct memory *clone; /* while its mm is being forked */
+	uint32_t *users;      /* of a region's owner, or NULL */
+	/* MEMORY_REAL: of a process, or a file */
+	const struct mm *real_mm;
+	bool is_file, unpinnable; /* unpinnable: not for writing */
+	int fd;
+	uint8_t *window; /* the file, mapped */
+	uint64_t window_size;
+	uint64_t device, inode;
+	struct memory *next; /* of the sim's files */
 };
 
 struct mm_region {
@@ -66,7 +71,8 @@ struct mm {
 	struct range_tree vmas;
 	struct rwsem lock;
 	uint64_t locked, pinned;
-	struct memory *real; /* MM_REAL: all that were seen */
+	struct memory *real; /* MM_REAL: its own pages that are pinned */
+	struct radix kept;   /* copies of them, by page, while the process is about to end */
 	/* The last translations, by address; valid while epoch is the sim's. */
 	struct translation {
 		uint64_t va; /* of the page */
@@ -144,8 +150,19 @@ size_t real_read(const struct mm *mm, uint64_t va, void *to, size_t count);
 size_t real_write(const struct mm *mm, uint64_t va, const void *from, size_t count);
 int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bool write,
 	struct page **pages);
-struct page *real_visible(struct sim *sim, struct mm *mm, uint64_t va);
+/* Whether there is a page that may be read; *page NULL: it is not pinned. */
+bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page);
+/* Bytes done. */
+size_t real_page_read(const struct page *page, size_t offset, void *to, size_t count);
+size_t real_page_write(const struct page *page, size_t offset, const void *from, size_t count);
+/* The end of the space: pinned pages stay as copies. */
 void real_release(struct sim *sim, struct mm *mm);
+
+/* -- real_file.c -- */
+int64_t real_file_pin(struct sim *sim, struct memory *memory, uint64_t index, uint64_t count,
+	struct page **pages);
+/* Nobody refers to it any more. */
+void real_file_forget(struct sim *sim, struct memory *memory);
 
 /* -- address_space.c -- */
 /* With mem and the argument windows, one user. NULL: host memory. */

@@ -110,6 +110,8 @@ void memory_put(struct sim *sim, struct memory *memory)
 
 	if (--memory->references)
 		return;
+	if (memory->is_file)
+		real_file_forget(sim, memory);
 	memory_drop(sim, memory, 0, UINT64_MAX);
 	radix_clear(sim, &memory->pages);
 	span_of(sim, memory->base)->memory = NULL;
@@ -156,10 +158,21 @@ struct page *page_create(
 	return page;
 }
 
+static bool is_real(const struct page *page)
+{
+	return page->object && ((const struct memory *)page->object)->kind == MEMORY_REAL;
+}
+
 /* The end of a page that nobody refers to. */
 static void page_free(struct sim *sim, struct page *page)
 {
-	if (!page->object) {
+	if (is_real(page)) {
+		page->bytes = NULL;
+		*radix_slot(sim, &((struct memory *)page->object)->pages, page->index) = NULL;
+		memory_put(sim, page->object);
+		page->object = NULL;
+	}
+	if (!page->object && sim->physical.stray_count) {
 		void **slot = radix_slot(sim, &sim->physical.strays, page->phys >> SIM_PAGE_SHIFT);
 
 		if (slot && *slot == page) {
@@ -214,11 +227,6 @@ uint8_t *page_bytes(struct sim *sim, struct page *page)
 	return page->bytes;
 }
 
-static bool is_real(const struct page *page)
-{
-	return page->object && ((const struct memory *)page->object)->kind == MEMORY_REAL;
-}
-
 /* Tells of a change at every address where the task sees the page, in ascending order. */
 static void report_change(struct task *task, const struct page *page, size_t offset,
 	const void *old, const void *bytes, size_t count, uint64_t known_va)
@@ -259,20 +267,13 @@ bool page_store(struct sim *sim, struct task *report, struct page *page, size_t 
 	return true;
 }
 
-/* The process whose memory a real page is; it exists as long as the page. */
-static const struct mm *real_mm(const struct page *page)
-{
-	return ((const struct memory *)page->object)->real_mm;
-}
-
 void page_read(struct task *task, const struct page *page, size_t offset, void *to, size_t count)
 {
 	struct sim *sim = task->sim;
 
 	sim_enter(sim, &sim->memory_lock);
 	if (is_real(page)) {
-		size_t done = real_read(
-			real_mm(page), (uint64_t)(uintptr_t)page->bytes + offset, to, count);
+		size_t done = real_page_read(page, offset, to, count);
 
 		memset((uint8_t *)to + done, 0, count - done);
 	} else if (page->bytes) {
@@ -290,11 +291,10 @@ void page_write(struct task *task, struct page *page, size_t offset, const void 
 	sim_enter(sim, &sim->memory_lock);
 	if (is_real(page)) {
 		uint8_t old[SIM_PAGE_SIZE];
-		uint64_t va = (uint64_t)(uintptr_t)page->bytes + offset;
 		size_t done =
-			sim->config.events.memory ? real_read(real_mm(page), va, old, count) : 0;
+			sim->config.events.memory ? real_page_read(page, offset, old, count) : 0;
 
-		if (real_write(real_mm(page), va, from, count) == count && done == count)
+		if (real_page_write(page, offset, from, count) == count && done == count)
 			report_change(task, page, offset, old, from, count, 0);
 	} else {
 		page_store(sim, task, page, offset, from, count, 0);

@@ -4,9 +4,9 @@
  * process_vm_writev, and what a page is comes from the process's list of mappings, so that a bad
  * address is an error and never a signal.
  *
- * A page's identity is (file, offset) in shared mappings and its address otherwise. Pages are read
- * and written where they were when they were first seen: unlike simulated ones they do not outlive
- * their mapping.
+ * A page exists here while it is pinned. Its identity is (file, offset) in shared mappings, whose
+ * bytes are those of the file (real_file.c), and its address otherwise; what takes it from there
+ * leaves it as a copy (real_change.c).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "impl/sim/mm/mm_private.h"
+#include "impl/sim/mm/real.h"
 
 #define SPACE_PAGES (TASK_SIZE >> SIM_PAGE_SHIFT)
 
@@ -60,13 +60,6 @@ size_t real_write(const struct mm *mm, uint64_t va, const void *from, size_t cou
 {
 	return transfer(mm, va, (void *)(uintptr_t)from, count, true);
 }
-
-/* One line of the list of mappings. */
-struct mapping {
-	uint64_t first, end; /* bytes, end exclusive */
-	uint64_t offset, device, inode;
-	bool readable, writable, shared;
-};
 
 struct mappings {
 	FILE *list;
@@ -121,104 +114,173 @@ static const struct mapping *mapping_of(struct mappings *mappings, uint64_t va)
 	return mappings->now.first <= va ? &mappings->now : NULL;
 }
 
-static struct memory *memory_of(struct sim *sim, struct mm *mm, uint64_t device, uint64_t inode)
+static struct memory *private_memory(struct sim *sim, struct mm *mm)
 {
-	struct memory *memory;
-
-	for (memory = mm->real; memory; memory = memory->next) {
-		if (memory->device == device && memory->inode == inode)
-			return memory;
+	if (!mm->real) {
+		mm->real = memory_create(sim, MEMORY_REAL, SPACE_PAGES, 0);
+		if (mm->real)
+			mm->real->references = 1;
 	}
-	memory = memory_create(sim, MEMORY_REAL, SPACE_PAGES, 0);
-	if (memory) {
-		memory->references = 1;
-		memory->device = device;
-		memory->inode = inode;
-		memory->real_mm = mm;
-		memory->next = mm->real;
-		mm->real = memory;
-	}
-	return memory;
+	if (mm->real)
+		mm->real->real_mm = mm;
+	return mm->real;
 }
 
-/* The page behind va, NULL when there is none or it may not be used so. */
-static struct page *page_behind(
-	struct sim *sim, struct mm *mm, const struct mapping *mapping, uint64_t va, bool write)
+/* What the page at va belongs to, and where. make: also what has no page yet. */
+static struct memory *memory_behind(struct sim *sim, struct mm *mm, const struct mapping *mapping,
+	uint64_t va, bool make, uint64_t *index)
 {
-	struct memory *memory;
-	uint64_t index = va >> SIM_PAGE_SHIFT;
-	struct page *page;
-	void **slot;
-	uint8_t byte;
+	struct memory *file = NULL;
 
-	if (!mapping || !(write ? mapping->writable : mapping->readable) ||
-		real_read(mm, va, &byte, 1) != 1)
-		return NULL;
-	if (mapping->shared) {
-		memory = memory_of(sim, mm, mapping->device, mapping->inode);
-		index = (va - mapping->first + mapping->offset) >> SIM_PAGE_SHIFT;
-	} else {
-		memory = memory_of(sim, mm, 0, 0);
+	if (mapping->shared)
+		file = make ? real_file_of_mapping(sim, pid_of(mm), mapping)
+			    : real_file_find(sim, mapping->device, mapping->inode);
+	*index = file ? (va - mapping->first + mapping->offset) >> SIM_PAGE_SHIFT
+		      : va >> SIM_PAGE_SHIFT;
+	if (file || !make)
+		return file ? file : mm->real;
+	return private_memory(sim, mm);
+}
+
+struct page *real_page(struct sim *sim, struct memory *memory, uint64_t index)
+{
+	void **slot = radix_slot(sim, &memory->pages, index);
+	struct page *page;
+
+	if (!slot || *slot)
+		return slot ? *slot : NULL;
+	page = page_create(sim, memory, index, memory->generation);
+	if (page) {
+		page->refs = 0;
+		memory->references++;
 	}
-	slot = memory ? radix_slot(sim, &memory->pages, index) : NULL;
-	if (!slot)
-		return NULL;
-	if (!*slot) {
-		page = page_create(sim, memory, index, 0);
-		if (page)
-			page->bytes = (uint8_t *)(uintptr_t)va;
-		*slot = page;
+	return *slot = page;
+}
+
+void real_page_leave(struct sim *sim, struct page *page)
+{
+	struct memory *memory = page->object;
+
+	*radix_slot(sim, &memory->pages, page->index) = NULL;
+	page->object = NULL;
+	memory_put(sim, memory);
+}
+
+#define PROBES 512
+
+/* How many of count pages from va on are there, with bytes that can be read. */
+static uint64_t count_present(const struct mm *mm, uint64_t va, uint64_t count)
+{
+	uint8_t bytes[PROBES];
+	struct iovec here = {bytes, sizeof(bytes)}, there[PROBES];
+	uint64_t done = 0;
+
+	while (done < count) {
+		size_t part = count - done < PROBES ? (size_t)(count - done) : PROBES;
+		ssize_t got;
+
+		for (size_t n = 0; n < part; n++)
+			there[n] = (struct iovec){
+				(void *)(uintptr_t)(va + ((done + n) << SIM_PAGE_SHIFT)), 1};
+		got = process_vm_readv(pid_of(mm), &here, 1, there, part, 0);
+		done += got > 0 ? (uint64_t)got : 0;
+		if (got != (ssize_t)part)
+			break;
 	}
-	return *slot;
+	return done;
+}
+
+/* Pins what of one mapping lies in the range; the number pinned. */
+static uint64_t pin_mapping(struct sim *sim, struct mm *mm, const struct mapping *mapping,
+	uint64_t va, uint64_t count, bool write, struct page **pages)
+{
+	uint64_t n, wanted = (mapping->end - va) >> SIM_PAGE_SHIFT;
+	struct memory *memory;
+	uint64_t index;
+
+	if (!(write ? mapping->writable : mapping->readable))
+		return 0;
+	wanted = count_present(mm, va, wanted < count ? wanted : count);
+	memory = wanted ? memory_behind(sim, mm, mapping, va, true, &index) : NULL;
+	if (!memory || (write && memory->unpinnable))
+		return 0;
+	for (n = 0; n < wanted; n++) {
+		struct page *page = real_page(sim, memory, index + n);
+
+		if (!page)
+			break;
+		if (memory == mm->real)
+			page->bytes = (uint8_t *)(uintptr_t)(va + (n << SIM_PAGE_SHIFT));
+		page->pins++;
+		pages[n] = page;
+	}
+	return n;
 }
 
 int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bool write,
 	struct page **pages)
 {
 	struct mappings mappings;
-	uint64_t done;
+	uint64_t done = 0;
 
 	if (!mappings_open(mm, &mappings))
 		return 0;
-	for (done = 0; done < count; done++, va += SIM_PAGE_SIZE) {
-		pages[done] = page_behind(sim, mm, mapping_of(&mappings, va), va, write);
-		if (!pages[done])
+	while (done < count) {
+		uint64_t at = va + (done << SIM_PAGE_SHIFT), wanted, got;
+		const struct mapping *mapping = mapping_of(&mappings, at);
+
+		if (!mapping)
 			break;
-		pages[done]->pins++;
+		wanted = (mapping->end - at) >> SIM_PAGE_SHIFT;
+		if (wanted > count - done)
+			wanted = count - done;
+		got = pin_mapping(sim, mm, mapping, at, wanted, write, pages + done);
+		done += got;
+		if (got < wanted)
+			break;
 	}
 	fclose(mappings.list);
 	sim->physical.pins += done;
 	return (int64_t)done;
 }
 
-struct page *real_visible(struct sim *sim, struct mm *mm, uint64_t va)
+bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page)
 {
+	const struct mapping *mapping;
 	struct mappings mappings;
-	struct page *page;
+	struct memory *memory;
+	uint64_t index;
+	bool there;
 
 	va &= ~(SIM_PAGE_SIZE - 1);
+	*page = NULL;
 	if (!mappings_open(mm, &mappings))
-		return NULL;
-	page = page_behind(sim, mm, mapping_of(&mappings, va), va, false);
+		return false;
+	mapping = mapping_of(&mappings, va);
+	there = mapping && mapping->readable && count_present(mm, va, 1);
+	memory = there ? memory_behind(sim, mm, mapping, va, false, &index) : NULL;
+	if (memory)
+		*page = radix_get(&memory->pages, index);
 	fclose(mappings.list);
-	return page;
+	return there;
 }
 
-void real_release(struct sim *sim, struct mm *mm)
+size_t real_page_read(const struct page *page, size_t offset, void *to, size_t count)
 {
-	while (mm->real) {
-		struct memory *memory = mm->real;
-		uint64_t index;
+	const struct memory *memory = page->object;
 
-		mm->real = memory->next;
-		/* Bytes were never ours to free. */
-		for (index = 0;; index++) {
-			struct page *page = radix_next(&memory->pages, &index);
+	if (memory->window)
+		return real_file_transfer(
+			memory, (page->index << SIM_PAGE_SHIFT) + offset, to, count, false);
+	return real_read(memory->real_mm, (uint64_t)(uintptr_t)page->bytes + offset, to, count);
+}
 
-			if (!page)
-				break;
-			page->bytes = NULL;
-		}
-		memory_put(sim, memory);
-	}
+size_t real_page_write(const struct page *page, size_t offset, const void *from, size_t count)
+{
+	const struct memory *memory = page->object;
+
+	if (memory->window)
+		return real_file_transfer(memory, (page->index << SIM_PAGE_SHIFT) + offset,
+			(void *)(uintptr_t)from, count, true);
+	return real_write(memory->real_mm, (uint64_t)(uintptr_t)page->bytes + offset, from, count);
 }

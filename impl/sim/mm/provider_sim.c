@@ -221,7 +221,7 @@ struct page *mm_visible_page(struct task *task, uint64_t va)
 	down_read(task, &mm->lock);
 	sim_enter(sim, &sim->memory_lock);
 	if (mm->provider == MM_REAL)
-		page = real_visible(sim, mm, va);
+		real_look_up(sim, mm, va, &page);
 	else if (!sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_LOOK, true, &page))
 		page = NULL;
 	sim_leave(sim, &sim->memory_lock);
@@ -255,7 +255,7 @@ int mm_look_up(struct task *task, uint64_t va, struct page_view *seen)
 	down_read(task, &mm->lock);
 	sim_enter(sim, &sim->memory_lock);
 	if (mm->provider == MM_REAL)
-		there = (found = real_visible(sim, mm, va)) != NULL;
+		there = real_look_up(sim, mm, va, &found);
 	else
 		there = sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_LOOK, false, &found);
 	/* Once the locks are gone others may unmap and free it. */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The insides of the memory of host processes. All with sim->memory_lock. */
+#ifndef IOMMUZZ_SIM_MM_REAL_H
+#define IOMMUZZ_SIM_MM_REAL_H
+
+#include <sys/types.h>
+
+#include "impl/sim/mm/mm_private.h"
+
+/* One line of a process's list of mappings. */
+struct mapping {
+	uint64_t first, end; /* bytes, end exclusive */
+	uint64_t offset, device, inode;
+	bool readable, writable, shared;
+};
+
+/* -- real_file.c -- */
+/* What is known of a file, NULL: nothing. device as major << 32 | minor. */
+struct memory *real_file_find(const struct sim *sim, uint64_t device, uint64_t inode);
+/* The same, made if it is new. NULL: nobody lets us at the file, so that its pages count as the
+ * process's own. */
+struct memory *real_file_of_mapping(struct sim *sim, pid_t pid, const struct mapping *mapping);
+/* Bytes of the file; how many were done, fewer where it has ended. */
+size_t real_file_transfer(
+	const struct memory *memory, uint64_t at, void *bytes, size_t count, bool write);
+
+/* -- provider_real.c -- */
+/* The page of memory at index, made if there is none; NULL: host memory. It lives while pinned. */
+struct page *real_page(struct sim *sim, struct memory *memory, uint64_t index);
+/* The page stands nowhere any more. */
+void real_page_leave(struct sim *sim, struct page *page);
+
+/* -- real_change.c -- */
+/* What is pinned in [address, +length) is from now on a copy that nobody has mapped. */
+void real_goes(struct sim *sim, struct mm *mm, uint64_t address, uint64_t length);
+
+#endif
