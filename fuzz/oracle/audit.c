@@ -51,9 +51,12 @@ static bool is_listed(const struct iommufd_context *context, const struct iommuf
 	return idr_find(&context->objects, object->id) == object;
 }
 
+/* One edge, unless it leads nowhere. */
 static bool count_edge(struct audit *audit, const struct iommufd_context *context,
 	const struct iommufd_object *from, const struct iommufd_object *to)
 {
+	if (!to)
+		return true;
 	if (!is_listed(context, to))
 		return AUDIT_BROKEN(audit, "I7 users",
 			"object %u refers to object %u, which is not in the table", from->id,
@@ -70,6 +73,23 @@ static bool count_edges_of_hwpt(
 		       count_edge(audit, context, &hwpt->object, &hwpt->fault->queue.object));
 }
 
+/* A device has its binder, and one user an attachment; so has what it is attached to. */
+static bool count_attachments(
+	struct audit *audit, const struct iommufd_context *context, const struct device *device)
+{
+	const struct iommufd_object *object = &device->object;
+
+	audit->users[object->id] += device->hwpt ? 2 : 1;
+	if (device->hwpt && !count_edge(audit, context, object, &device->hwpt->object))
+		return false;
+	for (const struct pasid_slot *slot = device->pasids; slot; slot = slot->next) {
+		audit->users[object->id]++;
+		if (!count_edge(audit, context, object, &slot->hwpt->object))
+			return false;
+	}
+	return true;
+}
+
 /* Adds the edges that start at an object (table 2.4). */
 static bool count_edges(struct audit *audit, const struct iommufd_context *context,
 	const struct iommufd_object *object)
@@ -79,13 +99,7 @@ static bool count_edges(struct audit *audit, const struct iommufd_context *conte
 
 	switch (object->type) {
 	case OBJECT_HWPT_PAGING: return count_edges_of_hwpt(audit, context, self);
-	case OBJECT_DEVICE:
-		audit->users[object->id]++; /* the binder */
-		if (((const struct device *)object)->hwpt) {
-			to = &((const struct device *)object)->hwpt->object;
-			audit->users[object->id]++;
-		}
-		break;
+	case OBJECT_DEVICE: return count_attachments(audit, context, (const struct device *)object);
 	case OBJECT_ACCESS:
 		audit->users[object->id]++; /* the creator */
 		if (((const struct access *)object)->ioas_unpin)
@@ -96,7 +110,7 @@ static bool count_edges(struct audit *audit, const struct iommufd_context *conte
 		break;
 	default: break;
 	}
-	return !to || count_edge(audit, context, object, to);
+	return count_edge(audit, context, object, to);
 }
 
 static bool check_access(struct audit *audit, const struct access *access)
@@ -113,14 +127,37 @@ static bool check_access(struct audit *audit, const struct access *access)
 	return true;
 }
 
+/* The hardware translates a PASID as the device is attached there. */
+static bool check_translation(
+	struct audit *audit, const struct device *device, uint32_t pasid, const struct hwpt *hwpt)
+{
+	if (iommu_device_domain(device->hardware, pasid) != (hwpt ? hwpt->domain : NULL))
+		return AUDIT_BROKEN(audit, "I12 attachment",
+			"device %u, PASID %u translates through another table than that of HWPT %u",
+			device->object.id, pasid, hwpt ? hwpt->object.id : 0);
+	return true;
+}
+
 static bool check_device(struct audit *audit, const struct device *device)
 {
-	const struct iommu_domain *expected = device->hwpt ? device->hwpt->domain : NULL;
+	uint32_t places = device->hwpt != NULL, pasid = 0;
 
-	if (iommu_device_domain(device->hardware, 0) != expected)
+	if (!check_translation(audit, device, 0, device->hwpt))
+		return false;
+	for (const struct pasid_slot *slot = device->pasids; slot; slot = slot->next) {
+		places++;
+		if (!check_translation(audit, device, slot->pasid, slot->hwpt))
+			return false;
+		if (!slot->hwpt->pasid_compat || (device->hwpt && !device->hwpt->pasid_compat))
+			return AUDIT_BROKEN(audit, "I13 PASIDs",
+				"device %u: PASID %u and the RID are attached without the flag",
+				device->object.id, slot->pasid);
+	}
+	for (; iommu_device_next_attached(device->hardware, &pasid); pasid++)
+		places--;
+	if (places)
 		return AUDIT_BROKEN(audit, "I12 attachment",
-			"device %u translates through another table than that of HWPT %u",
-			device->object.id, device->hwpt ? device->hwpt->object.id : 0);
+			"device %u translates PASIDs that are not attached", device->object.id);
 	return audit_requests(audit, device);
 }
 

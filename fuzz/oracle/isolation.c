@@ -12,12 +12,20 @@
 #include "fuzz/oracle/graph.h"
 
 #define DEVICES_MAX 6
-#define AREAS_MAX   24 /* looked at per device and step */
-#define PROBES_MAX  (DEVICES_MAX * AREAS_MAX * 2)
+#define PASIDS_MAX  4  /* looked at per device */
+#define AREAS_MAX   24 /* looked at per PASID and step */
+#define PROBES_MAX  (DEVICES_MAX * AREAS_MAX * 4)
 
 struct probe {
 	const struct iommu_device *device;
+	uint32_t pasid;
 	uint64_t iova;
+};
+
+/* Where a transfer would come from. */
+struct requester {
+	struct iommu_device *device;
+	uint32_t pasid;
 };
 
 struct isolation {
@@ -60,20 +68,21 @@ static uint64_t expected_at(const struct ioas *ioas, uint64_t iova, uint32_t *pr
 }
 
 static bool check_probe(struct isolation *isolation, const struct oracle_step *step,
-	struct finding *finding, struct task *task, struct iommu_device *device,
-	const struct ioas *ioas, uint64_t iova)
+	struct finding *finding, struct task *task, struct requester from, const struct ioas *ioas,
+	uint64_t iova)
 {
 	uint32_t allowed, given = 0;
 	uint64_t expected = expected_at(ioas, iova, &allowed);
-	uint64_t reached = iommu_device_probe(task, device, 0, iova, &given);
+	uint64_t reached = iommu_device_probe(task, from.device, from.pasid, iova, &given);
 	const struct page *page;
 
 	if (!reached && !expected)
 		return true;
 	if (reached && !expected)
 		return finding_set(finding, ORACLE_ISOLATION, step->index, "dma after unmap",
-			"device reaches physical %#llx at iova %#llx, which nothing maps for it",
-			(unsigned long long)reached, (unsigned long long)iova);
+			"device reaches physical %#llx at iova %#llx of PASID %u, which nothing "
+			"maps for it",
+			(unsigned long long)reached, (unsigned long long)iova, from.pasid);
 	if (reached != expected)
 		return finding_set(finding, ORACLE_ISOLATION, step->index,
 			"dma reaches the wrong page",
@@ -93,16 +102,16 @@ static bool check_probe(struct isolation *isolation, const struct oracle_step *s
 	return true;
 }
 
-static void remember(struct isolation *isolation, const struct iommu_device *device, uint64_t iova)
+static void remember(struct isolation *isolation, struct requester from, uint64_t iova)
 {
 	if (isolation->count < PROBES_MAX)
-		isolation->probes[isolation->count++] = (struct probe){device, iova};
+		isolation->probes[isolation->count++] =
+			(struct probe){from.device, from.pasid, iova};
 }
 
 /* Touches first and last byte of each area, so that the IOTLB knows them when they go. */
 static bool touch_areas(struct isolation *isolation, const struct oracle_step *step,
-	struct finding *finding, struct task *task, struct iommu_device *device,
-	const struct ioas *ioas)
+	struct finding *finding, struct task *task, struct requester from, const struct ioas *ioas)
 {
 	struct range_item *node;
 	uint32_t areas = 0;
@@ -115,13 +124,54 @@ static bool touch_areas(struct isolation *isolation, const struct oracle_step *s
 			continue;
 		if (++areas > AREAS_MAX)
 			break;
-		remember(isolation, device, node->first);
-		if (!check_probe(isolation, step, finding, task, device, ioas, node->first))
+		remember(isolation, from, node->first);
+		if (!check_probe(isolation, step, finding, task, from, ioas, node->first))
 			return false;
 		if (node->first == node->last)
 			continue;
-		remember(isolation, device, node->last);
-		if (!check_probe(isolation, step, finding, task, device, ioas, node->last))
+		remember(isolation, from, node->last);
+		if (!check_probe(isolation, step, finding, task, from, ioas, node->last))
+			return false;
+	}
+	return true;
+}
+
+/* What the RID and the lowest PASIDs reach. */
+static bool touch_device(struct isolation *isolation, const struct oracle_step *step,
+	struct finding *finding, struct task *task, struct iommu_device *device)
+{
+	struct iommu_domain *domain;
+	uint32_t pasid = 0;
+
+	for (uint32_t n = 0; n < PASIDS_MAX; n++, pasid++) {
+		domain = iommu_device_next_attached(device, &pasid);
+		if (!domain)
+			return true;
+		if (!touch_areas(isolation, step, finding, task, (struct requester){device, pasid},
+			    graph_ioas_of(isolation->sim, domain)))
+			return false;
+	}
+	return true;
+}
+
+/* What was reached before the call must be reached no more, or still be right. */
+static bool touch_again(struct isolation *isolation, const struct oracle_step *step,
+	struct finding *finding, struct task *task, struct iommu_device *device,
+	const struct probe *before, uint32_t count)
+{
+	const struct ioas *ioas = NULL;
+	uint32_t pasid = UINT32_MAX; /* whose IOAS that is */
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct requester from = {device, before[i].pasid};
+
+		if (before[i].device != device)
+			continue;
+		if (pasid != from.pasid) {
+			pasid = from.pasid;
+			ioas = graph_ioas_of(isolation->sim, iommu_device_domain(device, pasid));
+		}
+		if (!check_probe(isolation, step, finding, task, from, ioas, before[i].iova))
 			return false;
 	}
 	return true;
@@ -141,15 +191,8 @@ bool isolation_step(
 	isolation->count = 0;
 	for (uint32_t n = 0; n < DEVICES_MAX && (device = iommu_device_nth(isolation->sim, n));
 		n++) {
-		const struct ioas *ioas =
-			graph_ioas_of(isolation->sim, iommu_device_domain(device, 0));
-
-		for (uint32_t i = 0; i < old; i++)
-			if (before[i].device == device &&
-				!check_probe(isolation, step, finding, task, device, ioas,
-					before[i].iova))
-				return false;
-		if (!touch_areas(isolation, step, finding, task, device, ioas))
+		if (!touch_again(isolation, step, finding, task, device, before, old) ||
+			!touch_device(isolation, step, finding, task, device))
 			return false;
 	}
 	return true;

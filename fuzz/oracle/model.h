@@ -411,23 +411,30 @@ struct model_hwpt {
 	struct model_context *context;
 	struct model_ioas *ioas;
 	bool automatic;
-	bool joined;		  /* is a domain of the IOAS */
-	bool tracks;		  /* can track dirty pages */
-	bool tracking;		  /* does so */
-	bool huge;		  /* has the huge format */
-	bool small;		  /* filled without large pages */
-	struct model_array dirty; /* struct model_entry */
-	bool parent;		  /* of nested ones */
+	bool joined;		   /* is a domain of the IOAS */
+	bool tracks;		   /* can track dirty pages */
+	bool tracking;		   /* does so */
+	bool huge;		   /* has the huge format */
+	bool small;		   /* filled without large pages */
+	struct model_array dirty;  /* struct model_entry */
+	bool parent;		   /* of nested ones */
 	struct model_fault *fault; /* gets its faults; NULL: nobody does */
-	uint64_t page_size;	  /* smallest */
-	uint64_t first, last;	  /* aperture */
+	bool pasids;		   /* was made with the flag PASID */
+	uint64_t page_size;	   /* smallest */
+	uint64_t first, last;	   /* aperture */
+};
+
+struct model_attached {
+	uint32_t pasid; /* 0: the RID */
+	struct model_hwpt *hwpt;
 };
 
 struct model_device {
 	struct model_object object;
 	struct model_context *context;
-	struct model_hwpt *hwpt; /* attachment of the RID, NULL if none */
-	uint32_t flags;		 /* dev_flags of the mock */
+	struct model_array attached; /* struct model_attached, no order */
+	uint32_t flags;		     /* dev_flags of the mock */
+	bool refuses_reserved;	     /* the next attach of IOMMU_TEST_PASID_RESERVED fails (10.8) */
 };
 
 struct model_selftest {
@@ -440,7 +447,13 @@ struct model_selftest {
 static inline struct model_hwpt *model_device_hwpt(
 	const struct model_device *device, uint32_t pasid)
 {
-	return pasid ? NULL : device->hwpt;
+	for (uint32_t i = 0; i < device->attached.count; i++) {
+		const struct model_attached *at = model_array_at(&device->attached, i);
+
+		if (at->pasid == pasid)
+			return at->hwpt;
+	}
+	return NULL;
 }
 static inline bool model_hwpt_is_nested(const struct model_hwpt *hwpt)
 {
@@ -563,7 +576,7 @@ void model_dirty_forget(struct model_hwpt *hwpt, uint64_t start, uint64_t last);
 /* A page request, in its queue or waiting for an answer. */
 struct model_request {
 	const struct model_device *device;
-	uint64_t hwpt;	   /* serial; of the attachment that it came through, with the PASID */
+	uint64_t hwpt; /* serial; of the attachment that it came through, with the PASID */
 	uint32_t attached;
 	struct iommu_hwpt_pgfault record;
 };
@@ -571,7 +584,7 @@ struct model_request {
 struct model_fault {
 	struct model_object object;
 	struct model_context *context;
-	struct model_lock mutex; /* (12.1) */
+	struct model_lock mutex;	      /* (12.1) */
 	struct model_array queued, delivered; /* struct model_request */
 };
 
@@ -579,7 +592,8 @@ struct model_fault {
 void model_fault_close(struct model *model, struct model_fault *fault);
 /* It has left the table. */
 void model_fault_end(struct model *model, struct model_fault *fault);
-/* Automatic answers (5.2): the attachment to a page table with a queue is gone. A step of its own. */
+/* Automatic answers (5.2): the attachment to a page table with a queue is gone. A step of its own.
+ */
 void model_fault_abandon(struct model *model, const struct model_hwpt *hwpt,
 	const struct model_device *device, uint32_t pasid);
 /* On its descriptor; bytes or a negative errno. */

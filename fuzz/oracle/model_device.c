@@ -20,87 +20,149 @@ static void hwpt_leave(struct model *model, struct model_hwpt *hwpt)
 	model_object_try_destroy(model, context, id, serial);
 }
 
-static void hwpt_join(struct model_device *device, struct model_hwpt *hwpt)
+/* ---- one place: the RID or a PASID ---- */
+
+/* NULL: to nothing any more. */
+static void set_attached(
+	struct model *model, struct model_device *device, uint32_t pasid, struct model_hwpt *hwpt)
 {
-	device->hwpt = hwpt;
+	struct model_attached *at;
+
+	for (uint32_t i = device->attached.count; i--;) {
+		at = model_array_at(&device->attached, i);
+		if (at->pasid == pasid)
+			model_array_remove(&device->attached, i, 1);
+	}
+	if (!hwpt)
+		return;
+	at = model_array_insert(model, &device->attached, device->attached.count);
+	*at = (struct model_attached){.pasid = pasid, .hwpt = hwpt};
 	hwpt->object.users++;
 }
 
 /* What came through the attachment is answered by nobody else any more (5.2). */
-static void faults_end(
-	struct model *model, const struct model_device *device, const struct model_hwpt *hwpt)
+static void faults_end(struct model *model, const struct model_device *device, uint32_t pasid,
+	const struct model_hwpt *hwpt)
 {
 	if (hwpt->fault)
-		model_fault_abandon(model, hwpt, device, 0);
+		model_fault_abandon(model, hwpt, device, pasid);
 }
 
-/* 10.8: what the device's driver says to a page table for the RID. */
-static bool driver_refuses(
-	struct model *model, const struct model_device *device, const struct model_hwpt *hwpt)
+/* 6.7 */
+static bool flags_forbid(
+	const struct model_device *device, uint32_t pasid, const struct model_hwpt *hwpt)
 {
-	if (hwpt->tracks && device->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
-		return true;
-	return model_should_fail(model, FAULT_DRIVER);
+	const struct model_hwpt *rid = model_device_hwpt(device, 0);
+
+	if (pasid)
+		return !hwpt->pasids || (rid && !rid->pasids);
+	return !hwpt->pasids && device->attached.count > (rid ? 1 : 0);
+}
+
+/* 10.8: what the core and the device's driver say to a page table. */
+static int driver_says(struct model *model, struct model_device *device, uint32_t pasid,
+	const struct model_hwpt *hwpt)
+{
+	uint32_t pasids = device->flags & MOCK_FLAGS_DEVICE_PASID ? 1u << MOCK_PASID_WIDTH : 1;
+
+	if (pasid && pasid >= pasids)
+		return -EINVAL;
+	if (!pasid && hwpt->tracks && device->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
+		return -EINVAL;
+	if (model_should_fail(model, FAULT_DRIVER))
+		return -EINVAL;
+	if (pasid != IOMMU_TEST_PASID_RESERVED)
+		return 0;
+	device->refuses_reserved = !device->refuses_reserved;
+	return device->refuses_reserved ? 0 : -ENOMEM;
 }
 
 /* 6.5 to one page table. */
-static int attach_to(struct model *model, struct model_device *device, struct model_hwpt *hwpt)
+static int attach_to(
+	struct model *model, struct model_device *device, uint32_t pasid, struct model_hwpt *hwpt)
 {
-	if (device->hwpt)
+	int rc;
+
+	if (model_device_hwpt(device, pasid))
 		return -EBUSY;
-	if (model_should_fail(model, FAULT_RESERVED) || driver_refuses(model, device, hwpt))
+	if (!pasid && model_should_fail(model, FAULT_RESERVED))
 		return -EINVAL;
-	hwpt_join(device, hwpt);
+	rc = flags_forbid(device, pasid, hwpt) ? -EINVAL : driver_says(model, device, pasid, hwpt);
+	if (rc)
+		return rc;
+	set_attached(model, device, pasid, hwpt);
 	device->object.users++;
 	return 0;
 }
 
 /* 6.6 to one page table; the caller drops the old one. */
-static int replace_to(struct model *model, struct model_device *device, struct model_hwpt *hwpt,
-	struct model_hwpt **old)
+static int replace_to(struct model *model, struct model_device *device, uint32_t pasid,
+	struct model_hwpt *hwpt, struct model_hwpt **old)
 {
-	if (!device->hwpt)
+	struct model_hwpt *now = model_device_hwpt(device, pasid);
+	int rc;
+
+	if (!now)
 		return -EINVAL;
-	if (device->hwpt == hwpt)
+	if (now == hwpt)
 		return 0;
-	if (device->hwpt->ioas != hwpt->ioas && model_should_fail(model, FAULT_RESERVED))
+	if (!pasid && now->ioas != hwpt->ioas && model_should_fail(model, FAULT_RESERVED))
 		return -EINVAL;
-	if (driver_refuses(model, device, hwpt))
-		return -EINVAL;
-	*old = device->hwpt;
-	hwpt_join(device, hwpt);
-	faults_end(model, device, *old);
+	rc = flags_forbid(device, pasid, hwpt) ? -EINVAL : driver_says(model, device, pasid, hwpt);
+	if (rc)
+		return rc;
+	*old = now;
+	set_attached(model, device, pasid, hwpt);
+	faults_end(model, device, pasid, now);
 	return 0;
 }
 
 /* Attach, or replace where there is a place for what was attached before. In the running step. */
-static int attach_or_replace(struct model *model, struct model_device *device,
+static int attach_or_replace(struct model *model, struct model_device *device, uint32_t pasid,
 	struct model_hwpt *hwpt, struct model_hwpt **old)
 {
-	return old ? replace_to(model, device, hwpt, old) : attach_to(model, device, hwpt);
+	return old ? replace_to(model, device, pasid, hwpt, old)
+		   : attach_to(model, device, pasid, hwpt);
 }
+
+/* Back to nothing; the caller drops what is returned. */
+static struct model_hwpt *unattach(struct model *model, struct model_device *device, uint32_t pasid)
+{
+	struct model_hwpt *hwpt = model_device_hwpt(device, pasid);
+
+	if (!hwpt)
+		return NULL;
+	if (pasid == IOMMU_TEST_PASID_RESERVED)
+		device->refuses_reserved = false;
+	set_attached(model, device, pasid, NULL);
+	device->object.users--;
+	faults_end(model, device, pasid, hwpt);
+	return hwpt;
+}
+
+/* ---- what is attached ---- */
 
 /*
  * Nothing suits: attach comes before the page table is filled, replace after (6.4). Behind the id
  * it is one step, since nobody can tell: who else wants a page table waits for the mutex.
  */
-static int attach_to_new(struct model *model, struct model_device *device, struct model_ioas *ioas,
-	struct model_hwpt **old, uint32_t *pt_id)
+static int attach_to_new(struct model *model, struct model_device *device, uint32_t pasid,
+	struct model_ioas *ioas, struct model_hwpt **old, uint32_t *pt_id)
 {
 	struct model_hwpt *hwpt = model_hwpt_new(model, device->context, ioas);
-	bool attached = false;
+	bool joined = false;
 	int rc = 0;
 
 	hwpt->automatic = true;
 	model_pass(model, &ioas->domains, true, "iova_rwsem");
 	if (!old) {
-		rc = attach_to(model, device, hwpt);
-		attached = !rc;
+		rc = attach_to(model, device, pasid, hwpt);
+		joined = !rc;
 	}
 	if (!rc)
 		rc = model_ioas_add_domain(model, ioas, hwpt);
 	if (!rc && old) {
-		rc = replace_to(model, device, hwpt, old);
+		rc = replace_to(model, device, pasid, hwpt, old);
 		if (rc)
 			model_ioas_remove_domain(model, ioas, hwpt);
 	}
@@ -109,10 +171,8 @@ static int attach_to_new(struct model *model, struct model_device *device, struc
 		*pt_id = hwpt->object.id;
 		return 0;
 	}
-	if (attached) {
-		device->hwpt = NULL;
-		device->object.users--;
-	}
+	if (joined)
+		unattach(model, device, pasid);
 	model_hwpt_free(model, hwpt);
 	return rc;
 }
@@ -130,7 +190,7 @@ static struct model_hwpt *next_automatic(const struct model_ioas *ioas, uint64_t
 }
 
 /* 6.4, under the mutex of the IOAS. */
-static int attach_automatic(struct model *model, struct model_device *device,
+static int attach_automatic(struct model *model, struct model_device *device, uint32_t pasid,
 	struct model_ioas *ioas, struct model_hwpt **old, uint32_t *pt_id)
 {
 	struct model_hwpt *hwpt;
@@ -144,87 +204,97 @@ static int attach_automatic(struct model *model, struct model_device *device,
 		hwpt->object.users++;
 		hwpt->object.wait_cnt++;
 		model_phase(model, "group_mutex");
-		rc = attach_or_replace(model, device, hwpt, old);
+		rc = attach_or_replace(model, device, pasid, hwpt, old);
 		model_object_put(model, &hwpt->object);
 		if (!rc)
 			*pt_id = id;
 		if (rc != -EINVAL)
 			return rc;
 	}
-	return attach_to_new(model, device, ioas, old, pt_id);
+	return attach_to_new(model, device, pasid, ioas, old, pt_id);
 }
 
-static int attach_by_ioas(struct model *model, struct model_device *device, struct model_ioas *ioas,
-	struct model_hwpt **old, uint32_t *pt_id)
+static int attach_by_ioas(struct model *model, struct model_device *device, uint32_t pasid,
+	struct model_ioas *ioas, struct model_hwpt **old, uint32_t *pt_id)
 {
 	int rc;
 
 	model_lock(
 		model, &ioas->mutex, true, next_automatic(ioas, 0) ? "ioas_mutex" : "object_table");
-	rc = attach_automatic(model, device, ioas, old, pt_id);
+	rc = attach_automatic(model, device, pasid, ioas, old, pt_id);
 	model_unlock(model, &ioas->mutex, true);
 	/* Whoever succeeded keeps the IOAS in use. */
 	model_object_release(&ioas->object);
 	return rc;
 }
 
-static int attach_by_hwpt(struct model *model, struct model_device *device, struct model_hwpt *hwpt,
-	struct model_hwpt **old)
+static int attach_by_hwpt(struct model *model, struct model_device *device, uint32_t pasid,
+	struct model_hwpt *hwpt, struct model_hwpt **old)
 {
 	int rc;
 
 	model_phase(model, "group_mutex");
-	rc = attach_or_replace(model, device, hwpt, old);
+	rc = attach_or_replace(model, device, pasid, hwpt, old);
 	model_object_put(model, &hwpt->object);
 	return rc;
 }
 
 /* The object was looked up with a reference, which is given back; NULL: there is none. */
-static int attach_by_object(struct model *model, struct model_device *device,
+static int attach_by_object(struct model *model, struct model_device *device, uint32_t pasid,
 	struct model_object *object, struct model_hwpt **old, uint32_t *pt_id)
 {
 	if (!object)
 		return -ENOENT;
 	if (object->type == MODEL_IOAS)
-		return attach_by_ioas(model, device, (struct model_ioas *)object, old, pt_id);
+		return attach_by_ioas(
+			model, device, pasid, (struct model_ioas *)object, old, pt_id);
 	if (object->type == MODEL_HWPT)
-		return attach_by_hwpt(model, device, (struct model_hwpt *)object, old);
+		return attach_by_hwpt(model, device, pasid, (struct model_hwpt *)object, old);
 	model_object_put(model, object);
 	return -EINVAL;
 }
 
-static int replace_device(struct model *model, struct model_device *device, uint32_t *pt_id)
+static int replace_device(
+	struct model *model, struct model_device *device, uint32_t pasid, uint32_t *pt_id)
 {
 	struct model_object *object = model_object_get(model, device->context, *pt_id, UINT32_MAX);
 	struct model_hwpt *old = NULL;
 	int rc;
 
-	rc = attach_by_object(model, device, object, &old, pt_id);
+	rc = attach_by_object(model, device, pasid, object, &old, pt_id);
 	if (old)
 		hwpt_leave(model, old);
 	return rc;
 }
 
 /* 6.8, in the running step. */
-static void detach_device(struct model *model, struct model_device *device)
+static void detach_device(struct model *model, struct model_device *device, uint32_t pasid)
 {
-	struct model_hwpt *hwpt = device->hwpt;
+	struct model_hwpt *hwpt = unattach(model, device, pasid);
 
-	if (!hwpt)
-		return;
-	device->hwpt = NULL;
-	device->object.users--;
-	faults_end(model, device, hwpt);
-	hwpt_leave(model, hwpt);
+	if (hwpt)
+		hwpt_leave(model, hwpt);
 }
 
 void model_selftest_end(struct model *model, struct model_selftest *selftest)
 {
 	struct model_device *device = selftest->device;
 
-	detach_device(model, device);
+	/* PASIDs that are left go silently (10.27); their page tables are never automatic. */
+	for (uint32_t i = device->attached.count; i--;) {
+		uint32_t pasid =
+			((struct model_attached *)model_array_at(&device->attached, i))->pasid;
+
+		if (pasid) {
+			model_phase(model, "group_mutex");
+			detach_device(model, device, pasid);
+		}
+	}
+	model_phase(model, "group_mutex");
+	detach_device(model, device, 0);
 	model_wait_unreferenced(model, &device->object);
 	model_object_remove(device->context, &device->object);
+	model_array_end(model, &device->attached);
 	model_free(model, device, sizeof(*device));
 	if (selftest->object.id)
 		model_phase(model, "object_table");
@@ -244,6 +314,7 @@ static int64_t mock_domain(struct model *model, struct model_command *command, u
 	selftest->device = device;
 	device->context = context;
 	device->flags = flags;
+	model_array_init(&device->attached, sizeof(struct model_attached));
 	/* Not published before the end, while the device is (2.2, 6.1). */
 	model_phase(model, "object_table");
 	model_object_reserve(model, context, &selftest->object, MODEL_SELFTEST);
@@ -252,8 +323,8 @@ static int64_t mock_domain(struct model *model, struct model_command *command, u
 	model_phase(model, "object_table");
 	model_object_publish(&device->object);
 	device->object.users++;
-	rc = attach_by_object(
-		model, device, model_object_get(model, context, pt_id, UINT32_MAX), NULL, &pt_id);
+	rc = attach_by_object(model, device, 0, model_object_get(model, context, pt_id, UINT32_MAX),
+		NULL, &pt_id);
 	model_phase(model, "put");
 	if (!rc) {
 		command->test.mock_domain.out_stdev_id = selftest->object.id;
@@ -303,11 +374,104 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
 	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
 	if (!selftest)
 		return -ENOENT;
-	rc = replace_device(model, selftest->device, &command->test.mock_domain_replace.pt_id);
+	rc = replace_device(model, selftest->device, 0, &command->test.mock_domain_replace.pt_id);
 	model_phase(model, "put");
 	if (!rc)
 		rc = model_respond(model, command);
 	model_object_release(&selftest->object);
+	return rc;
+}
+
+/* ---- PASIDs (10.7) ---- */
+
+int64_t model_rule_IOMMU_TEST_OP_PASID_ATTACH(struct model *model, struct model_command *command)
+{
+	uint32_t *pt_id = &command->test.pasid_attach.pt_id;
+	uint32_t pasid = command->test.pasid_attach.pasid;
+	struct model_selftest *selftest;
+	struct model_object *object;
+	int rc;
+
+	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
+	if (!selftest)
+		return -ENOENT;
+	object = model_object_get(model, command->context, *pt_id, UINT32_MAX);
+	rc = attach_by_object(model, selftest->device, pasid, object, NULL, pt_id);
+	model_phase(model, "put");
+	if (!rc) {
+		rc = model_respond(model, command);
+		if (rc)
+			detach_device(model, selftest->device, pasid);
+	}
+	model_object_release(&selftest->object);
+	return rc;
+}
+
+int64_t model_rule_IOMMU_TEST_OP_PASID_REPLACE(struct model *model, struct model_command *command)
+{
+	struct model_selftest *selftest;
+	int rc;
+
+	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
+	if (!selftest)
+		return -ENOENT;
+	rc = replace_device(model, selftest->device, command->test.pasid_replace.pasid,
+		&command->test.pasid_replace.pt_id);
+	model_phase(model, "put");
+	if (!rc)
+		rc = model_respond(model, command);
+	model_object_release(&selftest->object);
+	return rc;
+}
+
+int64_t model_rule_IOMMU_TEST_OP_PASID_DETACH(struct model *model, struct model_command *command)
+{
+	struct model_selftest *selftest;
+
+	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
+	if (!selftest)
+		return -ENOENT;
+	model_phase(model, "group_mutex");
+	detach_device(model, selftest->device, command->test.pasid_detach.pasid);
+	model_object_put(model, &selftest->object);
+	return 0;
+}
+
+static int check_attached(
+	struct model *model, const struct model_device *device, struct model_command *command)
+{
+	uint32_t pasid = command->test.pasid_check_hwpt.pasid;
+	uint32_t id = command->test.pasid_check_hwpt.hwpt_id;
+	struct model_object *object;
+	int rc = -EINVAL;
+
+	if (!id) {
+		model_phase(model, "group_mutex");
+		return model_device_hwpt(device, pasid) ? -EINVAL : 0;
+	}
+	object = model_object_get(model, command->context, id, UINT32_MAX);
+	if (!object)
+		return -ENOENT;
+	if (object->type == MODEL_HWPT) {
+		model_phase(model, "group_mutex");
+		if (model_device_hwpt(device, pasid) == (struct model_hwpt *)object)
+			rc = 0;
+	}
+	model_object_put(model, object);
+	return rc;
+}
+
+int64_t model_rule_IOMMU_TEST_OP_PASID_CHECK_HWPT(
+	struct model *model, struct model_command *command)
+{
+	struct model_selftest *selftest;
+	int rc;
+
+	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
+	if (!selftest)
+		return -ENOENT;
+	rc = check_attached(model, selftest->device, command);
+	model_object_put(model, &selftest->object);
 	return rc;
 }
 
@@ -377,14 +541,16 @@ static int dma_by(struct model *model, const struct model_device *device,
 	const struct call_dma *dma, bool write)
 {
 	uint8_t *bytes = model_alloc(model, dma->length);
+	const struct model_hwpt *hwpt;
 	int rc = 0;
 
 	if (write)
 		rc = model_copy_in(model, bytes, dma->buffer, dma->length);
-	if (!rc && (!device->hwpt || dma->pasid || dma->iova + (dma->length - 1) < dma->iova))
+	hwpt = model_device_hwpt(device, dma->pasid);
+	if (!rc && (!hwpt || dma->iova + (dma->length - 1) < dma->iova))
 		rc = -EFAULT;
 	if (!rc)
-		rc = dma_transfer(model, device->hwpt, dma->iova, bytes, dma->length, write);
+		rc = dma_transfer(model, hwpt, dma->iova, bytes, dma->length, write);
 	if (!rc && !write)
 		rc = model_copy_out(model, dma->buffer, bytes, dma->length);
 	model_free(model, bytes, dma->length);

@@ -23,6 +23,8 @@ static int copy_struct(
 	if (count < row->min_size)
 		return -EINVAL;
 	if (count > row->size) {
+		/* It may reach into what other threads write. */
+		model_phase(model, "user-copy");
 		rc = model_copy_tail(model, command->address + row->size, count - row->size);
 		if (rc)
 			return rc;

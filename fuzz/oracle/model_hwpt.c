@@ -142,6 +142,7 @@ static int paging(struct model *model, const struct model_device *device, struct
 	hwpt = model_hwpt_new(model, command->context, ioas);
 	hwpt->tracks = tracks;
 	hwpt->parent = parent;
+	hwpt->pasids = alloc->flags & IOMMU_HWPT_ALLOC_PASID;
 	rc = choose_format(model, hwpt, alloc);
 	if (!rc)
 		rc = join_and_answer(model, hwpt, command);

@@ -15,12 +15,12 @@
  * and what it belongs to; what a page table goes through between its id and its first use.
  *
  * The first step of every ioctl finds the file by its descriptor and keeps it to the end (12.2,
- * last row), that of access_... finds the access; then:
+ * last row; | user-copy: bytes behind the struct), that of access_... finds the access; then:
  *
  * DESTROY (2.5)
  *   | object_table: found, unused, out of the table. HWPT: | iova_rwsem, domains W: domain removed.
  *   IOAS: | domains_rwsem: each area, as UNMAP.
- *   SELFTEST: detach as below; | wait: device gone when it has no references. No other wait
+ *   SELFTEST: | group_mutex: detach as below; | wait: device gone when it has no references. No other wait
  * IOAS_ALLOC (2.2)
  *   | object_table: id reserved, answer | ioas_creation_lock: published, or undone
  * ALLOW_IOVAS
@@ -57,10 +57,16 @@
  *   device and page table lose each other | object_table: the attempt
  * MOCK_DOMAIN
  *   | object_table: SELFTEST | object_table: DEVICE | object_table: DEVICE published (6.1) | attach
- *   | put: answer, SELFTEST published. Undone: detach | wait: DEVICE gone | object_table: SELFTEST
+ *   | put: answer, SELFTEST published. Undone: | group_mutex: detach | wait: DEVICE gone | object_table: SELFTEST
  *   gone
- * MOCK_DOMAIN_REPLACE
+ * MOCK_DOMAIN_REPLACE, PASID_REPLACE
  *   | object_table: SELFTEST | replace | put: answer
+ * PASID_ATTACH
+ *   | object_table: SELFTEST | attach | put: answer, or detach
+ * PASID_DETACH
+ *   | object_table: SELFTEST | group_mutex: detach | put
+ * PASID_CHECK_HWPT
+ *   | object_table: SELFTEST | object_table: page table | group_mutex: compared | put | put
  * HWPT_ALLOC (4.10)
  *   | object_table: device | object_table: IOAS | ioas_mutex, held: id, data | iova_rwsem, domains
  *   W: filled | put: answer, published, or | iova_rwsem, domains W: undone; | put | put: device

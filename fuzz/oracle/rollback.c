@@ -54,6 +54,7 @@ static const struct exception {
 		"4.18: done, but nobody gets the charge"},
 	{CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, EFAULT, true,
 		"1.4, 10.6: the device has moved"},
+	{CALL_ID_IOMMU_TEST_OP_PASID_REPLACE, EFAULT, true, "1.4, 10.7: the PASID has moved"},
 	{CALL_ID_IOMMU_OPTION_RLIMIT_MODE, EFAULT, true, "4.9: the option change is not undone"},
 	{CALL_ID_IOMMU_OPTION_HUGE_PAGES, EFAULT, true, "4.9: the option change is not undone"},
 	{CALL_ID_ioctl, 0, true, "a raw call is any of these"},
@@ -153,6 +154,9 @@ static void hash_object(struct state *state, const struct iommufd_object *object
 		const struct device *device = self;
 
 		mix(&state->parts[PART_ATTACHMENTS], device->hwpt ? device->hwpt->object.id : 0);
+		for (const struct pasid_slot *slot = device->pasids; slot; slot = slot->next)
+			mix(&state->parts[PART_ATTACHMENTS],
+				slot->pasid | (uint64_t)slot->hwpt->object.id << 32);
 		break;
 	}
 	case OBJECT_ACCESS: {

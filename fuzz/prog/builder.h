@@ -45,6 +45,9 @@ void builder_dirty(struct builder *b);
 /* A page table of the context that was made by hand: true and its producer and IOAS. */
 bool builder_some_hwpt(struct builder *b, uint16_t context, struct scene_hwpt *found);
 
+/* Idioms of PASIDs (generate_pasid.c). */
+void builder_pasid(struct builder *b);
+
 /* Idioms of system calls (generate_system.c). */
 void builder_memory(struct builder *b);
 void builder_memfd(struct builder *b);

@@ -5,85 +5,13 @@
  */
 #include <string.h>
 
-#include "fuzz/prog/builder.h"
+#include "fuzz/prog/stage.h"
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/kernel_calls.h"
 
-#define PAGE	    UINT64_C(4096)
-#define AREA	    UINT64_C(0x1000000) /* where set-up maps, and where threads map again */
-#define AREA_PAGES  UINT64_C(4)
-#define NONE	    UINT16_MAX /* no such call */
-#define BEND_SHARE  24	       /* one call of a thread in so many is bent */
+#define BEND_SHARE  24 /* one call of a thread in so many is bent */
 #define THREADS_MAX 4
 #define CALLS_MAX   4 /* of a thread */
-
-enum stage_needs { /* what set-up has to make; the rest is there now and then */
-	WITH_ACCESS = 1 << 0,
-	WITH_TEST_ACCESS = 1 << 1,
-	WITH_DEVICE = 1 << 2,
-	WITH_PROCESS = 1 << 3,
-	WITH_LOOSE_ACCESS = 1 << 4, /* attached to nothing, mostly */
-	WITH_LIMIT = 1 << 5,	    /* a few pages may be locked */
-	WITH_FILE = 1 << 6,	    /* mappings are of a file, mostly */
-};
-
-/* What the threads share: indices of the calls that made it, or NONE. */
-struct stage {
-	struct builder *b;
-	uint32_t context, passed;				   /* passed: the same in P2 */
-	uint32_t ioas[2], device[2], access[2], test_access, area; /* area: an automatic map */
-	uint32_t memfd;
-	uint8_t thread, process; /* of the calls that are made */
-	uint8_t focus;		 /* index of the IOAS that most calls are about */
-};
-
-static uint64_t below(struct stage *stage, uint64_t limit)
-{
-	return random_below(stage->b->random, limit);
-}
-
-static bool chance(struct stage *stage, uint32_t chances, uint32_t of)
-{
-	return random_chance(stage->b->random, chances, of);
-}
-
-static bool is_excluded(const struct stage *stage, unsigned needs)
-{
-	return needs & stage->b->options->exclude_needs;
-}
-
-/* A call where the stage stands. */
-static uint32_t add(struct stage *stage, enum call_id row)
-{
-	uint32_t call = builder_call(stage->b, row);
-
-	if (call != UINT32_MAX) {
-		stage->b->prog->calls[call].thread = stage->thread;
-		stage->b->prog->calls[call].process = stage->process;
-	}
-	return call;
-}
-
-static void set(struct stage *stage, uint32_t call, const char *field, uint64_t number)
-{
-	builder_set(stage->b, call, field, value_number(number));
-}
-
-static void set_object(
-	struct stage *stage, uint32_t call, const char *field, uint32_t producer, unsigned output)
-{
-	if (producer != NONE)
-		builder_set(stage->b, call, field, value_handle(producer, output, 0));
-}
-
-/* A call on the context. */
-static uint32_t add_ioctl(struct stage *stage, enum call_id row)
-{
-	uint32_t call = add(stage, row);
-
-	builder_subject(stage->b, call, stage->process ? stage->passed : stage->context);
-	return call;
-}
 
 /* Mostly the same one in all threads, or they would seldom meet. */
 static uint32_t some_ioas(struct stage *stage)
@@ -532,6 +460,11 @@ static const struct race {
 	{3, WITH_FILE, {do_change_process, do_change_process, do_map_file},
 		{do_map_file, do_unmap, do_copy, do_alloc, do_destroy_ioas, do_change_process,
 			do_device, do_truncate, do_close, do_dup, do_map}},
+	/* PASIDs */
+	{4, WITH_PASIDS, {stage_pasid_attach, stage_pasid_replace, stage_pasid_detach},
+		{stage_pasid_attach, stage_pasid_replace, stage_pasid_detach, stage_pasid_check,
+			stage_pasid_move_rid, stage_pasid_destroy_table, stage_pasid_dma,
+			do_unmap}},
 	/* anything */
 	{2, WITH_ACCESS | WITH_DEVICE, {do_anything},
 		{do_anything, do_anything, do_map, do_unmap, do_pin, do_replace, do_destroy}},
@@ -541,7 +474,8 @@ static const struct race {
 static bool race_excluded(const struct stage *stage, const struct race *race)
 {
 	return ((race->needs & WITH_ACCESS) && is_excluded(stage, NEEDS_INPROC)) ||
-	       ((race->needs & (WITH_DEVICE | WITH_TEST_ACCESS)) && is_excluded(stage, NEEDS_TEST));
+	       ((race->needs & (WITH_DEVICE | WITH_TEST_ACCESS | WITH_PASIDS)) &&
+		       is_excluded(stage, NEEDS_TEST));
 }
 
 static const struct race *some_race(struct stage *stage)
@@ -697,6 +631,8 @@ static void set_up(struct stage *stage, unsigned needs)
 		if (chance(stage, 1, 2))
 			do_test_pin(stage);
 	}
+	if (tests && (needs & WITH_PASIDS))
+		stage_pasid_set_up(stage);
 	if (needs & WITH_PROCESS)
 		add_process(stage);
 	if (needs & WITH_LIMIT)
@@ -716,6 +652,8 @@ static void show_state(struct stage *stage)
 				stage->b, add(stage, CALL_ID_access_destroy), stage->access[i]);
 	if (stage->test_access != NONE)
 		do_test_close(stage);
+	if (stage->pasid_device != NONE)
+		stage_pasid_end(stage);
 	for (unsigned i = 0; i < 2; i++)
 		if (stage->device[i] != NONE)
 			destroy(stage, stage->device[i], 0);
@@ -828,6 +766,8 @@ void builder_threads(struct builder *b)
 		.test_access = NONE,
 		.area = NONE,
 		.memfd = NONE,
+		.pasid_device = NONE,
+		.table = {NONE, NONE},
 	};
 	unsigned most = b->options->threads > THREADS_MAX ? THREADS_MAX : b->options->threads;
 	const struct race *race = some_race(&stage);

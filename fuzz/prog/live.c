@@ -42,8 +42,10 @@ static const char *raw_obstacle(const struct prog *prog, const struct call *call
 		return "a raw ioctl that every file answers";
 	for (unsigned row = 0; row < CALL_ID_COUNT; row++)
 		if (call_rows[row].kind == CALL_IOCTL && call_rows[row].number == number &&
-			!call_rows[row].implemented && may_select(prog, call, &call_rows[row]))
-			return "a raw ioctl to a call that is not implemented";
+			(!call_rows[row].implemented ||
+				row == CALL_ID_IOMMU_TEST_OP_PASID_ATTACH) &&
+			may_select(prog, call, &call_rows[row]))
+			return "a raw ioctl to a call that is not implemented, or attaches a PASID";
 	return NULL;
 }
 
@@ -60,8 +62,71 @@ static bool may_be_nested(const struct prog *prog, const struct call *call)
 	       prog_output_resource(prog, on.call, on.output) != RESOURCE_IOAS;
 }
 
-static const char *system_obstacle(const struct prog *prog, const struct call *call)
+/* Whether the field is set to the same in both calls, and to what the program says itself. */
+static bool same_field(
+	const struct prog *prog, const struct call *a, const struct call *b, const char *field)
 {
+	struct value first = call_get(prog, a, field), second = call_get(prog, b, field);
+
+	return (first.kind == VALUE_NUMBER || first.kind == VALUE_HANDLE) &&
+	       value_same(&first, &second);
+}
+
+static bool same_subject(const struct prog *prog, const struct call *a, const struct call *b)
+{
+	return a->process == b->process && prog_value(prog, a, 0)->kind == VALUE_HANDLE &&
+	       value_same(prog_value(prog, a, 0), prog_value(prog, b, 0));
+}
+
+/* What may end a context or a device before its PASIDs are detached. */
+static bool ends_something(const struct call *call)
+{
+	switch ((enum call_id)call->row) {
+	case CALL_ID_close:
+	case CALL_ID_exit:
+	case CALL_ID_exec:
+	case CALL_ID_ioctl:
+	case CALL_ID_IOMMU_DESTROY: return true;
+	default: return false;
+	}
+}
+
+/* An id that no object of a program has: it is found nowhere. */
+static bool is_nobody(struct value id)
+{
+	return id.kind == VALUE_NUMBER && (!id.number || id.number > 8u * PROG_CALL_MAX);
+}
+
+/* A kernel never gets rid of a PASID whose device goes first (10.27): it must be detached, by a
+ * call that cannot fail, before anything can end. */
+static bool pasid_stays(const struct prog *prog, uint32_t index)
+{
+	const struct call *attach = &prog->calls[index];
+	uint64_t pasid;
+
+	if ((number_in(prog, attach, "pasid", &pasid) && !pasid) ||
+		is_nobody(call_get(prog, attach, "id")))
+		return false;
+	for (uint32_t i = index + 1; i < prog->call_count; i++) {
+		const struct call *call = &prog->calls[i];
+
+		if (ends_something(call))
+			return true;
+		if (call->row == CALL_ID_IOMMU_TEST_OP_PASID_DETACH && !call->body &&
+			call->fail == FAIL_NONE && same_subject(prog, attach, call) &&
+			same_field(prog, attach, call, "id") &&
+			same_field(prog, attach, call, "pasid") &&
+			call_get(prog, call, "size").kind == VALUE_UNSET &&
+			call_get(prog, call, "at").kind == VALUE_UNSET &&
+			call_get(prog, call, "tail").kind == VALUE_UNSET)
+			return false;
+	}
+	return true;
+}
+
+static const char *system_obstacle(const struct prog *prog, uint32_t index)
+{
+	const struct call *call = &prog->calls[index];
 	uint64_t number;
 
 	switch ((enum call_id)call->row) {
@@ -78,6 +143,8 @@ static const char *system_obstacle(const struct prog *prog, const struct call *c
 			       ? NULL
 			       : "huge pages, which depend on the machine";
 	case CALL_ID_ioctl: return raw_obstacle(prog, call);
+	case CALL_ID_IOMMU_TEST_OP_PASID_ATTACH:
+		return pasid_stays(prog, index) ? "a PASID that may stay attached" : NULL;
 	case CALL_ID_IOMMU_HWPT_ALLOC:
 		return may_be_nested(prog, call) ? "a nested page table, which is not implemented"
 						 : NULL;
@@ -100,7 +167,7 @@ const char *prog_live_obstacle(const struct prog *prog, uint32_t index)
 		return "a call that is not implemented";
 	if (row->needs & ~(unsigned)NEEDS_TEST)
 		return "a device that this machine may not have";
-	return system_obstacle(prog, call);
+	return system_obstacle(prog, index);
 }
 
 const char *prog_live_refused(const struct prog *prog)

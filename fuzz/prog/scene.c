@@ -97,8 +97,10 @@ static void add_device(struct scene *scene, const struct prog *prog, uint32_t in
 	struct scene_ioas *target = scene_find_ioas(scene, ioas);
 	struct scene_device *device = SCENE_PUSH(scene->device, scene->devices);
 
-	*device = (struct scene_device){
-		.call = (uint16_t)index, .context = subject_of(prog, call), .ioas = ioas};
+	*device = (struct scene_device){.call = (uint16_t)index,
+		.context = subject_of(prog, call),
+		.ioas = ioas,
+		.pasids = number_of(call_get(prog, call, "dev_flags")) & MOCK_FLAGS_DEVICE_PASID};
 	if (target)
 		target->devices++;
 }
@@ -130,8 +132,10 @@ static void add_hwpt(struct scene *scene, const struct prog *prog, uint32_t inde
 	if (!ioas)
 		return;
 	ioas->devices++;
-	*SCENE_PUSH(scene->hwpt, scene->hwpts) = (struct scene_hwpt){
-		.call = (uint16_t)index, .context = subject_of(prog, call), .ioas = ioas->call};
+	*SCENE_PUSH(scene->hwpt, scene->hwpts) = (struct scene_hwpt){.call = (uint16_t)index,
+		.context = subject_of(prog, call),
+		.ioas = ioas->call,
+		.pasids = number_of(call_get(prog, call, "flags")) & IOMMU_HWPT_ALLOC_PASID};
 }
 
 static void destroy_hwpt(struct scene *scene, uint16_t call)

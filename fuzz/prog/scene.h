@@ -25,9 +25,11 @@ struct scene_area {
 };
 struct scene_device {
 	uint16_t call, context, ioas;
+	bool pasids; /* has some */
 };
 struct scene_hwpt { /* made by hand */
 	uint16_t call, context, ioas;
+	bool pasids; /* for them, too */
 };
 struct scene_access {
 	uint16_t call, context, ioas; /* ioas UINT16_MAX: not attached */

@@ -30,71 +30,142 @@ void device_unbind(struct task *task, struct device *device)
 		object_free(task, &device->object);
 }
 
+/* ---- attach, replace, detach of one place: the RID or a PASID. Under the group mutex ---- */
+
+/* The link to the slot of that PASID, or to where it would be. */
+static struct pasid_slot **pasid_link(struct device *device, uint32_t pasid)
+{
+	struct pasid_slot **link = &device->pasids;
+
+	while (*link && (*link)->pasid < pasid)
+		link = &(*link)->next;
+	return link;
+}
+
 struct hwpt *device_hwpt_at(const struct device *device, uint32_t pasid)
 {
-	return pasid ? NULL : device->hwpt;
+	const struct pasid_slot *slot = device->pasids;
+
+	if (!pasid)
+		return device->hwpt;
+	while (slot && slot->pasid < pasid)
+		slot = slot->next;
+	return slot && slot->pasid == pasid ? slot->hwpt : NULL;
 }
 
 /*
- * The device is attached to another page table now (NULL: none): its faults go there, and those of
- * the old attachment are answered. Group mutex held. 5.2, 10.8 step 4
+ * The place is attached to another page table now (NULL: none): its faults go there, and those of
+ * the old attachment are answered. 5.2, 10.8 step 4
  */
-static void route_faults(struct task *task, struct device *device, struct hwpt *hwpt)
+static void attach_at(struct task *task, struct device *device, uint32_t pasid, struct hwpt *hwpt)
 {
-	struct hwpt *old = device->hwpt;
+	struct hwpt **place = pasid ? &(*pasid_link(device, pasid))->hwpt : &device->hwpt;
+	struct hwpt *old = *place;
 
 	if (hwpt && hwpt->fault)
 		iommu_device_enable_requests(task, device->hardware);
 	spin_lock(task, &device->attachments_lock);
-	device->hwpt = hwpt;
+	*place = hwpt;
 	spin_unlock(task, &device->attachments_lock);
 	if (!old || !old->fault)
 		return;
 	if (!SIM_BUG(task, REPLACE_ANSWERS_NOTHING) || !hwpt)
-		fault_queue_answer_all(task, old, device, 0);
+		fault_queue_answer_all(task, old, device, pasid);
 	iommu_device_disable_requests(task, device->hardware);
 }
 
-/* 6.5 for the RID of a group of one. Compatibility is the hardware's business. */
-static int attach_hwpt(struct task *task, struct device *device, struct hwpt *hwpt)
+/* Step 1 of 6.5; the RID has its place. */
+static int reserve_place(struct task *task, struct device *device, uint32_t pasid)
 {
-	int rc = 0;
+	struct pasid_slot **link = pasid_link(device, pasid), *slot;
+
+	if (!pasid || (*link && (*link)->pasid == pasid))
+		return 0;
+	slot = sim_alloc(task, sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	*slot = (struct pasid_slot){.next = *link, .pasid = pasid};
+	spin_lock(task, &device->attachments_lock);
+	*link = slot;
+	spin_unlock(task, &device->attachments_lock);
+	return 0;
+}
+
+/* Gives a PASID's place back unless something is attached there. */
+static void release_place(struct task *task, struct device *device, uint32_t pasid)
+{
+	struct pasid_slot **link = pasid_link(device, pasid), *slot = *link;
+
+	if (!pasid || !slot || slot->pasid != pasid || slot->hwpt)
+		return;
+	spin_lock(task, &device->attachments_lock);
+	*link = slot->next;
+	spin_unlock(task, &device->attachments_lock);
+	sim_free(task, slot, sizeof(*slot));
+}
+
+/* 6.7 */
+static bool pasid_compatible(
+	struct task *task, const struct device *device, uint32_t pasid, const struct hwpt *hwpt)
+{
+	if (!pasid)
+		return hwpt->pasid_compat || !device->pasids || SIM_BUG(task, RID_WITHOUT_FLAG);
+	if (!hwpt->pasid_compat && !SIM_BUG(task, PASID_WITHOUT_FLAG))
+		return false;
+	return !device->hwpt || device->hwpt->pasid_compat || SIM_BUG(task, PASID_RID_UNCHECKED);
+}
+
+/* Steps 4 and 5 of 6.5, 3 and 4 of 6.6. All else of compatibility is the hardware's business. */
+static int translate_by(struct task *task, struct device *device, uint32_t pasid, struct hwpt *hwpt,
+	const struct hwpt *old)
+{
+	if (!pasid && (!old || old->ioas != hwpt->ioas) && fault_here(task, FAULT_RESERVED))
+		return -EINVAL;
+	if (!pasid_compatible(task, device, pasid, hwpt))
+		return -EINVAL;
+	return iommu_device_attach(task, device->hardware, pasid, hwpt->domain);
+}
+
+/* 6.5 for a group of one. */
+static int attach_hwpt(struct task *task, struct device *device, uint32_t pasid, struct hwpt *hwpt)
+{
+	int rc;
 
 	mutex_lock(task, &device->group_mutex);
-	if (device->hwpt)
-		rc = -EBUSY;
-	else if (fault_here(task, FAULT_RESERVED))
-		rc = -EINVAL;
-	else
-		rc = iommu_device_attach(task, device->hardware, 0, hwpt->domain);
+	rc = reserve_place(task, device, pasid);
+	if (!rc && device_hwpt_at(device, pasid))
+		rc = SIM_BUG(task, ATTACH_TWICE_INVALID) ? -EINVAL : -EBUSY;
+	else if (!rc)
+		rc = translate_by(task, device, pasid, hwpt, NULL);
 	if (!rc) {
 		object_add_user(task, &hwpt->object);
-		object_add_user(task, &device->object);
-		route_faults(task, device, hwpt);
+		if (!pasid || !SIM_BUG(task, PASID_DEVICE_USERS))
+			object_add_user(task, &device->object);
+		attach_at(task, device, pasid, hwpt);
 	}
+	release_place(task, device, pasid);
 	mutex_unlock(task, &device->group_mutex);
 	return rc;
 }
 
 /* 6.6; *old is the page table whose user the caller drops once it holds no lock. */
-static int replace_hwpt(
-	struct task *task, struct device *device, struct hwpt *hwpt, struct hwpt **old)
+static int replace_hwpt(struct task *task, struct device *device, uint32_t pasid, struct hwpt *hwpt,
+	struct hwpt **old)
 {
+	struct hwpt *now;
 	int rc = 0;
 
 	mutex_lock(task, &device->group_mutex);
-	if (!device->hwpt) {
+	now = device_hwpt_at(device, pasid);
+	if (!now)
 		rc = -EINVAL;
-	} else if (device->hwpt != hwpt) {
-		if (device->hwpt->ioas != hwpt->ioas && fault_here(task, FAULT_RESERVED))
-			rc = -EINVAL;
-		else
-			rc = iommu_device_attach(task, device->hardware, 0, hwpt->domain);
-		if (!rc) {
-			*old = device->hwpt;
-			object_add_user(task, &hwpt->object);
-			route_faults(task, device, hwpt);
-		}
+	else if (now != hwpt || SIM_BUG(task, REPLACE_SAME_DRIVER))
+		rc = translate_by(task, device, pasid, hwpt, now);
+	if (!rc && now != hwpt) {
+		if (!pasid || !SIM_BUG(task, PASID_REPLACE_USERS))
+			*old = now;
+		object_add_user(task, &hwpt->object);
+		attach_at(task, device, pasid, hwpt);
 	}
 	mutex_unlock(task, &device->group_mutex);
 	return rc;
@@ -109,39 +180,86 @@ static void drop_hwpt(struct task *task, struct hwpt *hwpt)
 		object_drop_user(task, &hwpt->object);
 }
 
-static struct hwpt *detach_hwpt(struct task *task, struct device *device)
+static struct hwpt *detach_hwpt(struct task *task, struct device *device, uint32_t pasid)
 {
 	struct hwpt *hwpt;
 
 	mutex_lock(task, &device->group_mutex);
-	hwpt = device->hwpt;
+	hwpt = device_hwpt_at(device, pasid);
 	if (hwpt) {
 		if (!SIM_BUG(task, DETACH_HARDWARE_KEPT))
-			iommu_device_attach(task, device->hardware, 0, NULL);
-		route_faults(task, device, NULL);
+			iommu_device_attach(task, device->hardware, pasid, NULL);
+		attach_at(task, device, pasid, NULL);
+		release_place(task, device, pasid);
 		object_drop_user(task, &device->object);
 	}
 	mutex_unlock(task, &device->group_mutex);
 	return hwpt;
 }
 
-void device_detach(struct task *task, struct device *device)
+void device_detach(struct task *task, struct device *device, uint32_t pasid)
 {
-	struct hwpt *hwpt = detach_hwpt(task, device);
+	struct hwpt *hwpt = detach_hwpt(task, device, pasid);
 
 	if (hwpt)
 		drop_hwpt(task, hwpt);
 }
 
-static int attach_or_replace(struct task *task, struct device *device, struct hwpt *hwpt,
-	bool replace, struct hwpt **old)
+void device_detach_all(struct task *task, struct device *device)
 {
-	return replace ? replace_hwpt(task, device, hwpt, old) : attach_hwpt(task, device, hwpt);
+	while (device->pasids && !SIM_BUG(task, STDEV_PASIDS_KEPT))
+		device_detach(task, device, device->pasids->pasid);
+	device_detach(task, device, 0);
+}
+
+const struct hwpt *device_attached(struct task *task, struct device *device, uint32_t pasid)
+{
+	const struct hwpt *hwpt;
+
+	mutex_lock(task, &device->group_mutex);
+	hwpt = device_hwpt_at(device, pasid);
+	mutex_unlock(task, &device->group_mutex);
+	return hwpt;
+}
+
+/* ---- what is attached: a page table, or an automatic one of an IOAS ---- */
+
+/* An attach or replace in progress. */
+struct change {
+	struct device *device;
+	uint32_t pasid;
+	bool replace;
+	struct hwpt *used; /* chosen automatically */
+	struct hwpt *old;  /* replaced: loses its user when no lock is held any more */
+};
+
+static int attach_or_replace(struct task *task, struct change *change, struct hwpt *hwpt)
+{
+	return change->replace
+		       ? replace_hwpt(task, change->device, change->pasid, hwpt, &change->old)
+		       : attach_hwpt(task, change->device, change->pasid, hwpt);
+}
+
+/* Attach precedes the population with mappings, replace follows it. 6.4 */
+static int attach_new(struct task *task, struct change *change, struct hwpt *hwpt)
+{
+	int rc;
+
+	if (change->replace) {
+		rc = hwpt_fill(task, hwpt);
+		return rc ? rc : attach_or_replace(task, change, hwpt);
+	}
+	rc = attach_or_replace(task, change, hwpt);
+	if (rc)
+		return rc;
+	rc = hwpt_fill(task, hwpt);
+	if (rc && detach_hwpt(task, change->device, change->pasid))
+		object_drop_user(task, &hwpt->object);
+	return rc;
 }
 
 /* No page table of the IOAS suits: a new one. The IOAS mutex is held. 6.4 */
-static int automatic_new(struct task *task, struct device *device, struct ioas *ioas, bool replace,
-	struct hwpt **used, struct hwpt **old)
+static int automatic_new(struct task *task, struct change *change, struct ioas *ioas)
 {
 	struct hwpt *hwpt;
 	int rc;
@@ -152,31 +270,19 @@ static int automatic_new(struct task *task, struct device *device, struct ioas *
 	hwpt->automatic = true;
 	if (SIM_BUG(task, HWPT_PUBLISHED_EARLY))
 		object_publish(task, ioas->context, &hwpt->object);
-	if (replace) {
-		rc = hwpt_fill(task, hwpt);
-		if (!rc)
-			rc = replace_hwpt(task, device, hwpt, old);
-	} else {
-		rc = attach_hwpt(task, device, hwpt);
-		if (!rc) {
-			rc = hwpt_fill(task, hwpt);
-			if (rc && detach_hwpt(task, device))
-				object_drop_user(task, &hwpt->object);
-		}
-	}
+	rc = attach_new(task, change, hwpt);
 	if (rc) {
 		hwpt_abort(task, hwpt);
 		return rc;
 	}
 	object_publish(task, ioas->context, &hwpt->object);
-	*used = hwpt;
+	change->used = hwpt;
 	return 0;
 }
 
 /* The first automatic page table in creation order that the device accepts. The IOAS mutex is
  * held. 6.4 */
-static int automatic_choose(struct task *task, struct device *device, struct ioas *ioas,
-	bool replace, struct hwpt **used, struct hwpt **old)
+static int automatic_choose(struct task *task, struct change *change, struct ioas *ioas)
 {
 	for (struct hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->next) {
 		int rc;
@@ -185,54 +291,58 @@ static int automatic_choose(struct task *task, struct device *device, struct ioa
 			SIM_BUG(task, AUTOMATIC_NOT_SHARED) ||
 			!object_try_get(task, ioas->context, &hwpt->object))
 			continue;
-		rc = attach_or_replace(task, device, hwpt, replace, old);
+		rc = attach_or_replace(task, change, hwpt);
 		object_put(task, ioas->context, &hwpt->object);
 		if (!rc)
-			*used = hwpt;
+			change->used = hwpt;
 		if (rc != -EINVAL)
 			return rc;
 	}
-	return automatic_new(task, device, ioas, replace, used, old);
+	return automatic_new(task, change, ioas);
 }
 
 /* 6.3 */
-static int device_change(struct task *task, struct device *device, uint32_t *pt_id, bool replace)
+static int device_change(struct task *task, struct change *change, uint32_t *pt_id)
 {
-	struct iommufd_object *object = object_get(task, device->context, *pt_id, OBJECT_ANY);
-	struct hwpt *used = NULL, *old = NULL;
+	struct iommufd_context *context = change->device->context;
+	struct iommufd_object *object = object_get(task, context, *pt_id, OBJECT_ANY);
 	int rc;
 
 	if (!object)
 		return -ENOENT;
 	if (object->type == OBJECT_HWPT_PAGING) {
-		rc = attach_or_replace(task, device, (struct hwpt *)object, replace, &old);
+		rc = attach_or_replace(task, change, (struct hwpt *)object);
 	} else if (object->type == OBJECT_IOAS) {
 		struct ioas *ioas = (struct ioas *)object;
 
 		if (!SIM_BUG(task, ATTACH_UNLOCKED))
 			mutex_lock(task, &ioas->mutex);
-		rc = automatic_choose(task, device, ioas, replace, &used, &old);
-		if (used)
-			*pt_id = used->object.id;
+		rc = automatic_choose(task, change, ioas);
+		if (change->used)
+			*pt_id = change->used->object.id;
 		if (!SIM_BUG(task, ATTACH_UNLOCKED))
 			mutex_unlock(task, &ioas->mutex);
 	} else {
 		rc = SIM_BUG(task, PT_TYPE_LOOKUP) ? -ENOENT : -EINVAL;
 	}
-	object_put(task, device->context, object);
-	if (old)
-		drop_hwpt(task, old);
+	object_put(task, context, object);
+	if (change->old)
+		drop_hwpt(task, change->old);
 	return rc;
 }
 
-int device_attach(struct task *task, struct device *device, uint32_t *pt_id)
+int device_attach(struct task *task, struct device *device, uint32_t pasid, uint32_t *pt_id)
 {
-	return device_change(task, device, pt_id, false);
+	struct change change = {.device = device, .pasid = pasid};
+
+	return device_change(task, &change, pt_id);
 }
 
-int device_replace(struct task *task, struct device *device, uint32_t *pt_id)
+int device_replace(struct task *task, struct device *device, uint32_t pasid, uint32_t *pt_id)
 {
-	return device_change(task, device, pt_id, true);
+	struct change change = {.device = device, .pasid = pasid, .replace = true};
+
+	return device_change(task, &change, pt_id);
 }
 
 /* ---- what the hardware can do ---- */

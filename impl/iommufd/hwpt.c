@@ -78,6 +78,7 @@ int hwpt_alloc(struct task *task, struct ioas *ioas, const struct iommu_hwpt_all
 		return rc;
 	}
 	hwpt->ioas = ioas;
+	hwpt->pasid_compat = request && request->flags & IOMMU_HWPT_ALLOC_PASID;
 	hwpt->nest_parent = request && request->flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
 	object_add_user(task, &ioas->object);
 	*out = hwpt;

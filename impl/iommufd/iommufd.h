@@ -166,7 +166,15 @@ struct hwpt {
 	bool automatic;		      /* 2.7 */
 	bool listed;		      /* in ioas->hwpts and ioas->domains */
 	bool nest_parent;	      /* nested ones may stand on it */
+	bool pasid_compat;	      /* made with the flag PASID, 6.7 */
 	struct fault_queue *fault;    /* a users reference; NULL: its faults go nowhere */
+};
+
+/* What a PASID from 1 on is attached to. */
+struct pasid_slot {
+	struct pasid_slot *next;
+	struct hwpt *hwpt; /* a users reference */
+	uint32_t pasid;
 };
 
 /* A bound device. Every device of this machine is alone in its group, so the group is part of it.
@@ -175,9 +183,10 @@ struct device {
 	struct iommufd_object object;
 	struct iommufd_context *context;
 	struct mutex group_mutex;
-	struct hwpt *hwpt;	       /* what the RID is attached to, NULL: blocked */
+	struct hwpt *hwpt;		  /* what the RID is attached to, NULL: blocked */
+	struct pasid_slot *pasids;	  /* by pasid; under group_mutex, like hwpt */
 	struct spinlock attachments_lock; /* changes of the above; faults look it up, too */
-	struct iommu_device *hardware; /* owned by the driver (struct mock_device) */
+	struct iommu_device *hardware;	  /* owned by the driver (struct mock_device) */
 };
 
 /* The stdev of the tests, 10.3. */
@@ -500,10 +509,15 @@ int device_bind(struct task *task, struct iommufd_context *context, struct iommu
 	struct device **out);
 /* Nothing may be attached. Frees it. 6.2 */
 void device_unbind(struct task *task, struct device *device);
-/* pt_id is the object given and becomes the HWPT used. 6.3 to 6.6 */
-int device_attach(struct task *task, struct device *device, uint32_t *pt_id);
-int device_replace(struct task *task, struct device *device, uint32_t *pt_id);
-void device_detach(struct task *task, struct device *device);
+/* pasid 0 is the RID. pt_id is the object given and becomes the HWPT used. 6.3 to 6.7 */
+int device_attach(struct task *task, struct device *device, uint32_t pasid, uint32_t *pt_id);
+int device_replace(struct task *task, struct device *device, uint32_t pasid, uint32_t *pt_id);
+/* Does nothing when nothing is attached there. 6.8 */
+void device_detach(struct task *task, struct device *device, uint32_t pasid);
+/* Every PASID, and the RID. */
+void device_detach_all(struct task *task, struct device *device);
+/* What is attached there now, NULL: nothing. Without a reference. */
+const struct hwpt *device_attached(struct task *task, struct device *device, uint32_t pasid);
 
 /* ---- access.c ---- */
 
@@ -557,6 +571,10 @@ int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command);
+int64_t handle_IOMMU_TEST_OP_PASID_ATTACH(struct command *command);
+int64_t handle_IOMMU_TEST_OP_PASID_REPLACE(struct command *command);
+int64_t handle_IOMMU_TEST_OP_PASID_DETACH(struct command *command);
+int64_t handle_IOMMU_TEST_OP_PASID_CHECK_HWPT(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MD_CHECK_MAP(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MD_CHECK_REFS(struct command *command);
 int64_t handle_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT(struct command *command);

@@ -29,7 +29,7 @@ int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command)
 
 void mock_device_destroy(struct task *task, struct mock_device *mock)
 {
-	device_detach(task, mock->device);
+	device_detach_all(task, mock->device);
 	device_unbind(task, mock->device);
 	iommu_device_destroy(task, mock->hardware);
 	object_free(task, &mock->object);
@@ -57,11 +57,12 @@ static int mock_device_attach(
 		task, flags & MOCK_FLAGS_DEVICE_PASID ? UINT32_C(1) << MOCK_PASID_WIDTH : 1);
 	if (!mock->hardware)
 		return -ENOMEM;
+	iommu_device_alternate_pasid(mock->hardware, IOMMU_TEST_PASID_RESERVED);
 	if (flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		iommu_device_forbid_dirty_tracking(mock->hardware);
 	rc = device_bind(task, command->context, mock->hardware, &mock->device);
 	if (!rc) {
-		rc = device_attach(task, mock->device, pt_id);
+		rc = device_attach(task, mock->device, 0, pt_id);
 		if (!rc)
 			return 0;
 		device_unbind(task, mock->device);
@@ -91,7 +92,7 @@ static int64_t mock_domain(struct command *command, uint32_t flags)
 	command->test.mock_domain.out_idev_id = mock->device->object.id;
 	rc = command_respond(command);
 	if (rc && !SIM_BUG(task, MOCK_DOMAIN_NOT_UNDONE)) {
-		device_detach(task, mock->device);
+		device_detach(task, mock->device, 0);
 		device_unbind(task, mock->device);
 		iommu_device_destroy(task, mock->hardware);
 		goto abort;
@@ -113,22 +114,116 @@ int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct command *command)
 	return mock_domain(command, command->test.mock_domain_flags.dev_flags);
 }
 
+static struct mock_device *mock_get(struct command *command)
+{
+	return (struct mock_device *)object_get(
+		command->task, command->context, command->test.id, OBJECT_SELFTEST);
+}
+
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command)
 {
 	struct task *task = command->task;
-	struct iommufd_context *context = command->context;
-	struct mock_device *mock;
+	struct mock_device *mock = mock_get(command);
 	int rc;
 
-	mock = (struct mock_device *)object_get(task, context, command->test.id, OBJECT_SELFTEST);
 	if (!mock)
 		return -ENOENT;
-	rc = device_replace(task, mock->device, &command->test.mock_domain_replace.pt_id);
+	rc = device_replace(task, mock->device, 0, &command->test.mock_domain_replace.pt_id);
 	if (!rc)
 		rc = command_respond(command);
-	object_put(task, context, &mock->object);
+	object_put(task, command->context, &mock->object);
 	return rc;
 }
+
+/* ---- PASIDs, 10.7 ---- */
+
+int64_t handle_IOMMU_TEST_OP_PASID_ATTACH(struct command *command)
+{
+	struct task *task = command->task;
+	uint32_t pasid = command->test.pasid_attach.pasid;
+	struct mock_device *mock = mock_get(command);
+	int rc;
+
+	if (!mock)
+		return -ENOENT;
+	rc = device_attach(task, mock->device, pasid, &command->test.pasid_attach.pt_id);
+	if (!rc) {
+		rc = command_respond(command);
+		if (rc && !SIM_BUG(task, PASID_ATTACH_NOT_UNDONE))
+			device_detach(task, mock->device, pasid);
+	}
+	object_put(task, command->context, &mock->object);
+	return rc;
+}
+
+int64_t handle_IOMMU_TEST_OP_PASID_REPLACE(struct command *command)
+{
+	struct task *task = command->task;
+	struct mock_device *mock = mock_get(command);
+	int rc;
+
+	if (!mock)
+		return -ENOENT;
+	rc = device_replace(task, mock->device, command->test.pasid_replace.pasid,
+		&command->test.pasid_replace.pt_id);
+	if (!rc)
+		rc = command_respond(command);
+	object_put(task, command->context, &mock->object);
+	return rc;
+}
+
+int64_t handle_IOMMU_TEST_OP_PASID_DETACH(struct command *command)
+{
+	struct task *task = command->task;
+	uint32_t pasid = command->test.pasid_detach.pasid;
+	struct mock_device *mock = mock_get(command);
+
+	if (!mock)
+		return -ENOENT;
+	if (pasid || !SIM_BUG(task, PASID_DETACH_RID))
+		device_detach(task, mock->device, pasid);
+	object_put(task, command->context, &mock->object);
+	return 0;
+}
+
+/* Behind the lookup of the stdev. */
+static int check_attached(struct command *command, struct device *device)
+{
+	struct task *task = command->task;
+	uint32_t pasid = command->test.pasid_check_hwpt.pasid;
+	uint32_t id = command->test.pasid_check_hwpt.hwpt_id;
+	struct iommufd_object *object;
+	int rc = 0;
+
+	if (!id)
+		return device_attached(task, device, pasid) && !SIM_BUG(task, CHECK_HWPT_NOTHING)
+			       ? -EINVAL
+			       : 0;
+	object = object_get(task, command->context, id, OBJECT_ANY);
+	if (!object)
+		return -ENOENT;
+	if (object->type != OBJECT_HWPT_PAGING)
+		rc = SIM_BUG(task, CHECK_HWPT_TYPE) ? -ENOENT : -EINVAL;
+	else if ((const void *)device_attached(task, device, pasid) != object &&
+		 !SIM_BUG(task, CHECK_HWPT_ANY))
+		rc = -EINVAL;
+	object_put(task, command->context, object);
+	return rc;
+}
+
+int64_t handle_IOMMU_TEST_OP_PASID_CHECK_HWPT(struct command *command)
+{
+	struct mock_device *mock = mock_get(command);
+	int rc;
+
+	if (!mock)
+		return -ENOENT;
+	rc = check_attached(command, mock->device);
+	object_put(command->task, command->context, &mock->object);
+	return rc;
+}
+
+/* ---- checks of what is mapped ---- */
 
 /* Step 3 of 10.9: the page behind each address must be the one that the IOVA leads to. */
 static int check_map(struct task *task, struct iommu_domain *domain, uint64_t page_size,

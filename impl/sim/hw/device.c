@@ -31,6 +31,11 @@ void iommu_device_forbid_dirty_tracking(struct iommu_device *device)
 	device->no_dirty_tracking = true;
 }
 
+void iommu_device_alternate_pasid(struct iommu_device *device, uint32_t pasid)
+{
+	device->alternating = pasid;
+}
+
 bool iommu_device_tracks_dirty(const struct iommu_device *device)
 {
 	return !device->no_dirty_tracking;
@@ -69,7 +74,8 @@ void attachment_remove(struct task *task, struct attachment **link)
 
 	spin_lock(task, &device->lock);
 	*link = attachment->next_pasid;
-	iotlb_flush_pasid(&device->tlb, attachment->pasid);
+	if (!attachment->pasid || !SIM_BUG(task, PASID_DETACH_NOT_FLUSHED))
+		iotlb_flush_pasid(&device->tlb, attachment->pasid);
 	spin_unlock(task, &device->lock);
 	attachment_free(task, attachment);
 }
@@ -103,25 +109,43 @@ static struct attachment **find_link(struct iommu_device *device, uint32_t pasid
 	return link;
 }
 
-int iommu_device_attach(
-	struct task *task, struct iommu_device *device, uint32_t pasid, struct iommu_domain *domain)
+/* What the hardware says to a domain for that PASID. */
+static int check_attach(struct task *task, struct iommu_device *device, uint32_t pasid,
+	const struct iommu_domain *domain)
 {
-	struct attachment **link, *attachment, *old;
-
-	if (pasid && pasid >= device->max_pasids)
-		return -EINVAL;
-	link = find_link(device, pasid);
-	old = *link && (*link)->pasid == pasid ? *link : NULL;
-	if (!domain) {
-		if (old)
-			attachment_remove(task, link);
-		return 0;
-	}
 	if (!pasid && device->no_dirty_tracking && domain->config.dirty_tracking &&
 		!SIM_BUG(task, DIRTY_ATTACHED))
 		return -EINVAL;
 	if (fault_here(task, FAULT_DRIVER))
 		return -EINVAL;
+	if (pasid && pasid == device->alternating) {
+		device->next_refused = !device->next_refused;
+		if (!device->next_refused)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int iommu_device_attach(
+	struct task *task, struct iommu_device *device, uint32_t pasid, struct iommu_domain *domain)
+{
+	struct attachment **link, *attachment, *old;
+	int rc;
+
+	if (pasid && pasid >= device->max_pasids && !SIM_BUG(task, PASID_RANGE))
+		return -EINVAL;
+	link = find_link(device, pasid);
+	old = *link && (*link)->pasid == pasid ? *link : NULL;
+	if (!domain) {
+		if (pasid && pasid == device->alternating)
+			device->next_refused = false;
+		if (old)
+			attachment_remove(task, link);
+		return 0;
+	}
+	rc = check_attach(task, device, pasid, domain);
+	if (rc)
+		return rc;
 	attachment = sim_alloc(task, sizeof(*attachment));
 	if (!attachment)
 		return -ENOMEM;
@@ -134,7 +158,8 @@ int iommu_device_attach(
 	list_in_domain(task, attachment);
 	spin_lock(task, &device->lock);
 	*link = attachment;
-	iotlb_flush_pasid(&device->tlb, pasid);
+	if (!pasid || !SIM_BUG(task, PASID_REPLACE_NOT_FLUSHED))
+		iotlb_flush_pasid(&device->tlb, pasid);
 	spin_unlock(task, &device->lock);
 	if (old)
 		attachment_free(task, old);
@@ -148,6 +173,18 @@ struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint
 	while (attachment && attachment->pasid < pasid)
 		attachment = attachment->next_pasid;
 	return attachment && attachment->pasid == pasid ? attachment->domain : NULL;
+}
+
+struct iommu_domain *iommu_device_next_attached(const struct iommu_device *device, uint32_t *pasid)
+{
+	const struct attachment *attachment = device->attachments;
+
+	while (attachment && attachment->pasid < *pasid)
+		attachment = attachment->next_pasid;
+	if (!attachment)
+		return NULL;
+	*pasid = attachment->pasid;
+	return attachment->domain;
 }
 
 /* Through the IOTLB, then the table. The device's lock is held. */

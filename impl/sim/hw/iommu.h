@@ -85,17 +85,23 @@ struct iommu_device; /* something that does DMA; attached per PASID */
 struct iommu_device *iommu_device_create(struct task *task, uint32_t max_pasids);
 /* Domains with dirty tracking are refused from here on. */
 void iommu_device_forbid_dirty_tracking(struct iommu_device *device);
+/* From here on every second attach in a row of that PASID (not 0) finds no memory; a detach begins
+ * anew. */
+void iommu_device_alternate_pasid(struct iommu_device *device, uint32_t pasid);
 bool iommu_device_tracks_dirty(const struct iommu_device *device);
 /* Detaches everything first. */
 void iommu_device_destroy(struct task *task, struct iommu_device *device);
 /*
  * Makes domain (NULL: blocked) the translation of that PASID (0: the RID) and flushes the device's
  * IOTLB for it. Passes fault point DRIVER (-EINVAL) and ALLOC (-ENOMEM) when domain is not NULL; on
- * error the old one stays. -EINVAL: the RID cannot use a domain that tracks dirty pages.
+ * error the old one stays. -EINVAL: no such PASID, or the RID cannot use a domain that tracks dirty
+ * pages.
  */
 int iommu_device_attach(struct task *task, struct iommu_device *device, uint32_t pasid,
 	struct iommu_domain *domain);
 struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint32_t pasid);
+/* The first attachment from *pasid on, which becomes its PASID; NULL when there is none. */
+struct iommu_domain *iommu_device_next_attached(const struct iommu_device *device, uint32_t *pasid);
 
 /*
  * Page requests. A device makes them while somebody has enabled them, as often as he disables them

@@ -90,6 +90,8 @@ struct iommu_device {
 	uint32_t max_pasids;
 	bool no_dirty_tracking;
 	uint32_t requests_enabled, requests; /* how often; without an answer */
+	bool next_refused;		     /* of the alternating PASID */
+	uint32_t alternating;		     /* PASID, 0: none */
 	struct attachment *attachments; /* changed by attaches, which their caller serialises */
 	struct spinlock lock;		/* a transfer, or a change of attachments and tlb */
 	struct iotlb tlb;
