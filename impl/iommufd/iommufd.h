@@ -267,6 +267,7 @@ struct command {
 		struct iommu_ioas_map_file map_file;
 		struct iommu_ioas_unmap unmap;
 		struct iommu_ioas_change_process change_process;
+		struct iommu_ioas_noiommu_get_pa noiommu_get_pa;
 		struct iommu_option option;
 		struct iommu_hwpt_alloc hwpt_alloc;
 		struct iommu_hw_info hw_info;
@@ -556,6 +557,7 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command);
 int64_t handle_IOMMU_IOAS_MAP(struct command *command);
 int64_t handle_IOMMU_IOAS_MAP_FILE(struct command *command);
 int64_t handle_IOMMU_IOAS_CHANGE_PROCESS(struct command *command);
+int64_t handle_IOMMU_IOAS_NOIOMMU_GET_PA(struct command *command);
 int64_t handle_IOMMU_IOAS_COPY(struct command *command);
 int64_t handle_IOMMU_IOAS_UNMAP(struct command *command);
 int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command);
