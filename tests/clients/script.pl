@@ -45,10 +45,10 @@ open(my $iommu, '+<', '/dev/iommu') or die "/dev/iommu: $!\n";
 my ($result, $flags, $ioas) = command($iommu, IOAS_ALLOC, 'LL', 0, 0);
 print "space: $result, id $ioas\n";
 
-# Whole pages within a string.
-my $buffer = "\0" x (5 * PAGE);
+# Whole pages within a string; where they go depends on how they are aligned.
+my $buffer = "\0" x (8 * PAGE);
 my $start = address($buffer);
-my $offset = -$start % PAGE;
+my $offset = -$start % (4 * PAGE);
 my $memory = $start + $offset;
 substr($buffer, $offset, 5, 'hello');
 
