@@ -24,6 +24,8 @@
 		found_##name;                                                                      \
 	})
 
+#define SHIM_OWN_MAX 4096 /* descriptors below can be the library's own */
+
 /* -- preload_link.c -- */
 /* Whether the program runs under a server. */
 bool link_there(void);
@@ -32,6 +34,8 @@ bool link_there(void);
  * Fills in who calls. errno stays. Any thread, signal handlers and children of vfork included.
  */
 bool link_call(struct shim_request *request, struct shim_reply *reply);
+/* The folder that stands for /sys/kernel/debug, "": none. */
+const char *link_tree(void);
 /* Whether the descriptor is one of the library's own: to the program it is not open. */
 bool link_owns(int fd);
 /* Fills in fd and what identifies it. False: it cannot be one of the server's. */

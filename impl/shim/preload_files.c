@@ -14,85 +14,6 @@
 
 #include "impl/shim/preload.h"
 
-static bool is_node(const char *path)
-{
-	return !strcmp(path, "/dev/iommu") || !strncmp(path, "/dev/vfio/", 10);
-}
-
-/* Opens path if it is one of ours. */
-static bool open_ours(const char *path, int flags, long *fd)
-{
-	struct shim_request request = {.call = SHIM_OPEN};
-	struct shim_reply reply;
-
-	if (!link_there() || !path || !is_node(path))
-		return false;
-	snprintf(request.path, sizeof(request.path), "%s", path);
-	request.argument[0] = (uint64_t)flags;
-	if (!link_call(&request, &reply) || !reply.ours)
-		return false;
-	*fd = link_result(reply.result);
-	if (*fd >= 0 && !(flags & O_CLOEXEC))
-		fcntl((int)*fd, F_SETFD, 0);
-	return true;
-}
-
-static mode_t mode_of(int flags, va_list arguments)
-{
-	return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
-}
-
-SHIM_EXPORT int open(const char *path, int flags, ...)
-{
-	va_list arguments;
-	mode_t mode;
-	long fd;
-
-	va_start(arguments, flags);
-	mode = mode_of(flags, arguments);
-	va_end(arguments);
-	return open_ours(path, flags, &fd) ? (int)fd : NEXT(open)(path, flags, mode);
-}
-
-SHIM_EXPORT int openat(int directory, const char *path, int flags, ...)
-{
-	va_list arguments;
-	mode_t mode;
-	long fd;
-
-	va_start(arguments, flags);
-	mode = mode_of(flags, arguments);
-	va_end(arguments);
-	return open_ours(path, flags, &fd) ? (int)fd : NEXT(openat)(directory, path, flags, mode);
-}
-
-extern __typeof__(open) open64;
-extern __typeof__(openat) openat64;
-
-SHIM_EXPORT int open64(const char *path, int flags, ...)
-{
-	va_list arguments;
-	mode_t mode;
-	long fd;
-
-	va_start(arguments, flags);
-	mode = mode_of(flags, arguments);
-	va_end(arguments);
-	return open_ours(path, flags, &fd) ? (int)fd : NEXT(open64)(path, flags, mode);
-}
-
-SHIM_EXPORT int openat64(int directory, const char *path, int flags, ...)
-{
-	va_list arguments;
-	mode_t mode;
-	long fd;
-
-	va_start(arguments, flags);
-	mode = mode_of(flags, arguments);
-	va_end(arguments);
-	return open_ours(path, flags, &fd) ? (int)fd : NEXT(openat64)(directory, path, flags, mode);
-}
-
 /* A call on a descriptor, made by the server if that is one of ours. */
 static bool call_ours(int fd, struct shim_request *request, long *result)
 {
@@ -111,11 +32,14 @@ SHIM_EXPORT int ioctl(int fd, unsigned long command, ...)
 	void *argument;
 	long result;
 
+	/* Those of every file are the pipe's. */
 	va_start(arguments, command);
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
 	request.argument[0] = command;
 	request.argument[1] = (uintptr_t)argument;
+	if (command == FIOCLEX || command == FIONCLEX || command == FIONBIO || command == FIOASYNC)
+		return NEXT(ioctl)(fd, command, argument);
 	return call_ours(fd, &request, &result) ? (int)result : NEXT(ioctl)(fd, command, argument);
 }
 
@@ -145,10 +69,106 @@ SHIM_EXPORT ssize_t write(int fd, const void *bytes, size_t count)
 		       : NEXT(write)(fd, bytes, count);
 }
 
-SHIM_EXPORT int close(int fd)
+#define PREAD(name, offset_type)                                                                   \
+	SHIM_EXPORT ssize_t name(int fd, void *bytes, size_t count, offset_type offset)            \
+	{                                                                                          \
+		long done;                                                                         \
+		if (offset >= 0 && transfer_ours(SHIM_READ, fd, (uintptr_t)bytes, count,           \
+					   (uint64_t)offset, &done))                               \
+			return done;                                                               \
+		return NEXT(name)(fd, bytes, count, offset);                                       \
+	}
+#define PWRITE(name, offset_type)                                                                  \
+	SHIM_EXPORT ssize_t name(int fd, const void *bytes, size_t count, offset_type offset)      \
+	{                                                                                          \
+		long done;                                                                         \
+		if (offset >= 0 && transfer_ours(SHIM_WRITE, fd, (uintptr_t)bytes, count,          \
+					   (uint64_t)offset, &done))                               \
+			return done;                                                               \
+		return NEXT(name)(fd, bytes, count, offset);                                       \
+	}
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+PWRITE(pwrite, off_t)
+PWRITE(pwrite64, off64_t)
+
+/* With _FORTIFY_SOURCE reads into memory of known size are these. */
+ssize_t __read_chk(int fd, void *bytes, size_t count, size_t room);
+ssize_t __pread_chk(int fd, void *bytes, size_t count, off_t offset, size_t room);
+ssize_t __pread64_chk(int fd, void *bytes, size_t count, off64_t offset, size_t room);
+
+SHIM_EXPORT ssize_t __read_chk(int fd, void *bytes, size_t count, size_t room)
+{
+	return count > room ? NEXT(__read_chk)(fd, bytes, count, room) : read(fd, bytes, count);
+}
+
+SHIM_EXPORT ssize_t __pread_chk(int fd, void *bytes, size_t count, off_t offset, size_t room)
+{
+	return count > room ? NEXT(__pread_chk)(fd, bytes, count, offset, room)
+			    : pread(fd, bytes, count, offset);
+}
+
+SHIM_EXPORT ssize_t __pread64_chk(int fd, void *bytes, size_t count, off64_t offset, size_t room)
+{
+	return count > room ? NEXT(__pread64_chk)(fd, bytes, count, offset, room)
+			    : pread64(fd, bytes, count, offset);
+}
+
+/* Drivers that know only read and write are called piece by piece. */
+static bool pieces_ours(
+	enum shim_call call, int fd, const struct iovec *pieces, int count, ssize_t *total)
+{
+	struct shim_request request;
+	long done = 0;
+
+	if (!link_identify(&request, fd))
+		return false;
+	*total = 0;
+	for (int n = 0; n < count; n++) {
+		if (!transfer_ours(call, fd, (uintptr_t)pieces[n].iov_base, pieces[n].iov_len,
+			    UINT64_MAX, &done))
+			return false;
+		if (done < 0)
+			break;
+		*total += done;
+		if ((size_t)done < pieces[n].iov_len)
+			break;
+	}
+	if (!*total && done < 0)
+		*total = -1;
+	return true;
+}
+
+SHIM_EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count)
+{
+	ssize_t total;
+
+	return count > 0 && pieces_ours(SHIM_READ, fd, pieces, count, &total)
+		       ? total
+		       : NEXT(readv)(fd, pieces, count);
+}
+
+SHIM_EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+	ssize_t total;
+
+	return count > 0 && pieces_ours(SHIM_WRITE, fd, pieces, count, &total)
+		       ? total
+		       : NEXT(writev)(fd, pieces, count);
+}
+
+/* What a close does has happened when it returns. */
+static void settle(void)
 {
 	struct shim_request request = {.call = SHIM_SETTLE};
 	struct shim_reply reply;
+
+	link_call(&request, &reply);
+}
+
+SHIM_EXPORT int close(int fd)
+{
+	struct shim_request request;
 	bool ours;
 	int result;
 
@@ -159,6 +179,70 @@ SHIM_EXPORT int close(int fd)
 	ours = link_identify(&request, fd);
 	result = NEXT(close)(fd);
 	if (ours)
-		link_call(&request, &reply);
+		settle();
 	return result;
+}
+
+static bool taken(int fd)
+{
+	if (!link_owns(fd))
+		return false;
+	errno = EBUSY;
+	return true;
+}
+
+SHIM_EXPORT int dup2(int from, int to)
+{
+	struct shim_request request;
+	bool ours = from != to && link_identify(&request, to);
+	int result;
+
+	if (taken(to))
+		return -1;
+	result = NEXT(dup2)(from, to);
+	if (ours)
+		settle();
+	return result;
+}
+
+SHIM_EXPORT int dup3(int from, int to, int flags)
+{
+	struct shim_request request;
+	bool ours = from != to && link_identify(&request, to);
+	int result;
+
+	if (taken(to))
+		return -1;
+	result = NEXT(dup3)(from, to, flags);
+	if (ours)
+		settle();
+	return result;
+}
+
+/* Around the library's own, which lie in the upper part. */
+SHIM_EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	int result = 0;
+
+	if (!link_there())
+		return NEXT(close_range)(first, last, flags);
+	for (unsigned fd = first, from = first; !result; fd++) {
+		bool end = fd > last || fd >= SHIM_OWN_MAX;
+
+		if (!end && !link_owns((int)fd))
+			continue;
+		if (end)
+			return from > last ? 0 : NEXT(close_range)(from, last, flags);
+		if (from < fd)
+			result = NEXT(close_range)(from, fd - 1, flags);
+		from = fd + 1;
+	}
+	settle();
+	return result;
+}
+
+SHIM_EXPORT void closefrom(int first)
+{
+	close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+	settle();
 }

@@ -21,7 +21,6 @@
 
 #include "impl/shim/preload.h"
 
-#define OWN_MAX	 4096 /* descriptors below can be the library's own */
 #define OWN_ROOM 256
 
 struct connection {
@@ -33,8 +32,8 @@ struct connection {
 static struct {
 	char address[64];
 	size_t address_length;
-	pthread_key_t ending; /* its value: the thread has a connection */
-	uint8_t own[OWN_MAX]; /* atomic */
+	pthread_key_t ending;	   /* its value: the thread has a connection */
+	uint8_t own[SHIM_OWN_MAX]; /* atomic */
 	/* What the server shows to all; NULL before the first connection. */
 	const struct shim_shared *shared; /* atomic */
 	pid_t pid;			  /* atomic: the process that own is of */
@@ -50,7 +49,7 @@ bool link_there(void)
 
 bool link_owns(int fd)
 {
-	return fd >= 0 && fd < OWN_MAX && __atomic_load_n(&state.own[fd], __ATOMIC_RELAXED);
+	return fd >= 0 && fd < SHIM_OWN_MAX && __atomic_load_n(&state.own[fd], __ATOMIC_RELAXED);
 }
 
 bool link_has_pins(void)
@@ -58,6 +57,13 @@ bool link_has_pins(void)
 	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
 
 	return shared && __atomic_load_n(&shared->pins, __ATOMIC_ACQUIRE) != 0;
+}
+
+const char *link_tree(void)
+{
+	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
+
+	return shared ? shared->tree : "";
 }
 
 long link_result(int64_t result)
@@ -78,7 +84,7 @@ void link_close_real(int fd)
 
 static void own_set(int fd, bool own)
 {
-	if (fd < OWN_MAX)
+	if (fd < SHIM_OWN_MAX)
 		__atomic_store_n(&state.own[fd], own, __ATOMIC_RELAXED);
 }
 
@@ -98,7 +104,7 @@ static void forget_parent(void)
 
 	if (__atomic_exchange_n(&state.pid, pid, __ATOMIC_RELAXED) == pid)
 		return;
-	for (int fd = 0; fd < OWN_MAX; fd++) {
+	for (int fd = 0; fd < SHIM_OWN_MAX; fd++) {
 		if (__atomic_exchange_n(&state.own[fd], 0, __ATOMIC_RELAXED))
 			link_close_real(fd);
 	}
@@ -113,11 +119,11 @@ static int move_up(int socket)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return socket;
-	lowest = (int)(limit.rlim_cur < OWN_MAX ? limit.rlim_cur : OWN_MAX) - OWN_ROOM;
+	lowest = (int)(limit.rlim_cur < SHIM_OWN_MAX ? limit.rlim_cur : SHIM_OWN_MAX) - OWN_ROOM;
 	moved = fcntl(socket, F_DUPFD_CLOEXEC, lowest > 3 ? lowest : OWN_ROOM);
 	if (moved < 0) {
 		raised = limit;
-		raised.rlim_cur = limit.rlim_max < OWN_MAX ? limit.rlim_max : OWN_MAX;
+		raised.rlim_cur = limit.rlim_max < SHIM_OWN_MAX ? limit.rlim_max : SHIM_OWN_MAX;
 		setrlimit(RLIMIT_NOFILE, &raised);
 		moved = fcntl(socket, F_DUPFD_CLOEXEC, OWN_ROOM);
 		setrlimit(RLIMIT_NOFILE, &limit);

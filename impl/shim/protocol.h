@@ -15,11 +15,12 @@
 enum shim_call {
 	SHIM_HELLO,  /* argument[0]: 1 from a program that has just started; [1]: thread id */
 	SHIM_OPEN,   /* path; argument[0]: flags */
+	SHIM_EXISTS, /* path; result: 0 or -ENOENT */
 	SHIM_IOCTL,  /* fd; argument[0]: command, [1]: argument */
 	SHIM_READ,   /* fd; argument[0]: address, [1]: count, [2]: position or -1 */
 	SHIM_WRITE,  /* the same */
 	SHIM_MMAP,   /* fd; argument[0]: length, [1]: protection, [2]: flags, [3]: offset */
-	SHIM_KIND,   /* fd; result: enum shim_kind */
+	SHIM_KIND,   /* fd; result: enum shim_kind; value: [0] a device node */
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
 	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
 	SHIM_MOVED,  /* argument[0]: from, [1]: to, [2]: length */
@@ -69,6 +70,7 @@ struct shim_reply {
 /* What all programs see at any time. */
 struct shim_shared {
 	uint64_t pins; /* atomic: that the machine has */
+	char tree[64]; /* a folder that stands for /sys/kernel/debug; "": none */
 };
 
 struct shim_taken {

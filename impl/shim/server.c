@@ -45,7 +45,8 @@ static void serve_new(struct shim_server *server, int socket)
 		close(socket);
 		return;
 	}
-	*client = (struct shim_client){.server = server, .socket = socket, .target_fd = -1};
+	*client = (struct shim_client){
+		.server = server, .socket = socket, .target_fd = -1, .arm = -1};
 	pthread_mutex_lock(&server->lock);
 	server->connections++;
 	pthread_mutex_unlock(&server->lock);
@@ -140,8 +141,8 @@ struct shim_server *shim_server_start(const struct shim_options *options)
 	server->options = *options;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->changed, NULL);
-	if (!make_shared(server) || !make_sim(server) || !listen_at(server) ||
-		!start_threads(server))
+	if (!make_shared(server) || !shim_tree_make(server) || !make_sim(server) ||
+		!listen_at(server) || !start_threads(server))
 		return NULL;
 	return server;
 }
@@ -178,6 +179,7 @@ void shim_server_stop(struct shim_server *server)
 	close(server->epoll);
 	close(server->wake);
 	close(server->shared_fd);
+	shim_tree_remove(server);
 	munmap(server->shared, sizeof(*server->shared));
 	pthread_mutex_destroy(&server->lock);
 	pthread_cond_destroy(&server->changed);

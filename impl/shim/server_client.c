@@ -53,9 +53,11 @@ static int64_t serve_transfer(struct shim_client *client, const struct shim_requ
 						    request->argument[0], request->argument[1]);
 }
 
-static int64_t serve_kind(const struct shim_client *client)
+static int64_t serve_kind(const struct shim_client *client, struct shim_reply *reply)
 {
 	enum file_kind kind = client->target->kind;
+
+	reply->value[0] = kind == FILE_IOMMUFD;
 
 	if (kind == FILE_IOMMUFD || kind == FILE_TEST_ACCESS)
 		return SHIM_KIND_PLAIN;
@@ -63,16 +65,38 @@ static int64_t serve_kind(const struct shim_client *client)
 								  : SHIM_KIND_STREAM;
 }
 
-/* Calls on a descriptor: *ours false when nothing of ours is behind it. */
-static int64_t serve_file(
-	struct shim_client *client, const struct shim_request *request, uint32_t *ours)
+/* The program has it open, so that it stays. */
+static int64_t serve_knob(
+	struct shim_client *client, struct shim_knob *knob, const struct shim_request *request)
 {
+	switch (request->call) {
+	case SHIM_READ:
+	case SHIM_WRITE: return shim_knob_transfer(client, knob, request);
+	case SHIM_KIND: return SHIM_KIND_PLAIN;
+	default: return -ENOTTY;
+	}
+}
+
+static int64_t serve_open(struct shim_client *client, const struct shim_request *request)
+{
+	int64_t fd = shim_knob_open(client, request->path);
+
+	return fd == -ENXIO ? sim_open(client->task, request->path) : fd;
+}
+
+/* Calls on a descriptor: ours is 0 when nothing of ours is behind it. */
+static int64_t serve_file(
+	struct shim_client *client, const struct shim_request *request, struct shim_reply *reply)
+{
+	struct shim_knob *knob = NULL;
 	int64_t result;
 
-	client->target = shim_file_find(client->server, request->device, request->inode);
+	client->target = shim_file_find(client->server, request->device, request->inode, &knob);
 	client->target_fd = request->fd;
+	if (knob)
+		return serve_knob(client, knob, request);
 	if (!client->target) {
-		*ours = 0;
+		reply->ours = 0;
 		return 0;
 	}
 	switch (request->call) {
@@ -80,7 +104,7 @@ static int64_t serve_file(
 	case SHIM_READ:
 	case SHIM_WRITE: result = serve_transfer(client, request); break;
 	case SHIM_MMAP: result = -ENODEV; break;
-	case SHIM_KIND: result = serve_kind(client); break;
+	case SHIM_KIND: result = serve_kind(client, reply); break;
 	default: result = -ENOSYS;
 	}
 	host_close(client->task, client->target);
@@ -109,13 +133,24 @@ static void serve_memory(const struct shim_client *client, const struct shim_req
 	}
 }
 
-static int64_t serve_status(const struct shim_client *client, struct shim_reply *reply)
+static int64_t serve_status(struct shim_client *client, uint64_t pid, struct shim_reply *reply)
 {
-	const struct mm *mm = host_mm(client->process->process);
+	struct shim_server *server = client->server;
+	const struct shim_process *process;
 
-	reply->value[0] = mm_locked(mm) << (SIM_PAGE_SHIFT - 10);
-	reply->value[1] = mm_pinned(mm) << (SIM_PAGE_SHIFT - 10);
-	return 1;
+	pthread_mutex_lock(&server->lock);
+	for (process = server->processes; process; process = process->next) {
+		if (pid ? (uint64_t)process->pid == pid : process == client->process)
+			break;
+	}
+	if (process) {
+		const struct mm *mm = host_mm(process->process);
+
+		reply->value[0] = mm_locked(mm) << (SIM_PAGE_SHIFT - 10);
+		reply->value[1] = mm_pinned(mm) << (SIM_PAGE_SHIFT - 10);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return process != NULL;
 }
 
 static void serve(
@@ -128,17 +163,20 @@ static void serve(
 	reply->kind = SHIM_RESULT;
 	reply->ours = 1;
 	host_process_set_uid(client->task, process, request->uid);
+	shim_knob_apply(client);
 	switch (request->call) {
-	case SHIM_OPEN: reply->result = sim_open(client->task, request->path); break;
+	case SHIM_OPEN: reply->result = serve_open(client, request); break;
 	case SHIM_IOCTL:
 	case SHIM_READ:
 	case SHIM_WRITE:
 	case SHIM_MMAP:
-	case SHIM_KIND: reply->result = serve_file(client, request, &reply->ours); break;
-	case SHIM_STATUS: reply->result = serve_status(client, reply); break;
+	case SHIM_KIND: reply->result = serve_file(client, request, reply); break;
+	case SHIM_STATUS: reply->result = serve_status(client, request->argument[0], reply); break;
 	case SHIM_SETTLE: break;
+	case SHIM_EXISTS: reply->result = strcmp(request->path, "/dev/iommu") ? -ENOENT : 0; break;
 	default: serve_memory(client, request);
 	}
+	shim_knob_note(client);
 	shim_settle(client->server, client->task);
 	shim_update(client);
 	__atomic_store_n(
@@ -167,6 +205,10 @@ static bool welcome(struct shim_client *client)
 		!receive(client, &request) || request.call != SHIM_HELLO)
 		return false;
 	client->tid = (pid_t)request.argument[1];
+	pthread_mutex_lock(&client->server->lock);
+	client->next = client->server->clients;
+	client->server->clients = client;
+	pthread_mutex_unlock(&client->server->lock);
 	if (!shim_process_join(client, peer.pid, request.uid, request.argument[0] != 0))
 		return false;
 	if (request.argument[0] && !shim_send(client, &shared, client->server->shared_fd))
@@ -176,7 +218,7 @@ static bool welcome(struct shim_client *client)
 
 void *shim_client_run(void *argument)
 {
-	struct shim_client *client = argument;
+	struct shim_client *client = argument, **link;
 	struct shim_server *server = client->server;
 	struct shim_request request;
 	bool known = welcome(client);
@@ -193,8 +235,12 @@ void *shim_client_run(void *argument)
 	close(client->socket);
 	if (known)
 		shim_process_leave(client);
-	free(client);
 	pthread_mutex_lock(&server->lock);
+	for (link = &server->clients; *link && *link != client; link = &(*link)->next)
+		;
+	if (*link)
+		*link = client->next;
+	free(client);
 	server->connections--;
 	pthread_cond_broadcast(&server->changed);
 	pthread_mutex_unlock(&server->lock);

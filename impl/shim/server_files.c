@@ -37,7 +37,7 @@ static bool make_pipe(struct shim_taken_file *made, int *program)
 	return true;
 }
 
-static int reserve(void *thread)
+int shim_reserve(void *thread)
 {
 	struct shim_client *client = thread;
 	struct shim_reply reply = {.kind = SHIM_TAKE};
@@ -120,21 +120,19 @@ static bool has_queue(const struct file *file)
 	return file->kind != FILE_IOMMUFD && file->kind != FILE_TEST_ACCESS;
 }
 
-static void install(void *thread, int fd, struct file *file)
+bool shim_install(struct shim_client *client, int fd, struct file *file, struct shim_knob *knob)
 {
-	struct shim_client *client = thread;
 	struct shim_server *server = client->server;
 	struct shim_taken_file taken = take_out(client, fd);
 	struct shim_file *added = taken.end < 0 ? NULL : malloc(sizeof(*added));
 	struct epoll_event event = {.events = EPOLLHUP, .data.ptr = added};
 
-	if (!added) {
-		file_put(client->task, file);
-		return;
-	}
+	if (!added)
+		return false;
 	*added = (struct shim_file){.watch = SHIM_WATCH_FILE,
 		.file = file,
-		.polled = has_queue(file),
+		.knob = knob,
+		.polled = file && has_queue(file),
 		.device = taken.device,
 		.inode = taken.inode,
 		.end = taken.end};
@@ -145,6 +143,15 @@ static void install(void *thread, int fd, struct file *file)
 	if (!added->polled)
 		set_readable(added, true);
 	pthread_mutex_unlock(&server->lock);
+	return true;
+}
+
+static void install(void *thread, int fd, struct file *file)
+{
+	struct shim_client *client = thread;
+
+	if (!shim_install(client, fd, file, NULL))
+		file_put(client->task, file);
 }
 
 static void give_back(void *thread, int fd)
@@ -166,7 +173,8 @@ static void close_on_exec(void *thread, int fd)
 	(void)fd;
 }
 
-struct file *shim_file_find(struct shim_server *server, uint64_t device, uint64_t inode)
+struct file *shim_file_find(
+	struct shim_server *server, uint64_t device, uint64_t inode, struct shim_knob **knob)
 {
 	struct file *file = NULL;
 	struct shim_file *known;
@@ -174,7 +182,9 @@ struct file *shim_file_find(struct shim_server *server, uint64_t device, uint64_
 	pthread_mutex_lock(&server->lock);
 	for (known = server->files; known; known = known->next) {
 		if (known->inode == inode && known->device == device) {
-			file = file_get(known->file);
+			file = known->file ? file_get(known->file) : NULL;
+			if (knob)
+				*knob = known->knob;
 			break;
 		}
 	}
@@ -198,7 +208,7 @@ static struct file *from_fd(void *thread, int fd)
 		close(copy);
 		return NULL;
 	}
-	file = shim_file_find(client->server, status.st_dev, status.st_ino);
+	file = shim_file_find(client->server, status.st_dev, status.st_ino, NULL);
 	if (!file)
 		return host_file(client->task, copy);
 	/* Its last close must be the program's. */
@@ -208,7 +218,7 @@ static struct file *from_fd(void *thread, int fd)
 
 const struct sim_host shim_host = {
 	.from_fd = from_fd,
-	.reserve = reserve,
+	.reserve = shim_reserve,
 	.install = install,
 	.give_back = give_back,
 	.close_on_exec = close_on_exec,
@@ -280,8 +290,10 @@ static bool settle_one(struct shim_server *server, struct task *task)
 	server->releasing++;
 	pthread_mutex_unlock(&server->lock);
 	if (file) {
-		host_close(task, file->file);
+		if (file->file)
+			host_close(task, file->file);
 		close(file->end);
+		free(file->knob);
 		free(file);
 	} else {
 		shim_process_end(process, task);

@@ -24,11 +24,19 @@ enum shim_watch { SHIM_WATCH_FILE, SHIM_WATCH_PROCESS, SHIM_WATCH_WAKE };
 struct shim_file {
 	enum shim_watch watch;
 	struct shim_file *next;
-	struct file *file; /* with a reference */
+	struct file *file;	/* with a reference, or */
+	struct shim_knob *knob; /* owned */
 	uint64_t device, inode;
 	int end;
 	bool polled;   /* has events to wait for */
 	bool readable; /* a byte is in the pipe */
+};
+
+/* A file in which a program says what is to fail, specification 14. */
+struct shim_knob {
+	bool fail_nth; /* else make-it-fail */
+	pid_t tid;
+	uint64_t position; /* of read and write; atomic */
 };
 
 struct shim_process {
@@ -54,6 +62,12 @@ struct shim_client {
 	/* What the call in work is made on: no look at the program's table is needed. */
 	int target_fd;
 	struct file *target;
+	struct shim_client *next; /* of the server */
+	/* What the thread's fail-nth file was told, -1: nothing new; and what it reads. Atomic. */
+	int64_t arm;
+	uint32_t remaining;
+	uint32_t make_it_fail;
+	uint32_t nth; /* what is armed, 0: nothing */
 	/* Descriptors that the program has and nothing is behind yet. */
 	struct shim_taken_file {
 		int fd, end;
@@ -75,19 +89,37 @@ struct shim_server {
 	pthread_cond_t changed; /* fewer connections, or releases */
 	struct shim_file *files;
 	struct shim_process *processes;
+	struct shim_client *clients;
 	unsigned connections, releasing;
 	bool stopping;
 };
 
 /* -- server_files.c -- */
 extern const struct sim_host shim_host;
-/* The file with that identity and a reference; NULL: none of ours. */
-struct file *shim_file_find(struct shim_server *server, uint64_t device, uint64_t inode);
+/* The file with that identity and a reference; NULL: none of ours, or, if asked for, *knob. */
+struct file *shim_file_find(
+	struct shim_server *server, uint64_t device, uint64_t inode, struct shim_knob **knob);
+/* A new descriptor of the program, nothing behind it; or negative errno. */
+int shim_reserve(void *client);
+/* Puts a file or a knob, which it takes over, behind it. False: it was not reserved, or memory. */
+bool shim_install(struct shim_client *client, int fd, struct file *file, struct shim_knob *knob);
 /* Releases what nobody has a descriptor of any more and ends processes that are dead. With no
  * locks. */
 void shim_settle(struct shim_server *server, struct task *task);
 /* What poll says of queues of events is what they have now. With no locks. */
 void shim_update(struct shim_client *client);
+
+/* -- server_knob.c -- */
+/* Opens what path names: a descriptor, negative errno; -ENXIO: it is no such file. */
+int64_t shim_knob_open(struct shim_client *client, const char *path);
+int64_t shim_knob_transfer(
+	struct shim_client *client, struct shim_knob *knob, const struct shim_request *request);
+/* Before and behind each call of the client's task. */
+void shim_knob_apply(struct shim_client *client);
+void shim_knob_note(struct shim_client *client);
+/* Makes the folder that stands for /sys/kernel/debug, and removes it. */
+bool shim_tree_make(struct shim_server *server);
+void shim_tree_remove(struct shim_server *server);
 
 /* -- server_client.c -- */
 /* Serves a connection until it ends; frees client. */

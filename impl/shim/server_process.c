@@ -51,6 +51,7 @@ struct shim_process *shim_process_join(
 {
 	struct shim_server *server = client->server;
 	struct shim_process *process;
+	bool good;
 
 	pthread_mutex_lock(&server->lock);
 	process = find(server, pid);
@@ -68,12 +69,15 @@ struct shim_process *shim_process_join(
 		return NULL;
 	client->process = process;
 	client->task = host_task_create(server->sim, process->process, client);
-	if (!client->task ||
-		(fresh && !host_process_exec(client->task, process->process, (int)pid))) {
-		shim_process_leave(client);
-		return NULL;
-	}
-	return process;
+	/* Others may look at its memory's counters. */
+	pthread_mutex_lock(&server->lock);
+	good = client->task &&
+	       (!fresh || host_process_exec(client->task, process->process, (int)pid));
+	pthread_mutex_unlock(&server->lock);
+	if (good)
+		return process;
+	shim_process_leave(client);
+	return NULL;
 }
 
 void shim_process_leave(struct shim_client *client)

@@ -44,6 +44,11 @@ bool fault_reached(const struct task *task, enum fault_point *point, uint32_t *n
 	return fault->hit;
 }
 
+uint32_t fault_passed(const struct task *task)
+{
+	return task->fault.passed;
+}
+
 bool fault_pause(struct task *task)
 {
 	bool armed = task->fault.armed;

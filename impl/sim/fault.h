@@ -22,6 +22,8 @@ void fault_arm(struct task *task, enum fault_point point, bool any, uint32_t nth
  * arming. A failure of "any" point can so be named.
  */
 bool fault_reached(const struct task *task, enum fault_point *point, uint32_t *nth);
+/* How many points were passed since arming. */
+uint32_t fault_passed(const struct task *task);
 /*
  * Passes do not count while paused: what runs in a driver's callback is not the call's own. Returns
  * whether it counted; who gets true resumes, so that callbacks within callbacks stay paused.
