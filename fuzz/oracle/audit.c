@@ -68,7 +68,11 @@ static bool count_edge(struct audit *audit, const struct iommufd_context *contex
 static bool count_edges_of_hwpt(
 	struct audit *audit, const struct iommufd_context *context, const struct hwpt *hwpt)
 {
-	return count_edge(audit, context, &hwpt->object, &hwpt->ioas->object) &&
+	const struct iommufd_object *on = &hwpt->ioas->object;
+
+	if (hwpt->parent)
+		on = hwpt->viommu ? &hwpt->viommu->object : &hwpt->parent->object;
+	return count_edge(audit, context, &hwpt->object, on) &&
 	       (!hwpt->fault ||
 		       count_edge(audit, context, &hwpt->object, &hwpt->fault->queue.object));
 }
@@ -80,6 +84,7 @@ static bool count_attachments(
 	const struct iommufd_object *object = &device->object;
 
 	audit->users[object->id] += device->hwpt ? 2 : 1;
+	audit->users[object->id] += device->vdevice != NULL;
 	if (device->hwpt && !count_edge(audit, context, object, &device->hwpt->object))
 		return false;
 	for (const struct pasid_slot *slot = device->pasids; slot; slot = slot->next) {
@@ -98,8 +103,11 @@ static bool count_edges(struct audit *audit, const struct iommufd_context *conte
 	const void *self = object;
 
 	switch (object->type) {
-	case OBJECT_HWPT_PAGING: return count_edges_of_hwpt(audit, context, self);
 	case OBJECT_DEVICE: return count_attachments(audit, context, (const struct device *)object);
+	case OBJECT_HWPT_PAGING:
+	case OBJECT_HWPT_NESTED: return count_edges_of_hwpt(audit, context, self);
+	case OBJECT_VIOMMU: to = &((const struct viommu *)object)->parent->object; break;
+	case OBJECT_VDEVICE: to = &((const struct vdevice *)object)->viommu->object; break;
 	case OBJECT_ACCESS:
 		audit->users[object->id]++; /* the creator */
 		if (((const struct access *)object)->ioas_unpin)
@@ -158,7 +166,42 @@ static bool check_device(struct audit *audit, const struct device *device)
 	if (places)
 		return AUDIT_BROKEN(audit, "I12 attachment",
 			"device %u translates PASIDs that are not attached", device->object.id);
+	if (device->viommu != (device->hwpt ? device->hwpt->viommu : NULL))
+		return AUDIT_BROKEN(audit, "10.8 VIOMMU",
+			"device %u reports to another VIOMMU than its page table's",
+			device->object.id);
+	if (device->vdevice && device->vdevice->device != device)
+		return AUDIT_BROKEN(audit, "I14 vDEVICE", "vDEVICE %u of device %u is another's",
+			device->vdevice->object.id, device->object.id);
 	return audit_requests(audit, device);
+}
+
+/* I14: the virtual ids of a VIOMMU are unique, and each device has one at most. */
+static bool check_viommu(struct audit *audit, const struct viommu *viommu)
+{
+	for (const struct vdevice *a = viommu->vdevices; a; a = a->next) {
+		if (a->viommu != viommu || a->device->vdevice != a || !a->ready)
+			return AUDIT_BROKEN(audit, "I14 vDEVICE",
+				"VIOMMU %u lists vDEVICE %u, which is not its device's",
+				viommu->object.id, a->object.id);
+		for (const struct vdevice *b = a->next; b; b = b->next)
+			if (a->virt_id == b->virt_id)
+				return AUDIT_BROKEN(audit, "I14 virtual ids",
+					"vDEVICEs %u and %u of VIOMMU %u have the same virtual id",
+					a->object.id, b->object.id, viommu->object.id);
+	}
+	return true;
+}
+
+static bool check_nested(struct audit *audit, const struct hwpt *hwpt)
+{
+	if (hwpt->viommu && hwpt->viommu->parent != hwpt->parent)
+		return AUDIT_BROKEN(audit, "nesting",
+			"HWPT %u and its VIOMMU have different parents", hwpt->object.id);
+	if (!hwpt->parent->nest_parent || iommu_domain_parent(hwpt->domain) != hwpt->parent->domain)
+		return AUDIT_BROKEN(audit, "nesting",
+			"HWPT %u does not translate through its parent", hwpt->object.id);
+	return true;
 }
 
 static bool check_hwpt(struct audit *audit, const struct hwpt *hwpt)
@@ -189,11 +232,18 @@ static bool check_object(struct audit *audit, const struct iommufd_object *objec
 		return false;
 	if (object->type == OBJECT_HWPT_PAGING && !check_hwpt(audit, (const struct hwpt *)object))
 		return false;
+	if (object->type == OBJECT_HWPT_NESTED && !check_nested(audit, (const struct hwpt *)object))
+		return false;
+	if (object->type == OBJECT_VIOMMU && !check_viommu(audit, (const struct viommu *)object))
+		return false;
 	if (object->users != expected)
 		return AUDIT_BROKEN(audit, "I7 users",
 			"object %u (type %u) has %u users, the graph implies %u", object->id,
 			object->type, object->users, expected);
-	if (object->wait_count != 1)
+	expected = 1;
+	if (object->type == OBJECT_DEVICE && ((const struct device *)object)->vdevice)
+		expected++;
+	if (object->wait_count != expected)
 		return AUDIT_BROKEN(audit, "I7 wait_cnt", "object %u has wait_cnt %u between calls",
 			object->id, object->wait_count);
 	return true;
@@ -217,9 +267,10 @@ static bool check_context(struct audit *audit, struct iommufd_context *context)
 		if (!count_edges(audit, context, object))
 			return false;
 	}
-	if (count != context->objects.used)
-		return AUDIT_BROKEN(audit, "I8 ids", "context %u has %u ids in use for %u objects",
-			context->number, context->objects.used, count);
+	if (count + context->tombstones != context->objects.used)
+		return AUDIT_BROKEN(audit, "I8 ids",
+			"context %u has %u ids in use for %u objects and %u tombstones",
+			context->number, context->objects.used, count, context->tombstones);
 	for (id = 1; (object = graph_next_object(context, &id)); id++) {
 		if (!check_object(audit, object))
 			return false;

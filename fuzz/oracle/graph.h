@@ -26,10 +26,12 @@ static inline struct iommufd_object *graph_next_object(
 	return NULL;
 }
 
-/* The IOAS whose list holds that page table, NULL when none does (blocked, or already taken away).
- */
+/* The IOAS whose list holds that page table or, of a nested one, its parent; NULL when none does
+ * (blocked, or already taken away). */
 static inline struct ioas *graph_ioas_of(struct sim *sim, const struct iommu_domain *domain)
 {
+	if (domain && iommu_domain_parent(domain))
+		domain = iommu_domain_parent(domain);
 	for (struct iommufd_context *context = graph_contexts(sim); context;
 		context = context->next) {
 		struct iommufd_object *object;

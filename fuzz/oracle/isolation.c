@@ -3,7 +3,8 @@
  * The devices themselves are asked. After each call every device touches the ends of each area that
  * it may reach, which fills its IOTLB as real traffic would; after the next call it tries the same
  * addresses again. What it then reaches must be what the areas of its IOAS say, no more, no less,
- * and a page that is alive and pinned.
+ * and a page that is alive and pinned. Through a nested page table it reaches the same, as guests
+ * of the mock map every address to itself; what they invalidate must leave the IOTLB.
  */
 #include "fuzz/oracle/isolation.h"
 
@@ -102,6 +103,19 @@ static bool check_probe(struct isolation *isolation, const struct oracle_step *s
 	return true;
 }
 
+/* What was invalidated is not cached any more. */
+static bool check_stale(
+	const struct oracle_step *step, struct finding *finding, const struct iommu_device *device)
+{
+	uint64_t iova;
+
+	if (!iommu_device_stale(device, &iova))
+		return true;
+	return finding_set(finding, ORACLE_ISOLATION, step->index, "stale translation",
+		"a device still uses what was invalidated for iova %#llx",
+		(unsigned long long)iova);
+}
+
 static void remember(struct isolation *isolation, struct requester from, uint64_t iova)
 {
 	if (isolation->count < PROBES_MAX)
@@ -191,7 +205,8 @@ bool isolation_step(
 	isolation->count = 0;
 	for (uint32_t n = 0; n < DEVICES_MAX && (device = iommu_device_nth(isolation->sim, n));
 		n++) {
-		if (!touch_again(isolation, step, finding, task, device, before, old) ||
+		if (!check_stale(step, finding, device) ||
+			!touch_again(isolation, step, finding, task, device, before, old) ||
 			!touch_device(isolation, step, finding, task, device))
 			return false;
 	}

@@ -289,7 +289,16 @@ static bool point_modelled(const struct resolved_call *call)
 		       call->fail_point == FAULT_DRIVER || call->fail_point == FAULT_REMOTE);
 }
 
-/* The failed call left nothing behind but what the executor placed in memory for it. */
+static void answer_nothing_done(struct model *model, uint64_t at)
+{
+	const uint32_t done = 0;
+
+	model_copy_out(
+		model, at + offsetof(struct iommu_hwpt_invalidate, entry_num), &done, sizeof(done));
+}
+
+/* The failed call left nothing behind but what the executor placed in memory for it, and the answer
+ * of HWPT_INVALIDATE, which comes always (4.14). */
 static void fail_without_trace(struct model *model, const struct resolved_call *call, int64_t error,
 	struct call_outcome *outcome)
 {
@@ -299,6 +308,8 @@ static void fail_without_trace(struct model *model, const struct resolved_call *
 	place_literals(model, call);
 	if (call->row->kind == CALL_IOCTL) {
 		model_place(model, model->process->mm, call->at, call->image, call->image_size);
+		if (call->row == &call_rows[CALL_ID_IOMMU_HWPT_INVALIDATE])
+			answer_nothing_done(model, call->at);
 		show_struct(model, call, outcome);
 	} else {
 		if (call->struct_size)

@@ -29,6 +29,8 @@
 #define MODEL_UNMAP_TRIES 100			   /* 3.9 step 7 */
 
 struct model;
+struct model_command;
+struct model_viommu;
 
 /* A lock of 12.1 that some command holds over more than one of its steps (model_turns.h). */
 struct model_lock {
@@ -330,6 +332,9 @@ enum model_type {
 	MODEL_ACCESS = 1 << 3,
 	MODEL_SELFTEST = 1 << 4,
 	MODEL_FAULT = 1 << 5,
+	MODEL_NESTED = 1 << 6,
+	MODEL_VIOMMU = 1 << 7,
+	MODEL_VDEVICE = 1 << 8,
 };
 
 struct model_object {
@@ -361,6 +366,9 @@ void model_object_add(struct model *model, struct model_context *context,
 	struct model_object *object, enum model_type type);
 /* Frees the id; nothing happens when that was done already. */
 void model_object_remove(struct model_context *context, struct model_object *object);
+/* No lookup finds the object any more, and nobody gets its id (2.2). False: it has none. */
+bool model_object_entomb(
+	struct model *model, struct model_context *context, struct model_object *object);
 /* The object of one of the types, or NULL. Without a reference: good until the next phase. */
 void *model_object_find(const struct model_context *context, uint32_t id, uint32_t types);
 /* A lookup of 2.3, a step of its own: the object with a reference, or NULL. */
@@ -422,6 +430,24 @@ struct model_hwpt {
 	bool pasids;		   /* was made with the flag PASID */
 	uint64_t page_size;	   /* smallest */
 	uint64_t first, last;	   /* aperture */
+	/* of a nested one; its ioas is that of below, and it is not among the IOAS's */
+	struct model_hwpt *below;    /* the parent; NULL: not nested */
+	struct model_viommu *viommu; /* made through it, or NULL */
+	uint32_t iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];
+};
+
+struct model_viommu {
+	struct model_object object;
+	struct model_context *context;
+	struct model_hwpt *parent;
+	struct model_array vdevices; /* struct model_vdevice * */
+};
+
+struct model_vdevice {
+	struct model_object object;
+	struct model_viommu *viommu;
+	struct model_device *device;
+	uint64_t virt_id;
 };
 
 struct model_attached {
@@ -435,6 +461,11 @@ struct model_device {
 	struct model_array attached; /* struct model_attached, no order */
 	uint32_t flags;		     /* dev_flags of the mock */
 	bool refuses_reserved;	     /* the next attach of IOMMU_TEST_PASID_RESERVED fails (10.8) */
+	struct model_vdevice *vdevice;
+	bool dying;		     /* being unbound */
+	struct model_viommu *viommu; /* 10.8: where it reports to, as virt_id */
+	uint64_t virt_id;
+	uint32_t cache[MOCK_DEV_CACHE_NUM];
 };
 
 struct model_selftest {
@@ -561,6 +592,31 @@ void model_hwpt_free(struct model *model, struct model_hwpt *hwpt);
 /* Removes the domain from its IOAS and frees it; it has left the table. */
 void model_hwpt_end(struct model *model, struct model_hwpt *hwpt);
 
+/* What HWPT_ALLOC answers when all else is done: faults, out_hwpt_id. */
+int model_hwpt_answer(struct model *model, struct model_hwpt *hwpt, struct model_command *command);
+
+/* ---- model_nested.c ---- */
+
+/* 6.10: a struct of `size` bytes for a driver, of which `least` must be there. */
+int model_user_data(struct model *model, void *data, uint32_t size, uint32_t least,
+	uint64_t address, uint32_t length);
+/* Cases B and C of HWPT_ALLOC; viommu NULL: B. */
+int model_nested_alloc(struct model *model, struct model_hwpt *below, struct model_viommu *viommu,
+	struct model_command *command);
+/* It has left the table. */
+void model_nested_end(struct model *model, struct model_hwpt *hwpt);
+
+/* ---- model_viommu.c ---- */
+
+int model_viommu_invalidate(struct model *model, struct model_viommu *viommu,
+	const struct iommu_hwpt_invalidate *request, uint32_t *done);
+/* They have left the table. */
+void model_viommu_end(struct model *model, struct model_viommu *viommu);
+void model_vdevice_end(struct model *model, struct model_vdevice *vdevice);
+/* The first step of unbinding (6.2): the device's vDEVICE is a tombstone. It is returned when the
+ * caller has to end it. */
+struct model_vdevice *model_vdevice_orphan(struct model *model, struct model_device *device);
+
 /* ---- model_dirty.c ---- */
 
 /* A dirty entry of a page table. */
@@ -635,6 +691,9 @@ struct model_command {
 		struct iommu_hwpt_set_dirty_tracking set_dirty;
 		struct iommu_hwpt_get_dirty_bitmap get_dirty;
 		struct iommu_fault_alloc fault_alloc;
+		struct iommu_hwpt_invalidate invalidate;
+		struct iommu_viommu_alloc viommu_alloc;
+		struct iommu_vdevice_alloc vdevice_alloc;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};

@@ -22,6 +22,15 @@ static void hwpt_leave(struct model *model, struct model_hwpt *hwpt)
 
 /* ---- one place: the RID or a PASID ---- */
 
+/* 10.8 step 3: with another VIOMMU, and only then, it has another name there. */
+static void report_to(struct model_device *device, struct model_viommu *viommu)
+{
+	if (device->viommu == viommu)
+		return;
+	device->viommu = viommu;
+	device->virt_id = viommu && device->vdevice ? device->vdevice->virt_id : 0;
+}
+
 /* NULL: to nothing any more. */
 static void set_attached(
 	struct model *model, struct model_device *device, uint32_t pasid, struct model_hwpt *hwpt)
@@ -33,6 +42,8 @@ static void set_attached(
 		if (at->pasid == pasid)
 			model_array_remove(&device->attached, i, 1);
 	}
+	if (!pasid)
+		report_to(device, hwpt ? hwpt->viommu : NULL);
 	if (!hwpt)
 		return;
 	at = model_array_insert(model, &device->attached, device->attached.count);
@@ -67,6 +78,8 @@ static int driver_says(struct model *model, struct model_device *device, uint32_
 
 	if (pasid && pasid >= pasids)
 		return -EINVAL;
+	if (!pasid && hwpt->viommu && (!device->vdevice || device->vdevice->viommu != hwpt->viommu))
+		return -ENOENT;
 	if (!pasid && hwpt->tracks && device->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		return -EINVAL;
 	if (model_should_fail(model, FAULT_DRIVER))
@@ -248,7 +261,7 @@ static int attach_by_object(struct model *model, struct model_device *device, ui
 	if (object->type == MODEL_IOAS)
 		return attach_by_ioas(
 			model, device, pasid, (struct model_ioas *)object, old, pt_id);
-	if (object->type == MODEL_HWPT)
+	if (object->type == MODEL_HWPT || object->type == MODEL_NESTED)
 		return attach_by_hwpt(model, device, pasid, (struct model_hwpt *)object, old);
 	model_object_put(model, object);
 	return -EINVAL;
@@ -279,6 +292,7 @@ static void detach_device(struct model *model, struct model_device *device, uint
 void model_selftest_end(struct model *model, struct model_selftest *selftest)
 {
 	struct model_device *device = selftest->device;
+	struct model_vdevice *orphan;
 
 	/* PASIDs that are left go silently (10.27); their page tables are never automatic. */
 	for (uint32_t i = device->attached.count; i--;) {
@@ -292,6 +306,11 @@ void model_selftest_end(struct model *model, struct model_selftest *selftest)
 	}
 	model_phase(model, "group_mutex");
 	detach_device(model, device, 0);
+	orphan = model_vdevice_orphan(model, device);
+	if (orphan) {
+		model_wait_unreferenced(model, &orphan->object);
+		model_vdevice_end(model, orphan);
+	}
 	model_wait_unreferenced(model, &device->object);
 	model_object_remove(device->context, &device->object);
 	model_array_end(model, &device->attached);
@@ -315,6 +334,8 @@ static int64_t mock_domain(struct model *model, struct model_command *command, u
 	device->context = context;
 	device->flags = flags;
 	model_array_init(&device->attached, sizeof(struct model_attached));
+	for (int i = 0; i < MOCK_DEV_CACHE_NUM; i++)
+		device->cache[i] = IOMMU_TEST_DEV_CACHE_DEFAULT;
 	/* Not published before the end, while the device is (2.2, 6.1). */
 	model_phase(model, "object_table");
 	model_object_reserve(model, context, &selftest->object, MODEL_SELFTEST);
@@ -547,6 +568,9 @@ static int dma_by(struct model *model, const struct model_device *device,
 	if (write)
 		rc = model_copy_in(model, bytes, dma->buffer, dma->length);
 	hwpt = model_device_hwpt(device, dma->pasid);
+	/* The mock's guests map every address to itself. */
+	if (hwpt && hwpt->below)
+		hwpt = hwpt->below;
 	if (!rc && (!hwpt || dma->iova + (dma->length - 1) < dma->iova))
 		rc = -EFAULT;
 	if (!rc)

@@ -48,15 +48,15 @@ static bool kernel_has(const struct model *model, uint16_t since)
 
 /* Flags by the releases that brought them (15). Faults of page tables on an IOAS came behind 6.12.
  */
-static uint32_t flags_known(const struct model *model, bool nested)
+static uint32_t flags_known(const struct model *model)
 {
 	uint32_t known = 0;
 
 	if (kernel_has(model, LINUX(6, 15)))
 		known |= IOMMU_HWPT_ALLOC_PASID;
-	if (kernel_has(model, nested ? LINUX(6, 11) : LINUX(6, 13)))
+	if (kernel_has(model, LINUX(6, 13)))
 		known |= IOMMU_HWPT_FAULT_ID_VALID;
-	if (!nested && kernel_has(model, LINUX(6, 7)))
+	if (kernel_has(model, LINUX(6, 7)))
 		known |= IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_NEST_PARENT;
 	return known;
 }
@@ -65,16 +65,15 @@ static uint32_t flags_known(const struct model *model, bool nested)
 static int choose_format(
 	struct model *model, struct model_hwpt *hwpt, const struct iommu_hwpt_alloc *alloc)
 {
-	struct iommu_hwpt_selftest data = {0};
+	struct iommu_hwpt_selftest data;
 	int rc;
 
 	if (!alloc->data_len)
 		return 0;
 	if (!kernel_has(model, LINUX(6, 19)) || alloc->data_type != IOMMU_HWPT_DATA_SELFTEST)
 		return -EOPNOTSUPP;
-	if (alloc->data_len < DATA_MIN || alloc->data_len > sizeof(data))
-		return -EINVAL;
-	rc = model_copy_in(model, &data, alloc->data_uptr, alloc->data_len);
+	rc = model_user_data(
+		model, &data, sizeof(data), DATA_MIN, alloc->data_uptr, alloc->data_len);
 	if (rc)
 		return rc;
 	switch (data.pagetable_type) {
@@ -99,6 +98,19 @@ static int use_fault(struct model *model, struct model_hwpt *hwpt, uint32_t faul
 	return 0;
 }
 
+int model_hwpt_answer(struct model *model, struct model_hwpt *hwpt, struct model_command *command)
+{
+	int rc = 0;
+
+	if (command->hwpt_alloc.flags & IOMMU_HWPT_FAULT_ID_VALID)
+		rc = use_fault(model, hwpt, command->hwpt_alloc.fault_id);
+	if (rc)
+		return rc;
+	model_phase(model, "put");
+	command->hwpt_alloc.out_hwpt_id = hwpt->object.id;
+	return model_respond(model, command);
+}
+
 /* Steps 12 to 14; undone by the caller. */
 static int join_and_answer(
 	struct model *model, struct model_hwpt *hwpt, struct model_command *command)
@@ -110,12 +122,7 @@ static int join_and_answer(
 	rc = model_ioas_add_domain(model, ioas, hwpt);
 	if (rc)
 		return rc;
-	if (command->hwpt_alloc.flags & IOMMU_HWPT_FAULT_ID_VALID)
-		rc = use_fault(model, hwpt, command->hwpt_alloc.fault_id);
-	model_phase(model, "put");
-	command->hwpt_alloc.out_hwpt_id = hwpt->object.id;
-	if (!rc)
-		rc = model_respond(model, command);
+	rc = model_hwpt_answer(model, hwpt, command);
 	if (rc) {
 		model_pass(model, &ioas->domains, true, "iova_rwsem");
 		model_ioas_remove_domain(model, ioas, hwpt);
@@ -133,7 +140,7 @@ static int paging(struct model *model, const struct model_device *device, struct
 	struct model_hwpt *hwpt;
 	int rc;
 
-	if (alloc->flags & ~flags_known(model, false))
+	if (alloc->flags & ~flags_known(model))
 		return -EOPNOTSUPP;
 	if (tracks && device->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		return -EOPNOTSUPP;
@@ -153,23 +160,17 @@ static int paging(struct model *model, const struct model_device *device, struct
 	return rc;
 }
 
-/* Case B as far as it goes without nested page tables. */
-static int nested(const struct model *model, const struct model_hwpt *parent,
-	const struct iommu_hwpt_alloc *alloc)
-{
-	if (!alloc->data_len || alloc->flags & ~flags_known(model, true))
-		return -EOPNOTSUPP;
-	return parent->parent ? -EOPNOTSUPP : -EINVAL;
-}
-
 static int allocate(struct model *model, const struct model_device *device, struct model_object *on,
 	struct model_command *command)
 {
+	struct model_viommu *viommu = (struct model_viommu *)on;
 	struct model_ioas *ioas;
 	int rc;
 
 	if (on->type == MODEL_HWPT)
-		return nested(model, (struct model_hwpt *)on, &command->hwpt_alloc);
+		return model_nested_alloc(model, (struct model_hwpt *)on, NULL, command);
+	if (on->type == MODEL_VIOMMU)
+		return model_nested_alloc(model, viommu->parent, viommu, command);
 	if (on->type != MODEL_IOAS)
 		return -EINVAL;
 	ioas = (struct model_ioas *)on;

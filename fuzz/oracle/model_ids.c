@@ -63,6 +63,21 @@ void model_object_remove(struct model_context *context, struct model_object *obj
 		context->objects.count--;
 }
 
+bool model_object_entomb(
+	struct model *model, struct model_context *context, struct model_object *object)
+{
+	struct model_object **slot = object_slot(context, object->id), *grave;
+
+	if (!slot)
+		return false;
+	grave = model_alloc(model, sizeof(*grave));
+	grave->id = object->id;
+	grave->reserved = true;
+	*slot = grave;
+	object->id = 0;
+	return true;
+}
+
 void *model_object_find(const struct model_context *context, uint32_t id, uint32_t types)
 {
 	struct model_object **slot = object_slot(context, id);
@@ -106,6 +121,9 @@ static void object_end(
 	switch (object->type) {
 	case MODEL_IOAS: model_ioas_end(model, (struct model_ioas *)object); break;
 	case MODEL_HWPT: model_hwpt_end(model, (struct model_hwpt *)object); break;
+	case MODEL_NESTED: model_nested_end(model, (struct model_hwpt *)object); break;
+	case MODEL_VIOMMU: model_viommu_end(model, (struct model_viommu *)object); break;
+	case MODEL_VDEVICE: model_vdevice_end(model, (struct model_vdevice *)object); break;
 	case MODEL_SELFTEST: model_selftest_end(model, (struct model_selftest *)object); break;
 	case MODEL_FAULT: model_fault_end(model, (struct model_fault *)object); break;
 	default: break; /* devices and accesses always have a user of their own */

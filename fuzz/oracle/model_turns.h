@@ -20,7 +20,10 @@
  * DESTROY (2.5)
  *   | object_table: found, unused, out of the table. HWPT: | iova_rwsem, domains W: domain removed.
  *   IOAS: | domains_rwsem: each area, as UNMAP.
- *   SELFTEST: | group_mutex: detach as below; | wait: device gone when it has no references. No other wait
+ *   HWPT_NESTED, VIOMMU: | put: what it stood on loses a user. VDEVICE: | group_mutex: gone from its
+ *   VIOMMU, | put: and from its device.
+ *   SELFTEST: | group_mutex: detach as below, the vDEVICE out of the table; | wait: that one gone, as
+ *   VDEVICE, | wait: device gone, when they have no references. No other wait
  * IOAS_ALLOC (2.2)
  *   | object_table: id reserved, answer | ioas_creation_lock: published, or undone
  * ALLOW_IOVAS
@@ -69,11 +72,24 @@
  *   | object_table: SELFTEST | object_table: page table | group_mutex: compared | put | put
  * HWPT_ALLOC (4.10)
  *   | object_table: device | object_table: IOAS | ioas_mutex, held: id, data | iova_rwsem, domains
- *   W: filled | put: answer, published, or | iova_rwsem, domains W: undone; | put | put: device
+ *   W: filled | put: answer, published, or | iova_rwsem, domains W: undone; | put | put: device.
+ *   Nested: | object_table: device | object_table: parent or VIOMMU | object_table: id | user-copy:
+ *   data, answer, published, or undone | put | put: device
+ * HWPT_INVALIDATE (4.14)
+ *   | object_table; of a nested page table | user-copy: each request; of a VIOMMU | user-copy: all
+ *   read | viommu_vdevices: the first one, | iommu_device: each further one; | put: answer
+ * VIOMMU_ALLOC (4.16)
+ *   | object_table: device | object_table: parent | object_table: id | user-copy: data, answer,
+ *   published, or undone | put | put: device
+ * VDEVICE_ALLOC (4.17)
+ *   | object_table: VIOMMU | object_table: device | group_mutex: id, answer, published; of a failure
+ *   | put: device; | put: VIOMMU
  * SET_DIRTY_TRACKING, GET_DIRTY_BITMAP
  *   | object_table | iova_rwsem | put
  * DIRTY
  *   | object_table | user-copy: marked, answer | put
+ * MD_CHECK_IOTLB, DEV_CHECK_CACHE
+ *   | object_table | access: compared | put
  * GET_HW_INFO
  *   | object_table | user-copy: data | put: answer
  * MD_CHECK_MAP

@@ -52,6 +52,7 @@ static const struct exception {
 	{CALL_ID_IOMMU_IOAS_COPY, EFAULT, true, "1.4: the mapping stays"},
 	{CALL_ID_IOMMU_IOAS_CHANGE_PROCESS, EINVAL, false,
 		"4.18: done, but nobody gets the charge"},
+	{CALL_ID_IOMMU_HWPT_INVALIDATE, 0, false, "4.14: requests before the bad one are done"},
 	{CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, EFAULT, true,
 		"1.4, 10.6: the device has moved"},
 	{CALL_ID_IOMMU_TEST_OP_PASID_REPLACE, EFAULT, true, "1.4, 10.7: the PASID has moved"},
@@ -150,13 +151,25 @@ static void hash_object(struct state *state, const struct iommufd_object *object
 		mix(&state->parts[PART_EVENTS], hwpt->fault ? hwpt->fault->queue.object.id : 0);
 		break;
 	}
+	case OBJECT_HWPT_NESTED: {
+		const struct hwpt *hwpt = self;
+
+		for (unsigned i = 0; i < MOCK_NESTED_DOMAIN_IOTLB_NUM; i++)
+			mix(&state->parts[PART_TABLES], hwpt->iotlb[i]);
+		break;
+	}
 	case OBJECT_DEVICE: {
 		const struct device *device = self;
+		uint64_t *part = &state->parts[PART_ATTACHMENTS];
 
-		mix(&state->parts[PART_ATTACHMENTS], device->hwpt ? device->hwpt->object.id : 0);
 		for (const struct pasid_slot *slot = device->pasids; slot; slot = slot->next)
-			mix(&state->parts[PART_ATTACHMENTS],
-				slot->pasid | (uint64_t)slot->hwpt->object.id << 32);
+			mix(part, slot->pasid | (uint64_t)slot->hwpt->object.id << 32);
+		mix(part, device->hwpt ? device->hwpt->object.id : 0);
+		mix(part, device->vdevice ? device->vdevice->object.id : 0);
+		mix(part, device->viommu ? device->viommu->object.id : 0);
+		mix(part, device->virt_id);
+		for (unsigned i = 0; i < MOCK_DEV_CACHE_NUM; i++)
+			mix(part, device->cache[i]);
 		break;
 	}
 	case OBJECT_ACCESS: {

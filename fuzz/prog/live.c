@@ -49,19 +49,6 @@ static const char *raw_obstacle(const struct prog *prog, const struct call *call
 	return NULL;
 }
 
-/* With data it may stand on a nesting parent: only what can be nothing but an IOAS is compared. */
-static bool may_be_nested(const struct prog *prog, const struct call *call)
-{
-	struct value on = call_get(prog, call, "pt_id");
-	uint64_t length;
-
-	if (call_get(prog, call, "data_uptr").kind == VALUE_UNSET &&
-		number_in(prog, call, "data_len", &length) && !length)
-		return false;
-	return on.kind != VALUE_HANDLE || on.number ||
-	       prog_output_resource(prog, on.call, on.output) != RESOURCE_IOAS;
-}
-
 /* Whether the field is set to the same in both calls, and to what the program says itself. */
 static bool same_field(
 	const struct prog *prog, const struct call *a, const struct call *b, const char *field)
@@ -145,9 +132,6 @@ static const char *system_obstacle(const struct prog *prog, uint32_t index)
 	case CALL_ID_ioctl: return raw_obstacle(prog, call);
 	case CALL_ID_IOMMU_TEST_OP_PASID_ATTACH:
 		return pasid_stays(prog, index) ? "a PASID that may stay attached" : NULL;
-	case CALL_ID_IOMMU_HWPT_ALLOC:
-		return may_be_nested(prog, call) ? "a nested page table, which is not implemented"
-						 : NULL;
 	default: return NULL;
 	}
 }
@@ -200,10 +184,6 @@ static void mend_call(struct prog *prog, uint32_t index)
 		call_set(prog, index, "flags", value_number(number & ~(uint64_t)CALL_MAP_HUGETLB));
 		break;
 	case CALL_ID_memfd: call_set(prog, index, "flags", value_number(0)); break;
-	case CALL_ID_IOMMU_HWPT_ALLOC:
-		call_set(prog, index, "data_uptr", (struct value){.kind = VALUE_UNSET});
-		call_set(prog, index, "data_len", (struct value){.kind = VALUE_UNSET});
-		break;
 	case CALL_ID_ioctl:
 		number_in(prog, call, "number", &number);
 		call_set(prog, index, "number",

@@ -233,9 +233,11 @@ bool resource_matches(enum resource want, enum resource have)
 	switch (want) {
 	case RESOURCE_ANY_FD: return resource_is_descriptor(have);
 	case RESOURCE_ANY_ID: return have >= RESOURCE_IOAS && have <= RESOURCE_ANY_ID;
-	case RESOURCE_PAGE_TABLE: return have == RESOURCE_IOAS || is_page_table(have);
-	case RESOURCE_HWPT_PAGING:
-	case RESOURCE_HWPT_NESTED: return is_page_table(have);
+	/* HWPT_ALLOC and HWPT_INVALIDATE take a VIOMMU, too. */
+	case RESOURCE_PAGE_TABLE:
+		return have == RESOURCE_IOAS || have == RESOURCE_VIOMMU || is_page_table(have);
+	case RESOURCE_HWPT_PAGING: return is_page_table(have);
+	case RESOURCE_HWPT_NESTED: return have == RESOURCE_VIOMMU || is_page_table(have);
 	default: return have == RESOURCE_ANY_FD && resource_is_descriptor(want);
 	}
 }

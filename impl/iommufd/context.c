@@ -134,11 +134,11 @@ void iommufd_file_release(struct task *task, struct file *file)
 {
 	struct iommufd_context *context = file->object;
 
-	while (context->objects.used) {
+	while (context->objects.used > context->tombstones) {
 		if (!context_destroy_leaves(task, context)) {
 			sim_warn(task, "context-not-empty",
 				"context %u: %u objects cannot be destroyed at close",
-				context->number, context->objects.used);
+				context->number, context->objects.used - context->tombstones);
 			break;
 		}
 	}

@@ -18,6 +18,8 @@ int device_bind(struct task *task, struct iommufd_context *context, struct iommu
 	device->group_mutex = mutex_init(LOCK_GROUP);
 	device->attachments_lock = spinlock_init(LOCK_ATTACHMENTS);
 	device->hardware = hardware;
+	for (unsigned i = 0; i < MOCK_DEV_CACHE_NUM; i++)
+		device->cache[i] = IOMMU_TEST_DEV_CACHE_DEFAULT;
 	object_add_user(task, object);
 	object_publish(task, context, object);
 	*out = device;
@@ -26,6 +28,17 @@ int device_bind(struct task *task, struct iommufd_context *context, struct iommu
 
 void device_unbind(struct task *task, struct device *device)
 {
+	struct vdevice *vdevice;
+	bool mine;
+
+	mutex_lock(task, &device->group_mutex);
+	device->destroying = true;
+	vdevice = device->vdevice;
+	mine = vdevice && object_entomb(task, device->context, &vdevice->object);
+	mutex_unlock(task, &device->group_mutex);
+	/* Whoever else destroys it holds a reference on the device until he has. */
+	if (mine)
+		object_bury(task, device->context, &vdevice->object);
 	if (object_remove(task, device->context, &device->object))
 		object_free(task, &device->object);
 }
@@ -115,6 +128,27 @@ static bool pasid_compatible(
 	return !device->hwpt || device->hwpt->pasid_compat || SIM_BUG(task, PASID_RID_UNCHECKED);
 }
 
+/*
+ * What the mock's driver does with a page table, NULL: none. Where the device reports to changes
+ * with the VIOMMU of the RID's, and only then. 10.8
+ */
+static int attach_hardware(
+	struct task *task, struct device *device, uint32_t pasid, struct hwpt *hwpt)
+{
+	struct viommu *viommu = hwpt ? hwpt->viommu : NULL;
+	bool named = device->vdevice && device->vdevice->viommu == viommu;
+	int rc;
+
+	if (!pasid && viommu && !named && !SIM_BUG(task, ATTACH_NO_VDEVICE))
+		return -ENOENT;
+	rc = iommu_device_attach(task, device->hardware, pasid, hwpt ? hwpt->domain : NULL);
+	if (!rc && !pasid && device->viommu != viommu) {
+		device->viommu = viommu;
+		device->virt_id = viommu && named ? device->vdevice->virt_id : 0;
+	}
+	return rc;
+}
+
 /* Steps 4 and 5 of 6.5, 3 and 4 of 6.6. All else of compatibility is the hardware's business. */
 static int translate_by(struct task *task, struct device *device, uint32_t pasid, struct hwpt *hwpt,
 	const struct hwpt *old)
@@ -123,7 +157,7 @@ static int translate_by(struct task *task, struct device *device, uint32_t pasid
 		return -EINVAL;
 	if (!pasid_compatible(task, device, pasid, hwpt))
 		return -EINVAL;
-	return iommu_device_attach(task, device->hardware, pasid, hwpt->domain);
+	return attach_hardware(task, device, pasid, hwpt);
 }
 
 /* 6.5 for a group of one. */
@@ -188,7 +222,7 @@ static struct hwpt *detach_hwpt(struct task *task, struct device *device, uint32
 	hwpt = device_hwpt_at(device, pasid);
 	if (hwpt) {
 		if (!SIM_BUG(task, DETACH_HARDWARE_KEPT))
-			iommu_device_attach(task, device->hardware, pasid, NULL);
+			attach_hardware(task, device, pasid, NULL);
 		attach_at(task, device, pasid, NULL);
 		release_place(task, device, pasid);
 		object_drop_user(task, &device->object);
@@ -310,7 +344,7 @@ static int device_change(struct task *task, struct change *change, uint32_t *pt_
 
 	if (!object)
 		return -ENOENT;
-	if (object->type == OBJECT_HWPT_PAGING) {
+	if (object->type == OBJECT_HWPT_PAGING || object->type == OBJECT_HWPT_NESTED) {
 		rc = attach_or_replace(task, change, (struct hwpt *)object);
 	} else if (object->type == OBJECT_IOAS) {
 		struct ioas *ioas = (struct ioas *)object;

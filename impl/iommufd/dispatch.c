@@ -54,6 +54,17 @@ int command_respond(struct command *command)
 	return copy_to_user(command->task, command->address, command->bytes, count);
 }
 
+int user_data_copy(struct task *task, void *data, size_t size, size_t minimum, uint64_t address,
+	uint32_t length)
+{
+	if (length < minimum)
+		return -EINVAL;
+	if (length > size && !SIM_BUG(task, HWPT_DATA_LONG))
+		return -EINVAL;
+	memset(data, 0, size);
+	return copy_from_user(task, data, address, length < size ? length : size);
+}
+
 /* Steps 5 and 6 of 1.3. */
 static int command_copy_in(struct command *command, const struct call_row *row)
 {

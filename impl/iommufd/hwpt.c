@@ -21,7 +21,7 @@ static const struct iommu_domain_config mock_formats[] = {
 static int read_format(
 	struct task *task, const struct iommu_hwpt_alloc *request, uint32_t *pagetable_type)
 {
-	struct iommu_hwpt_selftest data = {0};
+	struct iommu_hwpt_selftest data;
 	uint64_t before;
 	int rc;
 
@@ -30,13 +30,9 @@ static int read_format(
 	if (request->data_type != IOMMU_HWPT_DATA_SELFTEST ||
 		!sim_since(task_sim(task), LINUX(6, 19)))
 		return -EOPNOTSUPP;
-	if (request->data_len < sizeof(data.iotlb))
-		return -EINVAL;
-	if (request->data_len > sizeof(data) && !SIM_BUG(task, HWPT_DATA_LONG))
-		return -EINVAL;
 	before = lock_allow_user_copy(task, UINT64_C(1) << LOCK_IOAS_MUTEX);
-	rc = copy_from_user(task, &data, request->data_uptr,
-		request->data_len < sizeof(data) ? request->data_len : sizeof(data));
+	rc = user_data_copy(task, &data, sizeof(data), sizeof(data.iotlb), request->data_uptr,
+		request->data_len);
 	lock_allow_user_copy(task, before);
 	*pagetable_type = data.pagetable_type;
 	return rc;
@@ -174,16 +170,12 @@ static bool paging_flags_valid(struct task *task, const struct device *device, u
 	return (flags & exclusive) != exclusive || SIM_BUG(task, HWPT_NEST_FAULT);
 }
 
-/* Steps 12 to 14: filled, told to the caller, published. */
-static int hwpt_complete(struct command *command, struct hwpt *hwpt)
+int hwpt_answer(struct command *command, struct hwpt *hwpt)
 {
 	struct task *task = command->task;
 	uint64_t before;
-	int rc;
+	int rc = 0;
 
-	rc = hwpt_fill(task, hwpt);
-	if (rc)
-		return rc;
 	if (command->hwpt_alloc.flags & IOMMU_HWPT_FAULT_ID_VALID)
 		rc = hwpt_set_fault_queue(
 			task, command->context, hwpt, command->hwpt_alloc.fault_id);
@@ -208,7 +200,9 @@ static int alloc_on_ioas(struct command *command, const struct device *device, s
 	if (paging_flags_valid(task, device, request->flags))
 		rc = hwpt_alloc(task, ioas, request, &hwpt);
 	if (!rc) {
-		rc = hwpt_complete(command, hwpt);
+		rc = hwpt_fill(task, hwpt);
+		if (!rc)
+			rc = hwpt_answer(command, hwpt);
 		if (rc && !(rc == -EFAULT && hwpt->listed && SIM_BUG(task, HWPT_NOT_UNDONE)))
 			hwpt_abort(task, hwpt);
 		else
@@ -218,28 +212,15 @@ static int alloc_on_ioas(struct command *command, const struct device *device, s
 	return rc;
 }
 
-/* Case B: what can be a parent. The hardware cannot nest. */
-static int alloc_on_hwpt(struct command *command, const struct hwpt *parent)
-{
-	const struct iommu_hwpt_alloc *request = &command->hwpt_alloc;
-	const struct sim *sim = task_sim(command->task);
-	uint32_t known = (sim_since(sim, LINUX(6, 11)) ? IOMMU_HWPT_FAULT_ID_VALID : 0) |
-			 (sim_since(sim, LINUX(6, 15)) ? IOMMU_HWPT_ALLOC_PASID : 0);
-
-	if (request->flags & ~known || !request->data_len)
-		return -EOPNOTSUPP;
-	if (parent->automatic || !parent->nest_parent)
-		return -EINVAL;
-	return -EOPNOTSUPP;
-}
-
 static int alloc_on_object(
 	struct command *command, const struct device *device, struct iommufd_object *object)
 {
 	if (object->type == OBJECT_IOAS)
 		return alloc_on_ioas(command, device, (struct ioas *)object);
 	if (object->type == OBJECT_HWPT_PAGING)
-		return alloc_on_hwpt(command, (const struct hwpt *)object);
+		return nested_alloc_on_hwpt(command, (struct hwpt *)object);
+	if (object->type == OBJECT_VIOMMU)
+		return nested_alloc_on_viommu(command, (struct viommu *)object);
 	return -EINVAL;
 }
 

@@ -44,10 +44,13 @@ enum object_type {
 	OBJECT_ANY, /* lookups only */
 	OBJECT_DEVICE,
 	OBJECT_HWPT_PAGING,
+	OBJECT_HWPT_NESTED,
 	OBJECT_IOAS,
 	OBJECT_ACCESS,
 	OBJECT_SELFTEST,
 	OBJECT_FAULT,
+	OBJECT_VIOMMU,
+	OBJECT_VDEVICE,
 	OBJECT_TYPE_COUNT
 };
 
@@ -80,8 +83,9 @@ struct iommufd_context {
 	struct wait_queue object_wait; /* a wait_count fell */
 	struct file *file;	       /* not owned; what accesses hold */
 	struct iommufd_context *next, *previous;
-	uint32_t number; /* from 1 in order of opening, for reports */
-	bool account_mm; /* mode MM of 11 */
+	uint32_t number;     /* from 1 in order of opening, for reports */
+	uint32_t tombstones; /* ids that nobody gets any more, 2.2 */
+	bool account_mm;     /* mode MM of 11 */
 };
 
 struct ioas {
@@ -160,7 +164,7 @@ struct pages {
 
 struct hwpt {
 	struct iommufd_object object;
-	struct ioas *ioas; /* a users reference */
+	struct ioas *ioas; /* a users reference; of a nested one its parent's, without */
 	struct iommu_domain *domain;
 	struct hwpt *next, *previous; /* in ioas->hwpts */
 	bool automatic;		      /* 2.7 */
@@ -168,6 +172,28 @@ struct hwpt {
 	bool nest_parent;	      /* nested ones may stand on it */
 	bool pasid_compat;	      /* made with the flag PASID, 6.7 */
 	struct fault_queue *fault;    /* a users reference; NULL: its faults go nowhere */
+	struct hwpt *parent;	      /* of a nested one: a users reference, unless viommu has it */
+	struct viommu *viommu; /* that a nested one was made through: a users reference; or NULL */
+	uint32_t iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM]; /* of a nested one, 10.21 */
+};
+
+/* A virtual IOMMU on a nesting parent, 4.16, 10.22. */
+struct viommu {
+	struct iommufd_object object;
+	struct iommufd_context *context;
+	struct hwpt *parent;	       /* a users reference */
+	struct spinlock vdevices_lock; /* vdevices */
+	struct vdevice *vdevices;      /* newest first */
+};
+
+/* What a guest calls a device, 4.17. */
+struct vdevice {
+	struct iommufd_object object;
+	struct viommu *viommu; /* a users reference */
+	struct device *device; /* both counters */
+	struct vdevice *next;  /* of the VIOMMU */
+	uint64_t virt_id;
+	bool ready; /* the VIOMMU knows the device by it; until then the name is only taken */
 };
 
 /* What a PASID from 1 on is attached to. */
@@ -182,11 +208,16 @@ struct pasid_slot {
 struct device {
 	struct iommufd_object object;
 	struct iommufd_context *context;
-	struct mutex group_mutex;
+	struct mutex group_mutex;	  /* everything below but cache */
 	struct hwpt *hwpt;		  /* what the RID is attached to, NULL: blocked */
-	struct pasid_slot *pasids;	  /* by pasid; under group_mutex, like hwpt */
+	struct pasid_slot *pasids;	  /* by pasid */
 	struct spinlock attachments_lock; /* changes of the above; faults look it up, too */
 	struct iommu_device *hardware;	  /* owned by the driver (struct mock_device) */
+	struct vdevice *vdevice;	  /* NULL: it has none */
+	bool destroying;		  /* being unbound: gets none any more */
+	struct viommu *viommu; /* the hardware's: where it reports to since it was attached, 10.8 */
+	uint64_t virt_id;      /* as which it does so */
+	uint32_t cache[MOCK_DEV_CACHE_NUM];
 };
 
 /* The stdev of the tests, 10.3. */
@@ -274,6 +305,9 @@ struct command {
 		struct iommu_hwpt_set_dirty_tracking set_dirty;
 		struct iommu_hwpt_get_dirty_bitmap get_dirty;
 		struct iommu_fault_alloc fault_alloc;
+		struct iommu_hwpt_invalidate invalidate;
+		struct iommu_viommu_alloc viommu_alloc;
+		struct iommu_vdevice_alloc vdevice_alloc;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};
@@ -317,6 +351,14 @@ static inline void ioas_touch(struct ioas *ioas)
 /* Writes the struct back, min(size word, sizeof) bytes. 0 or -EFAULT. 1.4 */
 int command_respond(struct command *command);
 
+/*
+ * Data for a driver: a struct of `size` bytes, of which the caller gives `length`, at least
+ * `minimum`; the rest is zero. -EINVAL length, -EFAULT. What its type has to be is the driver's
+ * business. 6.10
+ */
+int user_data_copy(struct task *task, void *data, size_t size, size_t minimum, uint64_t address,
+	uint32_t length);
+
 /* ---- object.c: the id table and the two counters ---- */
 
 /*
@@ -355,6 +397,15 @@ void object_drop_user_and_destroy(
  */
 bool object_remove(
 	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/*
+ * The kernel's way to destroy an object of the user (unbind and its vDEVICE): as object_destroy,
+ * but whatever short references there are, and its id is lost for ever. False: it has left the
+ * table already. Two steps, since the wait needs that no lock is held: object_entomb and
+ * object_bury. 2.2
+ */
+bool object_entomb(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+void object_bury(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* Frees the memory of an object that has left the table. */
 void object_free(struct task *task, struct iommufd_object *object);
 
@@ -493,6 +544,26 @@ int hwpt_fill(struct task *task, struct hwpt *hwpt);
 void hwpt_abort(struct task *task, struct hwpt *hwpt);
 /* Teardown of one that has left the table; frees it. 2.5 */
 void hwpt_destroy(struct task *task, struct hwpt *hwpt);
+/* Steps 13 and 14 of case A, the last ones of B and C: its faults, and what the caller is told. The
+ * page table is undone by the caller of this. -ENOENT, -EFAULT. 4.10 */
+int hwpt_answer(struct command *command, struct hwpt *hwpt);
+
+/* ---- nested.c ---- */
+
+/* Cases B and C of HWPT_ALLOC: a page table on a parent, or through a VIOMMU. 4.10 */
+int nested_alloc_on_hwpt(struct command *command, struct hwpt *parent);
+int nested_alloc_on_viommu(struct command *command, struct viommu *viommu);
+/* Teardown of one that has left the table; frees it. 2.5 */
+void nested_destroy(struct task *task, struct hwpt *hwpt);
+
+/* ---- viommu.c ---- */
+
+/* The mock's answer to invalidations; *processed counts those that were done. 10.22 */
+int viommu_invalidate(struct task *task, struct viommu *viommu,
+	const struct iommu_hwpt_invalidate *request, uint32_t *processed);
+/* Teardown of those that have left the table; they free them. 2.5 */
+void viommu_destroy(struct task *task, struct viommu *viommu);
+void vdevice_destroy(struct task *task, struct vdevice *vdevice);
 
 /* The other kind stands on one of these, 10.21. */
 static inline bool hwpt_is_nested(const struct hwpt *hwpt)
@@ -569,6 +640,12 @@ int64_t handle_IOMMU_HWPT_GET_DIRTY_BITMAP(struct command *command);
 int64_t handle_IOMMU_FAULT_QUEUE_ALLOC(struct command *command);
 int64_t handle_IOMMU_TEST_OP_DIRTY(struct command *command);
 int64_t handle_IOMMU_TEST_OP_TRIGGER_IOPF(struct command *command);
+int64_t handle_IOMMU_HWPT_INVALIDATE(struct command *command);
+int64_t handle_IOMMU_VIOMMU_ALLOC(struct command *command);
+int64_t handle_IOMMU_VDEVICE_ALLOC(struct command *command);
+int64_t handle_IOMMU_TEST_OP_DIRTY(struct command *command);
+int64_t handle_IOMMU_TEST_OP_MD_CHECK_IOTLB(struct command *command);
+int64_t handle_IOMMU_TEST_OP_DEV_CHECK_CACHE(struct command *command);
 int64_t handle_IOMMU_TEST_OP_ADD_RESERVED(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(struct command *command);

@@ -6,10 +6,13 @@
 static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
 	[OBJECT_DEVICE] = sizeof(struct device),
 	[OBJECT_HWPT_PAGING] = sizeof(struct hwpt),
+	[OBJECT_HWPT_NESTED] = sizeof(struct hwpt),
 	[OBJECT_IOAS] = sizeof(struct ioas),
 	[OBJECT_ACCESS] = sizeof(struct access),
 	[OBJECT_SELFTEST] = sizeof(struct mock_device),
 	[OBJECT_FAULT] = sizeof(struct fault_queue),
+	[OBJECT_VIOMMU] = sizeof(struct viommu),
+	[OBJECT_VDEVICE] = sizeof(struct vdevice),
 };
 
 /* Counters change without the table lock too, so several threads need atomic steps; a single one
@@ -205,8 +208,11 @@ static void object_teardown(struct task *task, struct iommufd_object *object)
 	switch (object->type) {
 	case OBJECT_IOAS: ioas_destroy(task, (struct ioas *)object); break;
 	case OBJECT_HWPT_PAGING: hwpt_destroy(task, (struct hwpt *)object); break;
+	case OBJECT_HWPT_NESTED: nested_destroy(task, (struct hwpt *)object); break;
 	case OBJECT_SELFTEST: mock_device_destroy(task, (struct mock_device *)object); break;
 	case OBJECT_FAULT: fault_queue_destroy(task, (struct fault_queue *)(void *)object); break;
+	case OBJECT_VIOMMU: viommu_destroy(task, (struct viommu *)object); break;
+	case OBJECT_VDEVICE: vdevice_destroy(task, (struct vdevice *)object); break;
 	default:
 		/* DEVICE and ACCESS have a creator who holds a user and destroys them himself. */
 		sim_warn(task, "object-owned", "object %u has lost its creator's reference",
@@ -278,6 +284,31 @@ bool object_remove(
 		sim_warn(task, "object-in-use",
 			"object %u has users left when its creator destroys it", object->id);
 	return alone;
+}
+
+bool object_entomb(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	bool found;
+
+	spin_lock(task, &context->objects_lock);
+	found = idr_find(&context->objects, object->id) == object;
+	if (found && SIM_BUG(task, TOMBSTONE_FREED)) {
+		idr_remove(&context->objects, object->id);
+	} else if (found) {
+		idr_replace(&context->objects, object->id, IDR_RESERVED);
+		context->tombstones++;
+	}
+	spin_unlock(task, &context->objects_lock);
+	return found;
+}
+
+void object_bury(struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	if (!object_wait(task, context, object))
+		return;
+	counter_add(task, &object->users, (uint32_t)-1);
+	object_teardown(task, object);
 }
 
 int64_t handle_IOMMU_DESTROY(struct command *command)

@@ -43,7 +43,7 @@ bool iommu_device_tracks_dirty(const struct iommu_device *device)
 
 static void list_in_domain(struct task *task, struct attachment *attachment)
 {
-	struct iommu_domain *domain = attachment->domain;
+	struct iommu_domain *domain = domain_root(attachment->domain);
 
 	spin_lock(task, &domain->attachments_lock);
 	attachment->next = domain->attachments;
@@ -57,7 +57,7 @@ static void list_in_domain(struct task *task, struct attachment *attachment)
 /* Ends an attachment that its device no longer has. */
 static void attachment_free(struct task *task, struct attachment *attachment)
 {
-	struct iommu_domain *domain = attachment->domain;
+	struct iommu_domain *domain = domain_root(attachment->domain);
 
 	spin_lock(task, &domain->attachments_lock);
 	*attachment->link = attachment->next;
@@ -187,20 +187,62 @@ struct iommu_domain *iommu_device_next_attached(const struct iommu_device *devic
 	return attachment->domain;
 }
 
+/* How often translations of that address were invalidated. */
+static uint32_t stamp_of(
+	const struct iommu_device *device, const struct iommu_domain *domain, uint64_t iova)
+{
+	uint32_t tag = iotlb_tag(iova);
+
+	return __atomic_load_n(&device->invalidated[tag], __ATOMIC_RELAXED) +
+	       __atomic_load_n(&domain->invalidated[tag], __ATOMIC_RELAXED);
+}
+
+void iommu_device_invalidate(struct task *task, struct iommu_device *device, uint32_t tag)
+{
+	spin_lock(task, &device->lock);
+	invalidation_count(device->invalidated, tag);
+	if (!SIM_BUG(task, CACHE_NOT_FLUSHED))
+		iotlb_flush_tag(&device->tlb, UINT32_MAX, tag);
+	spin_unlock(task, &device->lock);
+}
+
+bool iommu_device_stale(const struct iommu_device *device, uint64_t *iova)
+{
+	const struct iotlb_entry *entry = &device->tlb.entries[0][0];
+	const struct iotlb_entry *end = entry + IOTLB_SETS * IOTLB_WAYS;
+
+	for (; device->tlb.used && entry < end; entry++) {
+		const struct iommu_domain *domain =
+			entry->size ? iommu_device_domain(device, entry->pasid) : NULL;
+
+		*iova = entry->iova;
+		if (domain && entry->stamp != stamp_of(device, domain, entry->iova))
+			return true;
+	}
+	return false;
+}
+
 /* Through the IOTLB, then the table. The device's lock is held. */
 static const struct iotlb_entry *translate(
 	struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova)
 {
 	const struct iotlb_entry *cached = iotlb_lookup(&device->tlb, pasid, iova);
 	struct iommu_domain *domain;
+	struct iotlb_entry *filled;
 	struct table_entry entry;
+	uint32_t stamp;
 
 	if (cached)
 		return cached;
 	domain = iommu_device_domain(device, pasid);
-	if (!domain || !domain_lookup(task, domain, iova, &entry))
+	if (!domain)
 		return NULL;
-	return iotlb_fill(&device->tlb, pasid, iova, &entry);
+	stamp = stamp_of(device, domain, iova);
+	if (!domain_lookup(task, domain, iova, &entry))
+		return NULL;
+	filled = iotlb_fill(&device->tlb, pasid, iova, &entry);
+	filled->stamp = stamp;
+	return filled;
 }
 
 uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid,

@@ -22,6 +22,23 @@ struct iommu_domain *iommu_domain_create(
 	return domain;
 }
 
+struct iommu_domain *iommu_domain_create_nested(struct task *task, struct iommu_domain *parent)
+{
+	struct iommu_domain_config config = parent->config;
+	struct iommu_domain *domain;
+
+	config.dirty_tracking = false;
+	domain = iommu_domain_create(task, &config);
+	if (domain)
+		domain->parent = parent;
+	return domain;
+}
+
+struct iommu_domain *iommu_domain_parent(const struct iommu_domain *domain)
+{
+	return domain->parent;
+}
+
 static void forget_dirty(
 	struct sim *sim, struct iommu_domain *domain, uint64_t first, uint64_t last)
 {
@@ -33,14 +50,26 @@ static void forget_dirty(
 	}
 }
 
+/* A device attached to it; of those to the parent only its own. */
+static struct attachment *find_attachment(struct iommu_domain *domain)
+{
+	struct attachment *attachment = domain_root(domain)->attachments;
+
+	while (attachment && domain->parent && attachment->domain != domain)
+		attachment = attachment->next;
+	return attachment;
+}
+
 void iommu_domain_destroy(struct task *task, struct iommu_domain *domain)
 {
-	if (domain->attachments)
-		sim_warn(task, "domain-in-use", "a domain with devices attached is destroyed");
-	while (domain->attachments) {
-		struct attachment **link = &domain->attachments->device->attachments;
+	struct attachment *attachment = find_attachment(domain);
 
-		while (*link != domain->attachments)
+	if (attachment)
+		sim_warn(task, "domain-in-use", "a domain with devices attached is destroyed");
+	for (; attachment; attachment = find_attachment(domain)) {
+		struct attachment **link = &attachment->device->attachments;
+
+		while (*link != attachment)
 			link = &(*link)->next_pasid;
 		attachment_remove(task, link);
 	}
@@ -117,13 +146,43 @@ void iommu_flush(struct task *task, struct iommu_domain *domain, uint64_t iova, 
 		struct iommu_device *device = attachment->device;
 
 		spin_lock(task, &device->lock);
-		iotlb_flush_range(&device->tlb, attachment->pasid, iova, last);
+		/* Which addresses of a nested domain lead here only its guest knows. */
+		if (attachment->domain == domain)
+			iotlb_flush_range(&device->tlb, attachment->pasid, iova, last);
+		else if (!SIM_BUG(task, NESTED_UNMAP_NOT_FLUSHED))
+			iotlb_flush_pasid(&device->tlb, attachment->pasid);
 		spin_unlock(task, &device->lock);
 	}
 	spin_unlock(task, &domain->attachments_lock);
 }
 
-bool domain_lookup(
+void invalidation_count(uint32_t *invalidated, uint32_t tag)
+{
+	for (uint32_t n = 0; n < IOMMU_TAGS; n++)
+		if (tag == IOMMU_TAGS || tag == n)
+			__atomic_fetch_add(&invalidated[n], 1, __ATOMIC_RELAXED);
+}
+
+void iommu_domain_invalidate(struct task *task, struct iommu_domain *domain, uint32_t tag)
+{
+	struct iommu_domain *root = domain_root(domain);
+	struct attachment *attachment;
+
+	spin_lock(task, &root->attachments_lock);
+	invalidation_count(domain->invalidated, tag);
+	for (attachment = root->attachments; attachment; attachment = attachment->next) {
+		struct iommu_device *device = attachment->device;
+
+		if (attachment->domain != domain || SIM_BUG(task, INVALIDATE_NOT_FLUSHED))
+			continue;
+		spin_lock(task, &device->lock);
+		iotlb_flush_tag(&device->tlb, attachment->pasid, tag);
+		spin_unlock(task, &device->lock);
+	}
+	spin_unlock(task, &root->attachments_lock);
+}
+
+static bool stage_lookup(
 	struct task *task, struct iommu_domain *domain, uint64_t iova, struct table_entry *entry)
 {
 	bool found;
@@ -132,6 +191,28 @@ bool domain_lookup(
 	found = table_lookup(&domain->table, iova, entry);
 	spin_unlock(task, &domain->table_lock);
 	return found;
+}
+
+bool domain_lookup(
+	struct task *task, struct iommu_domain *domain, uint64_t iova, struct table_entry *entry)
+{
+	struct table_entry second;
+	uint64_t at, start;
+
+	if (!stage_lookup(task, domain, iova, entry))
+		return false;
+	if (!domain->parent)
+		return true;
+	at = entry->phys + (iova - entry->iova);
+	if (!stage_lookup(task, domain->parent, at, &second))
+		return false;
+	if (second.size < entry->size)
+		entry->size = second.size;
+	start = iova & ~(entry->size - 1);
+	entry->phys = second.phys + (at - (iova - start) - second.iova);
+	entry->iova = start;
+	entry->protection &= second.protection;
+	return true;
 }
 
 uint64_t iommu_translate(struct task *task, struct iommu_domain *domain, uint64_t iova)

@@ -36,6 +36,20 @@ struct iommu_domain *iommu_domain_create(
 void iommu_domain_destroy(struct task *task, struct iommu_domain *domain);
 const struct iommu_domain_config *iommu_domain_config(const struct iommu_domain *domain);
 
+#define IOMMU_TAGS 4u /* by which cached translations are invalidated: page number modulo this */
+
+/*
+ * The first of two stages: what its own table, empty at first, leads to is translated once more by
+ * parent, a domain that is not nested and outlives it. What the parent unmaps and flushes leaves
+ * the devices attached here, too. NULL: no memory.
+ */
+struct iommu_domain *iommu_domain_create_nested(struct task *task, struct iommu_domain *parent);
+/* NULL: it is not nested. */
+struct iommu_domain *iommu_domain_parent(const struct iommu_domain *domain);
+/* A guest has changed its table: drops the translations of a tag (IOMMU_TAGS: of all) that devices
+ * attached to a nested domain have cached. */
+void iommu_domain_invalidate(struct task *task, struct iommu_domain *domain, uint32_t tag);
+
 /*
  * Maps [iova, +length) to the physically contiguous [phys, +length), with the largest page sizes
  * that fit, never larger than largest (0: no limit; PAGE_SIZE when large pages are disabled).
@@ -53,7 +67,7 @@ uint64_t iommu_unmap(
  * After the return no DMA that used one is under way.
  */
 void iommu_flush(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t length);
-/* Translation by the table (not the IOTLB): physical address of iova, 0 when not mapped
+/* Translation by the tables (not the IOTLB): physical address of iova, 0 when not mapped
  * (specification 10.20). */
 uint64_t iommu_translate(struct task *task, struct iommu_domain *domain, uint64_t iova);
 /*
@@ -127,6 +141,12 @@ int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pa
  * Fills the IOTLB. */
 uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid,
 	uint64_t iova, uint32_t *protection);
+/* Drops the translations of a tag (IOMMU_TAGS: of all) that the device has cached, of every PASID.
+ */
+void iommu_device_invalidate(struct task *task, struct iommu_device *device, uint32_t tag);
+/* A cached translation from before the last invalidation of its tag, its address in *iova. For
+ * oracles. */
+bool iommu_device_stale(const struct iommu_device *device, uint64_t *iova);
 /* Every device of the sim, by creation order, for oracles: index from 0, NULL at the end. */
 struct iommu_device *iommu_device_nth(const struct sim *sim, uint32_t index);
 uint32_t iommu_device_max_pasids(const struct iommu_device *device);

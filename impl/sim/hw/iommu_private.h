@@ -52,6 +52,7 @@ struct iotlb_entry {
 	uint32_t size; /* 0: free */
 	uint32_t pasid;
 	uint32_t protection;
+	uint32_t stamp; /* invalidations of its tag before, by device and domain */
 };
 
 struct iotlb {
@@ -62,13 +63,19 @@ struct iotlb {
 
 const struct iotlb_entry *iotlb_lookup(const struct iotlb *tlb, uint32_t pasid, uint64_t iova);
 /* Fills in the piece of entry around iova and returns it. */
-const struct iotlb_entry *iotlb_fill(
+struct iotlb_entry *iotlb_fill(
 	struct iotlb *tlb, uint32_t pasid, uint64_t iova, const struct table_entry *entry);
 void iotlb_flush_range(struct iotlb *tlb, uint32_t pasid, uint64_t first, uint64_t last);
 void iotlb_flush_pasid(struct iotlb *tlb, uint32_t pasid);
+/* Of that PASID (UINT32_MAX: of any), and that tag (IOMMU_TAGS: any). */
+void iotlb_flush_tag(struct iotlb *tlb, uint32_t pasid, uint32_t tag);
+static inline uint32_t iotlb_tag(uint64_t iova)
+{
+	return (uint32_t)(iova >> SIM_PAGE_SHIFT) % IOMMU_TAGS;
+}
 
 struct attachment {
-	struct attachment *next, **link; /* of the domain */
+	struct attachment *next, **link; /* of the domain, or of the parent of a nested one */
 	struct iommu_device *device;
 	struct iommu_domain *domain;
 	uint32_t pasid;
@@ -80,6 +87,8 @@ struct iommu_domain {
 	struct page_table table;
 	struct range_tree dirty; /* entries; under table_lock */
 	bool tracking;
+	struct iommu_domain *parent;	  /* NULL: the only stage */
+	uint32_t invalidated[IOMMU_TAGS]; /* how often */
 	struct spinlock table_lock;
 	struct attachment *attachments;
 	struct spinlock attachments_lock;
@@ -92,12 +101,20 @@ struct iommu_device {
 	uint32_t requests_enabled, requests; /* how often; without an answer */
 	bool next_refused;		     /* of the alternating PASID */
 	uint32_t alternating;		     /* PASID, 0: none */
-	struct attachment *attachments; /* changed by attaches, which their caller serialises */
-	struct spinlock lock;		/* a transfer, or a change of attachments and tlb */
+	struct attachment *attachments;	  /* changed by attaches, which their caller serialises */
+	struct spinlock lock;		  /* a transfer, or a change of attachments and tlb */
+	uint32_t invalidated[IOMMU_TAGS]; /* how often */
 	struct iotlb tlb;
 };
 
-/* The entry with iova; takes table_lock. */
+/* The domain that lists the attachments: whose flushes reach them. */
+static inline struct iommu_domain *domain_root(struct iommu_domain *domain)
+{
+	return domain->parent ? domain->parent : domain;
+}
+/* One more invalidation of a tag, or of all. */
+void invalidation_count(uint32_t *invalidated, uint32_t tag);
+/* The entry with iova, behind all stages; takes table_lock. */
 bool domain_lookup(
 	struct task *task, struct iommu_domain *domain, uint64_t iova, struct table_entry *entry);
 /* Takes the attachment at link out of its device and its domain. */

@@ -19,7 +19,7 @@ const struct iotlb_entry *iotlb_lookup(const struct iotlb *tlb, uint32_t pasid, 
 	return NULL;
 }
 
-const struct iotlb_entry *iotlb_fill(
+struct iotlb_entry *iotlb_fill(
 	struct iotlb *tlb, uint32_t pasid, uint64_t iova, const struct table_entry *entry)
 {
 	uint32_t set = set_of(pasid, iova);
@@ -82,4 +82,20 @@ void iotlb_flush_range(struct iotlb *tlb, uint32_t pasid, uint64_t first, uint64
 void iotlb_flush_pasid(struct iotlb *tlb, uint32_t pasid)
 {
 	iotlb_flush_range(tlb, pasid, 0, UINT64_MAX);
+}
+
+void iotlb_flush_tag(struct iotlb *tlb, uint32_t pasid, uint32_t tag)
+{
+	struct iotlb_entry *entry = &tlb->entries[0][0];
+	struct iotlb_entry *end = entry + IOTLB_SETS * IOTLB_WAYS;
+
+	if (!tlb->used)
+		return;
+	for (; entry < end; entry++) {
+		if (entry->size && (pasid == UINT32_MAX || entry->pasid == pasid) &&
+			(tag == IOMMU_TAGS || iotlb_tag(entry->iova) == tag)) {
+			entry->size = 0;
+			tlb->used--;
+		}
+	}
 }
