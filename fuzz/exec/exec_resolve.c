@@ -316,6 +316,11 @@ bool exec_resolve(
 	resolved->image_size = frame->image.used;
 	if (row->kind == CALL_IOCTL || call->row == CALL_ID_ioctl)
 		resolved->at = default_place ? frame->window : exec_value(exec, at);
+	/* The value is the argument itself: nothing lies in memory. */
+	if (row->framing == FRAMING_VALUE) {
+		memcpy(&resolved->at, frame->image.bytes, sizeof(resolved->at));
+		resolved->image_size = resolved->struct_size = 0;
+	}
 	if (bytes && bytes->kind == VALUE_BYTES) {
 		resolved->bytes = prog_value_bytes(exec->prog, bytes);
 		resolved->byte_count = bytes->count;

@@ -21,6 +21,7 @@
 #define MEMFD_INVALID	 0x8000u
 #define BITMAP_MAX	 (UINT64_C(16) << 20)
 #define IOVA_RANGES_SEEN (UINT64_C(1) << 17) /* more ranges than a program can make */
+#define CHAIN_SEEN	 (IOVA_RANGES_SEEN * 16) /* bytes of capabilities behind a struct */
 
 static uint64_t first_number(const struct resolved_call *call)
 {
@@ -387,10 +388,25 @@ static void note_mapping(struct live_process *process, const struct call_row *ro
 	}
 }
 
-static void prepare_ioctl(
-	struct live_process *process, const struct call_row *row, const uint8_t *image)
+/* What may be written behind a struct that says how much room there is. */
+static void watch_chain(
+	struct live_memory *memory, const struct call_row *row, uint64_t at, const uint8_t *image)
+{
+	uint32_t argsz;
+	uint64_t behind;
+
+	memcpy(&argsz, image, sizeof(argsz));
+	behind = argsz > row->size ? argsz - row->size : 0;
+	live_watch(memory, at + row->size, behind < CHAIN_SEEN ? behind : CHAIN_SEEN);
+}
+
+static void prepare_ioctl(struct live_process *process, const struct call_row *row, uint64_t at,
+	const uint8_t *image)
 {
 	uint8_t traits = process->row_traits[row - call_rows];
+
+	if (traits & LIVE_CHAINS)
+		watch_chain(&process->memory, row, at, image);
 
 	if (traits & LIVE_WRITES)
 		watch_pointers(&process->memory, row, image);
@@ -398,6 +414,13 @@ static void prepare_ioctl(
 		watch_mapped(&process->memory, image);
 	if (traits & LIVE_MAKES_FD)
 		process->stray_fds = true;
+}
+
+/* Where the struct lies; of some calls the argument is a number that means no place. */
+static uint64_t argument_of(const struct live_memory *memory, const struct resolved_call *call)
+{
+	return call->row->framing == FRAMING_VALUE ? call->at
+						   : live_memory_address(memory, call->at);
 }
 
 /* Most calls: the struct in its window, nothing else that could change. Whether that was all. */
@@ -417,7 +440,7 @@ static inline bool call_plain_ioctl(struct live_process *process, const struct r
 			(call->image_size > CALL_STRUCT_MAX ? call->image_size : CALL_STRUCT_MAX);
 	memcpy((void *)(uintptr_t)call->at, call->image, call->image_size);
 	if (process->row_traits[call->row - call_rows])
-		prepare_ioctl(process, call->row, call->image);
+		prepare_ioctl(process, call->row, call->at, call->image);
 	outcome->result = do_ioctl(process, call, call->at);
 	memcpy(process->image, (const void *)(uintptr_t)call->at, CALL_STRUCT_MAX);
 	outcome->image_size = call->struct_size;
@@ -436,12 +459,12 @@ static void call_ioctl_row(struct live_process *process, const struct resolved_c
 			note_mapping(process, call->row, process->image, outcome->result);
 		return;
 	}
-	at = live_memory_address(memory, call->at);
+	at = argument_of(memory, call);
 	live_poke(memory, call->at, call->image, call->image_size);
 	if (memory->check_all)
 		live_watch_all(memory);
 	if (process->row_traits[call->row - call_rows])
-		prepare_ioctl(process, call->row, call->image);
+		prepare_ioctl(process, call->row, call->at, call->image);
 	/* The response may be seen elsewhere too. */
 	if (memory->shares)
 		live_watch(memory, call->at, call->row->size);
@@ -492,7 +515,7 @@ static int64_t call_raw_ioctl(struct live_process *process, const struct resolve
 		live_watch_all(memory);
 	row = raw_row(arguments.number, image);
 	if (row)
-		prepare_ioctl(process, row, image);
+		prepare_ioctl(process, row, call->at, image);
 	live_watch(memory, call->at, row ? CALL_STRUCT_MAX : LIVE_PAGE);
 	process->stray_fds = true;
 	result = live_result(syscall(SYS_ioctl, live_descriptor(call), arguments.number,
@@ -583,7 +606,7 @@ static void ioctl_of_thread(struct live_process *process, const struct resolved_
 	struct call_outcome *outcome, uint8_t *image)
 {
 	struct live_memory *memory = &process->memory;
-	uint64_t at = live_memory_address(memory, call->at);
+	uint64_t at = argument_of(memory, call);
 
 	for (uint32_t i = 0; i < call->literal_count; i++)
 		live_poke(memory, call->literals[i].address, call->literals[i].bytes,
@@ -633,6 +656,8 @@ void live_call_init(struct live_process *process)
 			if (field->kind == FIELD_USER_POINTER && field->direction & FIELD_OUT)
 				traits |= LIVE_WRITES;
 		}
+		if (row->framing == FRAMING_ARGSZ)
+			traits |= LIVE_CHAINS;
 		switch ((enum call_id)r) {
 		case CALL_ID_fork:
 		case CALL_ID_process:

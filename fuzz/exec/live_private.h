@@ -119,6 +119,7 @@ enum live_trait {
 	LIVE_MAKES_FD = 1 << 0,
 	LIVE_WRITES = 1 << 1,	 /* beside its own struct */
 	LIVE_PROCESSES = 1 << 2, /* concerns other processes */
+	LIVE_CHAINS = 1 << 3,	 /* behind its own struct, as far as argsz says */
 };
 void live_call_init(struct live_process *process);
 /* Runs the call in the calling process. */

@@ -249,6 +249,21 @@ static bool check_object(struct audit *audit, const struct iommufd_object *objec
 	return true;
 }
 
+/* The IOAS of VFIO's calls is held by nobody, so it must be forgotten when it goes (8, 4.21). */
+static bool check_compat(struct audit *audit, struct iommufd_context *context)
+{
+	const struct iommufd_object *object;
+
+	if (!context->compat_ioas)
+		return true;
+	for (uint32_t id = 1; (object = graph_next_object(context, &id)); id++) {
+		if (object == (const void *)context->compat_ioas)
+			return true;
+	}
+	return AUDIT_BROKEN(audit, "compat IOAS", "context %u refers to an IOAS that is gone",
+		context->number);
+}
+
 /* The table and every edge of one context. */
 static bool check_context(struct audit *audit, struct iommufd_context *context)
 {
@@ -275,7 +290,7 @@ static bool check_context(struct audit *audit, struct iommufd_context *context)
 		if (!check_object(audit, object))
 			return false;
 	}
-	return true;
+	return check_compat(audit, context);
 }
 
 /* IOASes of a context: those that were touched, or all. */

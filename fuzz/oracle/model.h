@@ -349,6 +349,7 @@ struct model_object {
 struct model_context {
 	struct model_file *file;
 	struct model_array objects; /* struct model_object *, index is the id - 1; NULL is free */
+	struct model_ioas *compat;  /* of VFIO's calls (8), without a reference */
 	struct model_lock creation; /* ioas_creation_lock (12.1) */
 	bool mode_mm;		    /* accounting (11) */
 };
@@ -528,6 +529,14 @@ void model_area_remove(struct model *model, struct model_ioas *ioas, uint32_t in
 /* 3.5: the IOVA, or a negative errno in *error. */
 uint64_t model_choose_iova(
 	const struct model_ioas *ioas, uint64_t address, uint64_t length, int *error);
+/* The lowest hole of the reserved set at or above from; false when there is none. */
+bool model_reserved_hole(
+	const struct model_ioas *ioas, uint64_t from, struct iommu_iova_range *hole);
+/* 4.6 from step 5 on; the IOVA goes into the argument. */
+int model_map_user(struct model *model, struct model_ioas *ioas, struct model_context *context,
+	struct iommu_ioas_map *argument);
+/* 4.9, option HUGE_PAGES. */
+int model_set_huge_pages(struct model_ioas *ioas, uint64_t value);
 /* 3.9; *unmapped gets the bytes. */
 int model_unmap(struct model *model, struct model_ioas *ioas, uint64_t start, uint64_t last,
 	uint64_t *unmapped);
@@ -672,7 +681,7 @@ struct model_page *model_translate(const struct model_hwpt *hwpt, uint64_t iova,
 /* The ioctl in progress. */
 struct model_command {
 	struct model_context *context;
-	uint64_t address; /* of the struct */
+	uint64_t address; /* of the struct, or the argument where it is a number */
 	uint32_t user_size;
 	uint32_t size; /* sizeof the struct */
 	union {
@@ -686,6 +695,7 @@ struct model_command {
 		struct iommu_ioas_unmap unmap;
 		struct iommu_ioas_change_process change_process;
 		struct iommu_option option;
+		struct iommu_vfio_ioas vfio_ioas;
 		struct iommu_hwpt_alloc hwpt_alloc;
 		struct iommu_hw_info hw_info;
 		struct iommu_hwpt_set_dirty_tracking set_dirty;

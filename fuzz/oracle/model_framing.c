@@ -76,6 +76,18 @@ static int64_t run_command(
 	return model_rule_of((enum call_id)(row - call_rows))(model, &command);
 }
 
+/* Commands outside the table: VFIO's, of which each reads its argument itself. Step 2. */
+static int64_t run_vfio(
+	struct model *model, struct model_context *context, uint32_t number, uint64_t argument)
+{
+	struct model_command command = {.context = context, .address = argument};
+	int row = call_find_ioctl(RESOURCE_IOMMUFD, number, NULL, 0);
+
+	if (row < 0 || !call_rows[row].implemented)
+		return -ENOTTY;
+	return model_rule_of((enum call_id)row)(model, &command);
+}
+
 int64_t model_ioctl(struct model *model, uint64_t fd, uint32_t number, uint64_t address)
 {
 	struct model_file *file = model_file_at(model, fd);
@@ -84,10 +96,11 @@ int64_t model_ioctl(struct model *model, uint64_t fd, uint32_t number, uint64_t 
 
 	if (!file)
 		return -EBADF;
-	if (file->kind != MODEL_FILE_IOMMU || low < FIRST_NUMBER || low > LAST_NUMBER)
+	if (file->kind != MODEL_FILE_IOMMU)
 		return -ENOTTY;
 	file->refs++;
-	rc = run_command(model, file->context, number, address);
+	rc = (low < FIRST_NUMBER || low > LAST_NUMBER ? run_vfio : run_command)(
+		model, file->context, number, address);
 	model_file_put(model, file);
 	return rc;
 }

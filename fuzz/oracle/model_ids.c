@@ -55,6 +55,8 @@ void model_object_remove(struct model_context *context, struct model_object *obj
 
 	if (!slot)
 		return;
+	if (context->compat == (void *)object)
+		context->compat = NULL;
 	*slot = NULL;
 	object->id = 0;
 	object->users = 0;

@@ -121,6 +121,11 @@ int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_a
 	rc = model_pages_need(model, area->pages, first, last);
 	if (rc)
 		return rc;
+	/* Only VFIO's MAP_DMA comes here without access. */
+	if (!area->readable && !area->writeable && model->config.kernel >= LINUX(6, 19)) {
+		model_pages_release(model, area->pages, first, last);
+		return -EINVAL;
+	}
 	/* Only a COPY of several small areas comes here misaligned: the page table refuses the
 	 * piece (3.7). */
 	for (uint32_t i = 0; i < ioas->hwpts.count; i++) {
@@ -304,8 +309,7 @@ int64_t model_rule_IOMMU_IOAS_ALLOW_IOVAS(struct model *model, struct model_comm
 	return rc;
 }
 
-/* The lowest hole of the reserved set at or above from. */
-static bool reserved_hole(
+bool model_reserved_hole(
 	const struct model_ioas *ioas, uint64_t from, struct iommu_iova_range *hole)
 {
 	bool moved = true;
@@ -343,7 +347,7 @@ static int show_ranges(
 	uint64_t from = 0;
 	int rc;
 
-	while (reserved_hole(ioas, from, &hole)) {
+	while (model_reserved_hole(ioas, from, &hole)) {
 		if (total < capacity) {
 			rc = model_copy_out(model, argument->allowed_iovas + total * sizeof(hole),
 				&hole, sizeof(hole));

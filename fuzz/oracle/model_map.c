@@ -264,10 +264,9 @@ static int map_pieces(struct model *model, struct model_ioas *ioas,
 	return rc ? rc : finish_pieces(model, ioas, pieces);
 }
 
-/* 4.6 from step 5 on; the IOVA goes into the argument. */
-static int map_into(struct model *model, struct model_ioas *ioas, struct model_command *command)
+int model_map_user(struct model *model, struct model_ioas *ioas, struct model_context *context,
+	struct iommu_ioas_map *argument)
 {
-	struct iommu_ioas_map *argument = &command->map;
 	struct model_array pieces;
 	struct piece *piece;
 	int rc = !argument->length || argument->length > UINT64_MAX - MODEL_PAGE ? -EINVAL : 0;
@@ -284,7 +283,7 @@ static int map_into(struct model *model, struct model_ioas *ioas, struct model_c
 		return rc;
 	model_array_init(&pieces, sizeof(*piece));
 	piece = model_array_insert(model, &pieces, 0);
-	piece->pages = model_pages_new(model, command->context, NULL, argument->user_va,
+	piece->pages = model_pages_new(model, context, NULL, argument->user_va,
 		argument->length, argument->flags & IOMMU_IOAS_MAP_WRITEABLE);
 	piece->offset = argument->user_va % MODEL_PAGE;
 	piece->length = argument->length;
@@ -309,7 +308,7 @@ int64_t model_rule_IOMMU_IOAS_MAP(struct model *model, struct model_command *com
 	ioas = model_object_get(model, command->context, argument->ioas_id, MODEL_IOAS);
 	if (!ioas)
 		return -ENOENT;
-	rc = map_into(model, ioas, command);
+	rc = model_map_user(model, ioas, command->context, argument);
 	model_phase(model, "put");
 	if (!rc)
 		rc = model_respond(model, command);

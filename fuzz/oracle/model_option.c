@@ -34,7 +34,7 @@ int64_t model_rule_IOMMU_OPTION_RLIMIT_MODE(struct model *model, struct model_co
 	return answer(model, command);
 }
 
-static int set_huge_pages(struct model_ioas *ioas, uint64_t value)
+int model_set_huge_pages(struct model_ioas *ioas, uint64_t value)
 {
 	int rc;
 
@@ -70,7 +70,7 @@ int64_t model_rule_IOMMU_OPTION_HUGE_PAGES(struct model *model, struct model_com
 	case IOMMU_OPTION_OP_GET: option->val64 = !ioas->small_pages; break;
 	case IOMMU_OPTION_OP_SET:
 		model_pass(model, &ioas->domains, true, "iova_rwsem");
-		rc = set_huge_pages(ioas, option->val64);
+		rc = model_set_huge_pages(ioas, option->val64);
 		break;
 	default: rc = -EOPNOTSUPP;
 	}

@@ -49,6 +49,14 @@
  *   Rounds in which nobody is to be called are not repeated a hundred times
  * OPTION
  *   RLIMIT_MODE: | object_table. HUGE_PAGES: | object_table | iova_rwsem, domains W | put: answer
+ * VFIO_IOAS (4.21)
+ *   GET: | object_table | put; answer. SET: | object_table: IOAS | object_table: set | put. CLEAR:
+ *   | object_table
+ * VFIO's calls (8)
+ *   | object_table: the compat IOAS, to the last | put. CHECK_EXTENSION: | ioas_mutex. SET_IOMMU of
+ *   type 1: as HUGE_PAGES. MAP_DMA: as MAP. UNMAP_DMA: | access: whether to cut | iova_rwsem,
+ *   domains R: cut | as UNMAP, and the answer. GET_INFO: | domains_rwsem R: page sizes
+ *   | iova_rwsem: alignment, ranges and answer
  * attach (6.4, 6.5)
  *   | object_table: page table or IOAS. HWPT: | group_mutex: tried | put. IOAS: | ioas_mutex, held:
  *   for each automatic HWPT, referenced, | group_mutex: tried | put. If none suits, in the last of

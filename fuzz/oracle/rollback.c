@@ -58,6 +58,8 @@ static const struct exception {
 	{CALL_ID_IOMMU_TEST_OP_PASID_REPLACE, EFAULT, true, "1.4, 10.7: the PASID has moved"},
 	{CALL_ID_IOMMU_OPTION_RLIMIT_MODE, EFAULT, true, "4.9: the option change is not undone"},
 	{CALL_ID_IOMMU_OPTION_HUGE_PAGES, EFAULT, true, "4.9: the option change is not undone"},
+	{CALL_ID_VFIO_IOMMU_UNMAP_DMA_COMPAT, 0, false,
+		"8.4: areas are cut, lower ones are gone, prevent_access is set"},
 	{CALL_ID_ioctl, 0, true, "a raw call is any of these"},
 };
 
@@ -209,7 +211,10 @@ static void hash_state(struct state *state, struct sim *sim)
 		struct iommufd_object *object;
 
 		mix(&state->parts[PART_OBJECTS],
-			context->number | (uint64_t)context->account_mm << 32);
+			context->number | (uint64_t)context->account_mm << 32 |
+				(uint64_t)context->no_iommu << 33);
+		mix(&state->parts[PART_OBJECTS],
+			context->compat_ioas ? context->compat_ioas->object.id : 0);
 		mix(&state->parts[PART_OBJECTS], context->objects.used);
 		for (uint32_t id = 1; (object = graph_next_object(context, &id)); id++) {
 			hash_object(state, object);

@@ -56,6 +56,9 @@ void builder_contents(struct builder *b);
 void builder_raw(struct builder *b);
 void builder_descriptor(struct builder *b);
 void builder_process(struct builder *b);
+/* Idioms of VFIO's calls on an iommufd (generate_vfio.c). */
+void builder_vfio(struct builder *b);
+void builder_set_iommu(struct builder *b);
 /* Idioms of mapped files (generate_file.c). */
 void builder_map_file(struct builder *b);
 void builder_change_process(struct builder *b);

@@ -782,6 +782,8 @@ static const struct idiom {
 	{builder_memfd, 8, 0},
 	{builder_map_file, 14, 0},
 	{builder_change_process, 6, 0},
+	{builder_vfio, 16, 0},
+	{builder_set_iommu, 8, 0},
 	{builder_transfer, 8, 0},
 	{builder_contents, 8, 0},
 	{builder_raw, 6, 0},

@@ -29,6 +29,7 @@
 #define POOR                                                                                       \
 	"process P2 uid=1001 memlock=1P\n"                                                         \
 	"fd2 = pass fd P2\n"
+#define COMPAT "IOMMU_VFIO_IOAS fd op=SET ioas_id=as\n"
 #define POOR_AREA                                                                                  \
 	"P2: IOMMU_IOAS_MAP fd2 ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem "       \
 	"length=4P iova=16M\n"
@@ -240,6 +241,42 @@ static const char *const scenes[] = {
 	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
 	"IOMMU_IOAS_CHANGE_PROCESS fd at=mem+4203P\n"
 	"IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
+	/* VFIO's calls: without an IOAS, ends of the address space, cuts */
+	FRESH "IOMMU_VFIO_IOAS fd\n"
+	      "VFIO_CHECK_EXTENSION_COMPAT fd DMA_CC_IOMMU\n"
+	      "VFIO_SET_IOMMU_COMPAT fd TYPE1_IOMMU\n"
+	      "VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=16M size=1P\n"
+	      "VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M size=1P\n"
+	      "VFIO_IOMMU_GET_INFO_COMPAT fd\n"
+	      "IOMMU_VFIO_IOAS fd op=SET ioas_id=77\n"
+	      "IOMMU_VFIO_IOAS fd op=7\n",
+	FRESH COMPAT
+	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=16M size=2K\n"
+	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=16M size=1P\n"
+	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=-1P size=2P\n"
+	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=-1P iova=32M size=2P\n"
+	"VFIO_SET_IOMMU_COMPAT fd TYPE1_IOMMU\n"
+	"VFIO_SET_IOMMU_COMPAT fd NOIOMMU_IOMMU\n"
+	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=-1P size=2P\n"
+	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M size=1K\n"
+	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M size=1P at=mem+20000P\n"
+	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ at=mem+20000P\n"
+	"VFIO_IOMMU_GET_INFO_COMPAT fd at=mem+20000P\n"
+	"VFIO_IOMMU_GET_INFO_COMPAT fd argsz=15\n"
+	"IOMMU_DESTROY fd id=as\n"
+	"VFIO_IOMMU_GET_INFO_COMPAT fd\n",
+	FRESH COMPAT DEVICE
+	"VFIO_SET_IOMMU_COMPAT fd TYPE1_IOMMU\n"
+	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ|WRITE vaddr=mem+4096P iova=16M size=8P\n"
+	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M+2P size=2P\n"
+	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M+5P size=100\n"
+	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+20000P iova=32M size=1P\n"
+	"VFIO_IOMMU_GET_INFO_COMPAT fd argsz=72 at=mem+4200P\n" ACCESS
+	"IOMMU_TEST_OP_ACCESS_PAGES fd id=acc iova=16M+4P length=2P\n"
+	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M+5P size=1P\n"
+	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd flags=ALL\n",
+	FRESH COMPAT POOR DEVICE
+	"P2: VFIO_IOMMU_MAP_DMA_COMPAT fd2 flags=READ vaddr=mem iova=16M size=4P\n",
 	/* descriptors run out */
 	FRESH "repeat 1030: dup fd\n"
 	      "IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"

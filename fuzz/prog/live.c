@@ -7,6 +7,7 @@
 #include "fuzz/prog/scene.h"
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/kernel_calls.h"
+#include "impl/abi/vfio_abi.h"
 
 #define HOLE_NUMBER 0x3b96u /* of no command */
 
@@ -40,13 +41,23 @@ static const char *raw_obstacle(const struct prog *prog, const struct call *call
 
 	if (!number_in(prog, call, "number", &number) || (number >> 8 & 0xff) != IOMMUFD_TYPE)
 		return "a raw ioctl that every file answers";
+	/* Numbers have other meanings for other kinds of descriptors, which nobody opens here. */
 	for (unsigned row = 0; row < CALL_ID_COUNT; row++)
 		if (call_rows[row].kind == CALL_IOCTL && call_rows[row].number == number &&
+			call_rows[row].fields[0].resource == RESOURCE_IOMMUFD &&
 			(!call_rows[row].implemented ||
 				row == CALL_ID_IOMMU_TEST_OP_PASID_ATTACH) &&
 			may_select(prog, call, &call_rows[row]))
 			return "a raw ioctl to a call that is not implemented, or attaches a PASID";
 	return NULL;
+}
+
+/* The kernel warns of it, where there is a page table to refuse it. */
+static bool maps_without_access(const struct prog *prog, const struct call *call)
+{
+	uint64_t flags;
+
+	return !number_in(prog, call, "flags", &flags) || !flags;
 }
 
 /* Whether the field is set to the same in both calls, and to what the program says itself. */
@@ -132,6 +143,10 @@ static const char *system_obstacle(const struct prog *prog, uint32_t index)
 	case CALL_ID_ioctl: return raw_obstacle(prog, call);
 	case CALL_ID_IOMMU_TEST_OP_PASID_ATTACH:
 		return pasid_stays(prog, index) ? "a PASID that may stay attached" : NULL;
+	case CALL_ID_VFIO_IOMMU_MAP_DMA_COMPAT:
+		return maps_without_access(prog, call) ? "a mapping without access, of which kernels "
+							 "warn"
+						       : NULL;
 	default: return NULL;
 	}
 }
@@ -184,6 +199,10 @@ static void mend_call(struct prog *prog, uint32_t index)
 		call_set(prog, index, "flags", value_number(number & ~(uint64_t)CALL_MAP_HUGETLB));
 		break;
 	case CALL_ID_memfd: call_set(prog, index, "flags", value_number(0)); break;
+	case CALL_ID_VFIO_IOMMU_MAP_DMA_COMPAT:
+		if (maps_without_access(prog, call))
+			call_set(prog, index, "flags", value_number(VFIO_DMA_MAP_FLAG_READ));
+		break;
 	case CALL_ID_ioctl:
 		number_in(prog, call, "number", &number);
 		call_set(prog, index, "number",

@@ -5,6 +5,7 @@
 
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/test_abi.h"
+#include "impl/abi/vfio_abi.h"
 #include "impl/abi/kernel_calls.h"
 
 struct value call_get(const struct prog *prog, const struct call *call, const char *field)
@@ -88,6 +89,27 @@ static void add_area(struct scene *scene, const struct prog *prog, uint32_t inde
 	area->iova = flags & IOMMU_IOAS_MAP_FIXED_IOVA
 			     ? call_get(prog, call, copy ? "dst_iova" : "iova")
 			     : value_handle(index, 0, 0);
+}
+
+static void add_dma(struct scene *scene, const struct prog *prog, const struct call *call)
+{
+	struct value va = call_get(prog, call, "vaddr");
+
+	if (scene->compat == UINT16_MAX)
+		return;
+	*SCENE_PUSH(scene->area, scene->areas) = (struct scene_area){
+		.ioas = scene->compat,
+		.flags = (uint8_t)(IOMMU_IOAS_MAP_FIXED_IOVA |
+				   (number_of(call_get(prog, call, "flags")) & VFIO_DMA_MAP_FLAG_READ
+						   ? IOMMU_IOAS_MAP_READABLE
+						   : 0) |
+				   (number_of(call_get(prog, call, "flags")) & VFIO_DMA_MAP_FLAG_WRITE
+						   ? IOMMU_IOAS_MAP_WRITEABLE
+						   : 0)),
+		.iova = call_get(prog, call, "iova"),
+		.length = number_of(call_get(prog, call, "size")),
+		.user_va = va.kind == VALUE_MEM ? va.number : UINT64_MAX,
+	};
 }
 
 static void add_device(struct scene *scene, const struct prog *prog, uint32_t index)
@@ -287,6 +309,12 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 	case CALL_ID_IOMMU_IOAS_MAP_FILE: add_area(scene, prog, index, false); break;
 	case CALL_ID_IOMMU_IOAS_COPY: add_area(scene, prog, index, true); break;
 	case CALL_ID_IOMMU_IOAS_UNMAP: unmap_areas(scene, prog, call); break;
+	case CALL_ID_IOMMU_VFIO_IOAS:
+		scene->compat = number_of(call_get(prog, call, "op")) == IOMMU_VFIO_IOAS_SET
+					? producer(call_get(prog, call, "ioas_id"))
+					: scene->compat;
+		break;
+	case CALL_ID_VFIO_IOMMU_MAP_DMA_COMPAT: add_dma(scene, prog, call); break;
 	case CALL_ID_IOMMU_DESTROY:
 		destroy_object(scene, producer(call_get(prog, call, "id")));
 		destroy_hwpt(scene, producer(call_get(prog, call, "id")));
@@ -319,6 +347,7 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 void scene_build(struct scene *scene, const struct prog *prog, uint32_t at)
 {
 	scene->contexts = scene->ioases = scene->areas = scene->devices = scene->hwpts = 0;
+	scene->compat = UINT16_MAX;
 	scene->accesses = scene->pins = scene->memfds = scene->closed = 0;
 	for (uint32_t i = 0; i < at && i < prog->call_count; i++)
 		scene_add(scene, prog, i);

@@ -43,6 +43,7 @@ struct scene_pin {
 };
 
 struct scene {
+	uint16_t compat; /* the IOAS of VFIO's calls, set last; UINT16_MAX: none */
 	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed;
 	uint16_t context[SCENE_MAX], memfd[SCENE_MAX];
 	struct scene_ioas ioas[SCENE_MAX];

@@ -13,6 +13,7 @@ static const command_handler handlers[CALL_ID_COUNT] = {
 #define CALL_LATER(...)
 #include "impl/abi/calls_iommufd.def"
 #include "impl/abi/calls_test.def"
+#include "impl/abi/calls_vfio.def"
 #undef CALL
 #undef CALL_LATER
 };
@@ -119,6 +120,22 @@ static int64_t dispatch_test(struct command *command)
 	return handlers[test_rows[op] - 1](command);
 }
 
+/* Commands of VFIO: the whole number decides, and nothing of the user's memory is read here. 1.3
+ * step 2 */
+static int64_t dispatch_vfio(
+	struct task *task, struct file *file, uint32_t number, uint64_t argument)
+{
+	struct command command;
+	int row = call_find_ioctl(RESOURCE_IOMMUFD, number, NULL, 0);
+
+	if (row < 0 || !call_rows[row].implemented)
+		return -ENOTTY;
+	command.task = task;
+	command.context = file->object;
+	command.address = argument;
+	return handlers[row](&command);
+}
+
 int64_t iommufd_file_ioctl(struct task *task, struct file *file, uint32_t number, uint64_t argument)
 {
 	struct command command;
@@ -126,9 +143,8 @@ int64_t iommufd_file_ioctl(struct task *task, struct file *file, uint32_t number
 	const struct call_row *row = NULL;
 	int rc;
 
-	/* The VFIO compatibility dispatcher; it knows no command yet. */
 	if (slot >= COMMAND_SLOTS)
-		return -ENOTTY;
+		return dispatch_vfio(task, file, number, argument);
 	if (command_rows[slot]) {
 		row = &call_rows[command_rows[slot] - 1];
 		/* What the kernel profile or this build does not know yet is a hole like any other.

@@ -12,20 +12,14 @@ void ioas_put(struct task *task, struct ioas *ioas)
 	object_put(task, ioas->context, &ioas->object);
 }
 
-int64_t handle_IOMMU_IOAS_ALLOC(struct command *command)
+int ioas_create(struct task *task, struct iommufd_context *context, struct iommufd_object **out)
 {
-	struct task *task = command->task;
-	struct iommufd_context *context = command->context;
-	struct iommufd_object *object;
 	struct ioas *ioas;
-	int rc;
+	int rc = object_alloc(task, context, sizeof(*ioas), OBJECT_IOAS, out);
 
-	if (command->ioas_alloc.flags && !SIM_BUG(task, IOAS_ALLOC_FLAGS))
-		return -EOPNOTSUPP;
-	rc = object_alloc(task, context, sizeof(*ioas), OBJECT_IOAS, &object);
 	if (rc)
 		return rc;
-	ioas = (struct ioas *)object;
+	ioas = (struct ioas *)*out;
 	ioas->context = context;
 	ioas->mutex = mutex_init(LOCK_IOAS_MUTEX);
 	ioas->domains_rwsem = rwsem_init(LOCK_DOMAINS);
@@ -36,6 +30,21 @@ int64_t handle_IOMMU_IOAS_ALLOC(struct command *command)
 	range_tree_init(&ioas->allowed);
 	ioas->alignment = 1;
 	ioas->changes = 1;
+	return 0;
+}
+
+int64_t handle_IOMMU_IOAS_ALLOC(struct command *command)
+{
+	struct task *task = command->task;
+	struct iommufd_context *context = command->context;
+	struct iommufd_object *object;
+	int rc;
+
+	if (command->ioas_alloc.flags && !SIM_BUG(task, IOAS_ALLOC_FLAGS))
+		return -EOPNOTSUPP;
+	rc = ioas_create(task, context, &object);
+	if (rc)
+		return rc;
 	command->ioas_alloc.out_ioas_id = object->id;
 	if (SIM_BUG(task, IOAS_PUBLISHED_EARLY))
 		object_publish(task, context, object);
@@ -181,45 +190,53 @@ int64_t handle_IOMMU_IOAS_ALLOW_IOVAS(struct command *command)
 	return rc;
 }
 
-/* One hole of the reserved set: counted, and written while there is room. */
-static int ranges_emit(struct command *command, uint64_t first, uint64_t last, uint32_t *total)
+/* Reservations may overlap. */
+int ioas_each_usable(struct task *task, const struct ioas *ioas,
+	int (*each)(struct task *task, void *context, uint64_t first, uint64_t last), void *context)
 {
-	struct iommu_iova_range range = {.start = first, .last = last};
-	uint64_t address = command->iova_ranges.allowed_iovas + (uint64_t)*total * sizeof(range);
-
-	if (SIM_BUG(command->task, RANGES_LAST) && last != UINT64_MAX)
-		range.last++;
-	(*total)++;
-	if (*total > command->iova_ranges.num_iovas)
-		return 0;
-	return copy_to_user(command->task, address, &range, sizeof(range));
-}
-
-/* Step 3: the maximal holes, ascending. Reservations may overlap. */
-static int ranges_emit_all(struct command *command, struct ioas *ioas, uint32_t *total)
-{
-	struct range_node *node;
+	struct range_node *node = range_lowest(&ioas->reserved);
 	uint64_t next = 0;
 	int rc;
 
-	range_tree_for_each (node, &ioas->reserved) {
+	for (; node; node = range_successor(node)) {
 		if (node->first > next) {
-			rc = ranges_emit(command, next, node->first - 1, total);
+			rc = each(task, context, next, node->first - 1);
 			if (rc)
 				return rc;
 		}
 		if (node->last == UINT64_MAX)
 			return 0;
-		if (node->last + 1 > next || SIM_BUG(command->task, RANGES_NOT_MERGED))
+		if (node->last + 1 > next || SIM_BUG(task, RANGES_NOT_MERGED))
 			next = node->last + 1;
 	}
-	return ranges_emit(command, next, UINT64_MAX, total);
+	return each(task, context, next, UINT64_MAX);
+}
+
+/* The user's array. */
+struct range_array {
+	uint64_t address;
+	uint32_t room, total;
+};
+
+/* One range: counted, and written while there is room. */
+static int ranges_emit(struct task *task, void *context, uint64_t first, uint64_t last)
+{
+	struct range_array *array = context;
+	struct iommu_iova_range range = {.start = first, .last = last};
+	uint64_t address = array->address + (uint64_t)array->total * sizeof(range);
+
+	if (SIM_BUG(task, RANGES_LAST) && last != UINT64_MAX)
+		range.last++;
+	if (array->total++ >= array->room)
+		return 0;
+	return copy_to_user(task, address, &range, sizeof(range));
 }
 
 int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 {
 	struct task *task = command->task;
-	uint32_t capacity = command->iova_ranges.num_iovas, total = 0;
+	struct range_array array = {.address = command->iova_ranges.allowed_iovas,
+		.room = command->iova_ranges.num_iovas};
 	struct ioas *ioas;
 	uint64_t before;
 	int rc;
@@ -231,14 +248,14 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 		return -ENOENT;
 	down_read(task, &ioas->iova_rwsem);
 	before = lock_allow_user_copy(task, UINT64_C(1) << LOCK_IOVA);
-	rc = ranges_emit_all(command, ioas, &total);
+	rc = ioas_each_usable(task, ioas, ranges_emit, &array);
 	if (!rc) {
-		command->iova_ranges.num_iovas = total;
+		command->iova_ranges.num_iovas = array.total;
 		command->iova_ranges.out_iova_alignment =
 			SIM_BUG(task, RANGES_ALIGNMENT) ? 1 : ioas->alignment;
-		if (total <= capacity || !SIM_BUG(task, RANGES_SHORT_NOT_WRITTEN))
+		if (array.total <= array.room || !SIM_BUG(task, RANGES_SHORT_NOT_WRITTEN))
 			rc = command_respond(command);
-		if (!rc && total + SIM_BUG(task, RANGES_FULL) > capacity)
+		if (!rc && array.total + SIM_BUG(task, RANGES_FULL) > array.room)
 			rc = -EMSGSIZE;
 	}
 	lock_allow_user_copy(task, before);

@@ -83,9 +83,11 @@ struct iommufd_context {
 	struct wait_queue object_wait; /* a wait_count fell */
 	struct file *file;	       /* not owned; what accesses hold */
 	struct iommufd_context *next, *previous;
-	uint32_t number;     /* from 1 in order of opening, for reports */
-	uint32_t tombstones; /* ids that nobody gets any more, 2.2 */
-	bool account_mm;     /* mode MM of 11 */
+	struct ioas *compat_ioas; /* of VFIO's calls, without a reference; under objects_lock */
+	uint32_t number;	  /* from 1 in order of opening, for reports */
+	uint32_t tombstones;	  /* ids that nobody gets any more, 2.2 */
+	bool account_mm;	  /* mode MM of 11 */
+	bool no_iommu;		  /* a group without an IOMMU was attached, 8.7; under objects_lock */
 };
 
 struct ioas {
@@ -300,6 +302,7 @@ struct command {
 		struct iommu_ioas_change_process change_process;
 		struct iommu_ioas_noiommu_get_pa noiommu_get_pa;
 		struct iommu_option option;
+		struct iommu_vfio_ioas vfio_ioas;
 		struct iommu_hwpt_alloc hwpt_alloc;
 		struct iommu_hw_info hw_info;
 		struct iommu_hwpt_set_dirty_tracking set_dirty;
@@ -379,6 +382,8 @@ struct iommufd_object *object_get(
 /* The same for an object that the caller knows to exist; false when it is being destroyed. */
 bool object_try_get(
 	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
+/* Both counters of a short reference; false: it is being destroyed. The table lock is held. */
+bool object_lock_counters(struct task *task, struct iommufd_object *object);
 /* Drops a short reference: users first, then wait_count. 2.3 */
 void object_put(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* An edge of table 2.4. The caller holds another reference while it adds one. */
@@ -425,6 +430,14 @@ void contexts_drop_files(struct task *task);
 /* A short reference on an IOAS, NULL: -ENOENT. */
 struct ioas *ioas_get(struct task *task, struct iommufd_context *context, uint32_t id);
 void ioas_put(struct task *task, struct ioas *ioas);
+/* An empty IOAS with an id that is not published. -ENOMEM, -EBUSY. 4.2 step 2 */
+int ioas_create(struct task *task, struct iommufd_context *context, struct iommufd_object **out);
+/*
+ * Calls back for each maximal hole of the reserved set, ascending, until a call returns an errno,
+ * which is passed on. Needs iova_rwsem. 4.5 step 3
+ */
+int ioas_each_usable(struct task *task, const struct ioas *ioas,
+	int (*each)(struct task *task, void *context, uint64_t first, uint64_t last), void *context);
 /* Teardown of an IOAS that has left the table; frees it. 2.5 */
 void ioas_destroy(struct task *task, struct ioas *ioas);
 
@@ -475,9 +488,27 @@ struct map_piece {
  */
 int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count,
 	uint32_t flags, uint64_t address, uint64_t length, uint64_t *iova);
+/* Maps memory of the running task; the IOVA goes into *map. The flags were checked. 4.6 steps 5 to 9
+ */
+int ioas_map_user(struct task *task, struct ioas *ioas, struct iommu_ioas_map *map);
 /* Unmaps all areas in [first, last], bytes in *unmapped (also on errors). 3.9 */
 int ioas_unmap(
 	struct task *task, struct ioas *ioas, uint64_t first, uint64_t last, uint64_t *unmapped);
+
+/*
+ * Cuts the area that contains cuts[i], if there is one, behind that byte. Earlier cuts stay when
+ * one fails. -EBUSY, -EINVAL, -ENOMEM. Takes domains and iova locks. 8.5
+ */
+int ioas_cut(struct task *task, struct ioas *ioas, const uint64_t *cuts, uint32_t count);
+
+/* ---- vfio.c: the IOAS of VFIO's calls ---- */
+
+/* A short reference on it, NULL: -ENODEV. 8 */
+struct ioas *compat_ioas_get(struct task *task, struct iommufd_context *context);
+/* For who attaches a VFIO group: makes one if there is none. -EINVAL in no-iommu mode. 8.7 */
+int compat_ioas_ensure(struct task *task, struct iommufd_context *context);
+/* For who attaches a group without an IOMMU. -EINVAL when there is one. 8.7 */
+int compat_set_no_iommu(struct task *task, struct iommufd_context *context);
 
 /* ---- pages.c, pages_access.c: sources of mappings and their pins ---- */
 
@@ -633,6 +664,13 @@ int64_t handle_IOMMU_IOAS_COPY(struct command *command);
 int64_t handle_IOMMU_IOAS_UNMAP(struct command *command);
 int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command);
 int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command);
+int64_t handle_IOMMU_VFIO_IOAS(struct command *command);
+int64_t handle_VFIO_GET_API_VERSION_COMPAT(struct command *command);
+int64_t handle_VFIO_CHECK_EXTENSION_COMPAT(struct command *command);
+int64_t handle_VFIO_SET_IOMMU_COMPAT(struct command *command);
+int64_t handle_VFIO_IOMMU_GET_INFO_COMPAT(struct command *command);
+int64_t handle_VFIO_IOMMU_MAP_DMA_COMPAT(struct command *command);
+int64_t handle_VFIO_IOMMU_UNMAP_DMA_COMPAT(struct command *command);
 int64_t handle_IOMMU_HWPT_ALLOC(struct command *command);
 int64_t handle_IOMMU_GET_HW_INFO(struct command *command);
 int64_t handle_IOMMU_HWPT_SET_DIRTY_TRACKING(struct command *command);

@@ -154,11 +154,8 @@ static int check_source(struct task *task, uint64_t user_va, uint64_t length)
 	return bad_length;
 }
 
-/* Steps 5 to 9. */
-static int ioas_map_user(struct command *command, struct ioas *ioas)
+int ioas_map_user(struct task *task, struct ioas *ioas, struct iommu_ioas_map *map)
 {
-	struct task *task = command->task;
-	struct iommu_ioas_map *map = &command->map;
 	struct map_piece piece = {.length = map->length};
 	uint64_t iova = map->iova;
 	int rc = check_source(task, map->user_va, map->length);
@@ -166,7 +163,7 @@ static int ioas_map_user(struct command *command, struct ioas *ioas)
 	if (rc)
 		return rc;
 	piece.offset = map->user_va & (SIM_PAGE_SIZE - 1);
-	piece.pages = pages_create(task, command->context, NULL, map->user_va, map->length,
+	piece.pages = pages_create(task, ioas->context, NULL, map->user_va, map->length,
 		map->flags & IOMMU_IOAS_MAP_WRITEABLE);
 	if (!piece.pages)
 		return -ENOMEM;
@@ -199,7 +196,7 @@ int64_t handle_IOMMU_IOAS_MAP(struct command *command)
 	ioas = ioas_get(task, command->context, map->ioas_id);
 	if (!ioas)
 		return -ENOENT;
-	rc = ioas_map_user(command, ioas);
+	rc = ioas_map_user(task, ioas, map);
 	if (!rc)
 		rc = command_respond(command);
 	ioas_put(task, ioas);

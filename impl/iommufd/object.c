@@ -92,8 +92,7 @@ static bool wait_count_inc_not_zero(struct iommufd_object *object)
 	return false;
 }
 
-/* Both counters, unless one is 0 already. Table lock held. */
-static inline bool object_lock_counters(struct task *task, struct iommufd_object *object)
+bool object_lock_counters(struct task *task, struct iommufd_object *object)
 {
 	if (!counter_read(&object->users) || !counter_read(&object->wait_count))
 		return false;
@@ -238,6 +237,8 @@ int object_destroy(struct task *task, struct iommufd_context *context, uint32_t 
 	}
 	counter_add(task, &object->users, (uint32_t)-1);
 	idr_remove(&context->objects, id);
+	if (context->compat_ioas == (void *)object)
+		context->compat_ioas = NULL;
 	spin_unlock(task, &context->objects_lock);
 	if (SIM_BUG(task, DESTROY_UNWAITED) || object_wait(task, context, object))
 		object_teardown(task, object);
