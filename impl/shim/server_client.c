@@ -43,6 +43,14 @@ static int64_t serve_ioctl(struct shim_client *client, const struct shim_request
 		client->task, request->fd, (uint32_t)request->argument[0], request->argument[1]);
 }
 
+static int64_t serve_mmap(struct shim_client *client, const struct shim_request *request)
+{
+	const uint64_t *argument = request->argument;
+
+	return sim_mmap(client->task, argument[0], argument[1], (uint32_t)argument[2],
+		(uint32_t)(argument[2] >> 32), request->fd, argument[3]);
+}
+
 static int64_t serve_transfer(struct shim_client *client, const struct shim_request *request)
 {
 	if (request->argument[2] != UINT64_MAX && request->argument[2])
@@ -103,7 +111,7 @@ static int64_t serve_file(
 	case SHIM_IOCTL: result = serve_ioctl(client, request); break;
 	case SHIM_READ:
 	case SHIM_WRITE: result = serve_transfer(client, request); break;
-	case SHIM_MMAP: result = -ENODEV; break;
+	case SHIM_MMAP: result = serve_mmap(client, request); break;
 	case SHIM_KIND: result = serve_kind(client, reply); break;
 	default: result = -ENOSYS;
 	}

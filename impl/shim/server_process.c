@@ -3,7 +3,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -99,12 +101,47 @@ void shim_process_end(struct shim_process *process, struct task *task)
 	free(process);
 }
 
+/* Everybody may read it, where prlimit takes a capability. */
+static uint64_t memlock_by_text(pid_t pid)
+{
+	static const char title[] = "Max locked memory";
+	char path[64], line[256];
+	unsigned long long bytes = 0;
+	FILE *list;
+
+	snprintf(path, sizeof(path), "/proc/%ld/limits", (long)pid);
+	list = fopen(path, "re");
+	while (list && fgets(line, sizeof(line), list)) {
+		if (strncmp(line, title, sizeof(title) - 1) != 0)
+			continue;
+		if (sscanf(line + sizeof(title), "%llu", &bytes) != 1)
+			bytes = UINT64_MAX;
+		break;
+	}
+	if (list)
+		fclose(list);
+	return bytes;
+}
+
 uint64_t shim_memlock(void *owner)
 {
 	const struct shim_process *process = owner;
 	struct rlimit limit;
 
-	return prlimit(process->pid, RLIMIT_MEMLOCK, NULL, &limit) ? 0 : limit.rlim_cur;
+	return prlimit(process->pid, RLIMIT_MEMLOCK, NULL, &limit) ? memlock_by_text(process->pid)
+								   : limit.rlim_cur;
+}
+
+/* The effective ones, 0 when there is no such thread. */
+static uint64_t effective(pid_t tid)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3, .pid = tid};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	if (syscall(SYS_capget, &header, data))
+		return 0;
+	return (uint64_t)data[1].effective << 32 | data[0].effective;
 }
 
 uint32_t shim_capabilities(void *owner)
@@ -115,15 +152,14 @@ uint32_t shim_capabilities(void *owner)
 	} known[] = {{CAP_IPC_LOCK, SIM_CAP_IPC_LOCK}, {CAP_SYS_RESOURCE, SIM_CAP_SYS_RESOURCE},
 		{CAP_SYS_RAWIO, SIM_CAP_SYS_RAWIO}};
 	const struct shim_client *client = owner;
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3, .pid = client->tid};
-	struct __user_cap_data_struct data[2] = {{0}};
+	uint64_t has = effective(client->tid), own = effective(0);
 	uint32_t result = 0;
 
-	if (syscall(SYS_capget, &header, data))
-		return 0;
+	/* A container's root is root of the machine while it has dropped nothing. */
+	if (!geteuid() && own && (has & own) == own)
+		return SIM_CAP_ALL;
 	for (unsigned n = 0; n < sizeof(known) / sizeof(*known); n++) {
-		if (data[known[n].number / 32].effective & 1u << known[n].number % 32)
+		if (has >> known[n].number & 1)
 			result |= known[n].bit;
 	}
 	return result;

@@ -391,9 +391,10 @@ int mm_make_room(struct task *task, uint64_t addr, uint64_t length, uint32_t fla
 	struct mm *mm = task_mm(task);
 	int error = 0;
 
-	if (!mm || mm->provider == MM_REAL)
+	if (!mm)
 		return -ENODEV;
-	if (!(flags & CALL_MAP_FIXED))
+	/* A process of the host makes its own room. */
+	if (mm->provider == MM_REAL || !(flags & CALL_MAP_FIXED))
 		return 0;
 	down_write(task, &mm->lock);
 	sim_enter(task->sim, &task->sim->memory_lock);

@@ -76,6 +76,20 @@ static bool open_window(struct memory *memory)
 	return true;
 }
 
+/* The same file, for reading and writing if we may. */
+static int reopen(int fd)
+{
+	char path[64];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	if (again < 0)
+		return fd;
+	close(fd);
+	return again;
+}
+
 /* A memory for the open file, which it takes over. Without references. */
 static struct memory *adopt(struct sim *sim, int fd, const struct stat *status)
 {
@@ -90,7 +104,7 @@ static struct memory *adopt(struct sim *sim, int fd, const struct stat *status)
 		close(fd);
 		return NULL;
 	}
-	memory->fd = fd;
+	memory->fd = reopen(fd);
 	memory->huge = huge;
 	memory->unpinnable = !in_memory;
 	memory->device = device_of(status);
