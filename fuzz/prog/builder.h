@@ -48,6 +48,9 @@ bool builder_some_hwpt(struct builder *b, uint16_t context, struct scene_hwpt *f
 /* Idioms of PASIDs (generate_pasid.c). */
 void builder_pasid(struct builder *b);
 
+/* Queues of page faults and their descriptors (generate_fault.c). */
+void builder_fault(struct builder *b);
+
 /* Idioms of system calls (generate_system.c). */
 void builder_memory(struct builder *b);
 void builder_memfd(struct builder *b);

@@ -272,6 +272,9 @@ static void close_descriptor(struct scene *scene, uint16_t call)
 				if (scene->ioas[k].context == call)
 					SCENE_DROP(scene->ioas, scene->ioases, k);
 		}
+	for (uint32_t i = scene->faults; i-- > 0;)
+		if (scene->fault[i].call == call)
+			SCENE_DROP(scene->fault, scene->faults, i);
 	for (uint32_t i = scene->memfds; i-- > 0;)
 		if (scene->memfd[i] == call)
 			SCENE_DROP(scene->memfd, scene->memfds, i);
@@ -320,6 +323,10 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 		destroy_hwpt(scene, producer(call_get(prog, call, "id")));
 		break;
 	case CALL_ID_IOMMU_HWPT_ALLOC: add_hwpt(scene, prog, index); break;
+	case CALL_ID_IOMMU_FAULT_QUEUE_ALLOC:
+		*SCENE_PUSH(scene->fault, scene->faults) = (struct scene_fault){
+			.call = (uint16_t)index, .context = subject_of(prog, call)};
+		break;
 	case CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN:
 	case CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS: add_device(scene, prog, index); break;
 	case CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE: replace_device(scene, prog, call); break;
@@ -348,7 +355,7 @@ void scene_build(struct scene *scene, const struct prog *prog, uint32_t at)
 {
 	scene->contexts = scene->ioases = scene->areas = scene->devices = scene->hwpts = 0;
 	scene->compat = UINT16_MAX;
-	scene->accesses = scene->pins = scene->memfds = scene->closed = 0;
+	scene->accesses = scene->pins = scene->memfds = scene->closed = scene->faults = 0;
 	for (uint32_t i = 0; i < at && i < prog->call_count; i++)
 		scene_add(scene, prog, i);
 }

@@ -31,6 +31,9 @@ struct scene_hwpt { /* made by hand */
 	uint16_t call, context, ioas;
 	bool pasids; /* for them, too */
 };
+struct scene_fault { /* a queue of page faults */
+	uint16_t call, context;
+};
 struct scene_access {
 	uint16_t call, context, ioas; /* ioas UINT16_MAX: not attached */
 	bool kernel, needs_pin;	      /* kernel: access_create, else a selftest descriptor */
@@ -44,12 +47,14 @@ struct scene_pin {
 
 struct scene {
 	uint16_t compat; /* the IOAS of VFIO's calls, set last; UINT16_MAX: none */
-	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed;
+	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed,
+		faults;
 	uint16_t context[SCENE_MAX], memfd[SCENE_MAX];
 	struct scene_ioas ioas[SCENE_MAX];
 	struct scene_area area[SCENE_MAX];
 	struct scene_device device[SCENE_MAX];
 	struct scene_hwpt hwpt[SCENE_MAX];
+	struct scene_fault fault[SCENE_MAX];
 	struct scene_access access[SCENE_MAX];
 	struct scene_pin pin[SCENE_MAX];
 };
