@@ -35,8 +35,7 @@ static bool count_groups(struct audit *audit, const struct fault_queue *fault,
 
 bool audit_requests(struct audit *audit, const struct device *device)
 {
-	const struct hwpt *hwpt = device_hwpt_at(device, 0);
-	uint32_t enabled = hwpt && hwpt->fault, count = 0;
+	uint32_t enabled = device->hwpt && device->hwpt->fault, count = 0;
 	struct iommufd_object *object;
 
 	for (uint32_t id = 1; (object = graph_next_object(device->context, &id)); id++) {
@@ -45,6 +44,8 @@ bool audit_requests(struct audit *audit, const struct device *device)
 				device, &count))
 			return false;
 	}
+	for (const struct pasid_slot *slot = device->pasids; slot; slot = slot->next)
+		enabled += slot->hwpt && slot->hwpt->fault;
 	if (iommu_device_requests(device->hardware) != count)
 		return AUDIT_BROKEN(audit, "I16 answers",
 			"device %u waits for %u answers, %u faults are queued or read",

@@ -50,6 +50,9 @@ void builder_pasid(struct builder *b);
 
 /* Queues of page faults and their descriptors (generate_fault.c). */
 void builder_fault(struct builder *b);
+/* Parts of it: one to three faults of the device; one call on a queue's descriptor. */
+void builder_faults(struct builder *b, const struct scene_device *device);
+void builder_fault_file(struct builder *b, uint32_t queue);
 
 /* Idioms of system calls (generate_system.c). */
 void builder_memory(struct builder *b);

@@ -54,7 +54,7 @@ static void fault_table(struct builder *b, const struct scene_device *device)
 	builder_done(b, call);
 }
 
-static void faults(struct builder *b, const struct scene_device *device)
+void builder_faults(struct builder *b, const struct scene_device *device)
 {
 	static const uint32_t pasids[] = {0, 0, 0, 0, 1, 2, 1024, UINT32_MAX};
 
@@ -124,10 +124,16 @@ static void on_descriptor(struct builder *b, uint32_t queue, enum call_id row)
 	builder_done(b, call);
 }
 
-void builder_fault(struct builder *b)
+void builder_fault_file(struct builder *b, uint32_t queue)
 {
 	static const enum call_id rows[] = {CALL_ID_read, CALL_ID_read, CALL_ID_read, CALL_ID_write,
 		CALL_ID_write, CALL_ID_poll, CALL_ID_poll, CALL_ID_dup};
+
+	on_descriptor(b, queue, rows[random_below(b->random, sizeof(rows) / sizeof(rows[0]))]);
+}
+
+void builder_fault(struct builder *b)
+{
 	struct scene_device device = builder_need_device(b);
 	uint32_t queue;
 
@@ -136,10 +142,10 @@ void builder_fault(struct builder *b)
 	if (!b->scene.faults || random_chance(b->random, 1, 4))
 		fault_table(b, &device);
 	if (random_chance(b->random, 3, 4))
-		faults(b, &device);
+		builder_faults(b, &device);
 	queue = need_queue(b, device.context);
 	for (uint64_t count = random_below(b->random, 4); count && !b->full; count--)
-		on_descriptor(b, queue, rows[random_below(b->random, 8)]);
+		builder_fault_file(b, queue);
 	if (random_chance(b->random, 1, 24))
 		on_descriptor(b, queue, CALL_ID_close);
 }

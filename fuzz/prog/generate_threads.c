@@ -408,7 +408,7 @@ typedef void (*action_fn)(struct stage *stage);
  * Thread A does `first`, the others `second` and now and then `first`. needs: enum stage_needs.
  */
 static const struct race {
-	uint8_t weight, needs;
+	uint16_t weight, needs;
 	action_fn first[ACTIONS_MAX], second[ACTIONS_MAX];
 } races[] = {
 	/* replace */
@@ -465,6 +465,11 @@ static const struct race {
 		{stage_pasid_attach, stage_pasid_replace, stage_pasid_detach, stage_pasid_check,
 			stage_pasid_move_rid, stage_pasid_destroy_table, stage_pasid_dma,
 			do_unmap}},
+	/* faults */
+	{4, WITH_DEVICE | WITH_FAULTS,
+		{stage_faults, stage_fault_file, stage_fault_file, stage_fault_close},
+		{stage_fault_file, stage_fault_file, stage_fault_file, stage_fault_move,
+			stage_fault_move, stage_fault_destroy, stage_fault_close, do_close}},
 	/* anything */
 	{2, WITH_ACCESS | WITH_DEVICE, {do_anything},
 		{do_anything, do_anything, do_map, do_unmap, do_pin, do_replace, do_destroy}},
@@ -616,6 +621,8 @@ static void set_up(struct stage *stage, unsigned needs)
 	}
 	if (tests && ((needs & WITH_DEVICE) || chance(stage, 1, 5)))
 		stage->device[0] = add_device(stage, stage->ioas[0]);
+	if (stage->device[0] != NONE && (needs & WITH_FAULTS))
+		stage_fault_set_up(stage);
 	if (stage->device[0] != NONE && chance(stage, 1, 4))
 		stage->device[1] = add_device(stage, stage->ioas[chance(stage, 1, 2)]);
 	if (drivers && ((needs & WITH_ACCESS) || chance(stage, 1, 6)))
@@ -657,6 +664,8 @@ static void show_state(struct stage *stage)
 	for (unsigned i = 0; i < 2; i++)
 		if (stage->device[i] != NONE)
 			destroy(stage, stage->device[i], 0);
+	if (stage->fault != NONE)
+		stage_fault_end(stage);
 	for (unsigned i = 0; i < 2; i++)
 		destroy(stage, stage->ioas[i], 0);
 	if (tests) {
@@ -767,6 +776,8 @@ void builder_threads(struct builder *b)
 		.area = NONE,
 		.memfd = NONE,
 		.pasid_device = NONE,
+		.fault = NONE,
+		.fault_table = NONE,
 		.table = {NONE, NONE},
 	};
 	unsigned most = b->options->threads > THREADS_MAX ? THREADS_MAX : b->options->threads;

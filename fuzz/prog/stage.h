@@ -19,6 +19,7 @@ enum stage_needs { /* what set-up has to make; the rest is there now and then */
 	WITH_LIMIT = 1 << 5,	    /* a few pages may be locked */
 	WITH_FILE = 1 << 6,	    /* mappings are of a file, mostly */
 	WITH_PASIDS = 1 << 7,	    /* a device with PASIDs, and page tables for them */
+	WITH_FAULTS = 1 << 8,	    /* a fault queue, which the device's page table has */
 };
 
 /* What the threads share: indices of the calls that made it, or NONE. */
@@ -28,6 +29,7 @@ struct stage {
 	uint32_t ioas[2], device[2], access[2], test_access, area; /* area: an automatic map */
 	uint32_t memfd;
 	uint32_t pasid_device, table[2]; /* tables for PASIDs, by IOAS */
+	uint32_t fault, fault_table;
 	uint8_t thread, process;	 /* of the calls that are made */
 	uint8_t focus;			 /* index of the IOAS that most calls are about */
 };
@@ -79,6 +81,19 @@ static inline uint32_t add_ioctl(struct stage *stage, enum call_id row)
 	builder_subject(stage->b, call, stage->process ? stage->passed : stage->context);
 	return call;
 }
+
+/* ---- generate_threads_fault.c: the first device's ---- */
+
+/* Makes a queue and its page table, which the device moves to, and faults. */
+void stage_fault_set_up(struct stage *stage);
+/* Ends what set-up has made; the device has gone. */
+void stage_fault_end(struct stage *stage);
+void stage_faults(struct stage *stage);
+/* A read, write, poll or dup of the queue's descriptor. */
+void stage_fault_file(struct stage *stage);
+void stage_fault_close(struct stage *stage);
+void stage_fault_move(struct stage *stage);
+void stage_fault_destroy(struct stage *stage);
 
 /* ---- generate_threads_pasid.c: one call each ---- */
 
