@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -248,6 +249,24 @@ static void end_thread(void *unused)
 	disconnect(&mine);
 }
 
+static bool link_wants_backtraces(void)
+{
+	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
+
+	return shared && shared->backtraces;
+}
+
+/* The library's own frames are the first ones. */
+static void take_backtrace(struct shim_request *request)
+{
+	void *frames[SHIM_FRAMES];
+	int count = backtrace(frames, SHIM_FRAMES);
+
+	for (int n = 0; n < count; n++)
+		request->frame[n] = (uintptr_t)frames[n];
+	request->frames = count > 0 ? (uint32_t)count : 0;
+}
+
 bool link_call(struct shim_request *request, struct shim_reply *reply)
 {
 	/* A signal handler that interrupts a call of its thread needs a connection of its own. */
@@ -262,6 +281,9 @@ bool link_call(struct shim_request *request, struct shim_reply *reply)
 	if (mine.busy)
 		connection = &other;
 	request->uid = getuid();
+	request->euid = geteuid();
+	if (link_wants_backtraces())
+		take_backtrace(request);
 	connection->busy = true;
 	done = connection->socket >= 0 || introduce(connection, false);
 	if (done && connection == &mine)

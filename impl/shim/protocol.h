@@ -47,8 +47,8 @@ struct shim_request {
 	int32_t fd;
 	uint64_t device, inode; /* of fd, as fstat says */
 	uint64_t argument[5];
-	uint32_t uid;	 /* real user id */
-	uint32_t frames; /* how many of frame are set */
+	uint32_t uid, euid; /* real and effective user id */
+	uint32_t frames;    /* how many of frame are set */
 	uint64_t frame[SHIM_FRAMES];
 	char path[SHIM_PATH];
 };
@@ -69,8 +69,9 @@ struct shim_reply {
 
 /* What all programs see at any time. */
 struct shim_shared {
-	uint64_t pins; /* atomic: that the machine has */
-	char tree[64]; /* a folder that stands for /sys/kernel/debug; "": none */
+	uint64_t pins;	     /* atomic: that the machine has */
+	uint32_t backtraces; /* whether requests say where they come from */
+	char tree[64];	     /* a folder that stands for /sys/kernel/debug; "": none */
 };
 
 struct shim_taken {

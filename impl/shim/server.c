@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -46,7 +47,7 @@ static void serve_new(struct shim_server *server, int socket)
 		return;
 	}
 	*client = (struct shim_client){
-		.server = server, .socket = socket, .target_fd = -1, .arm = -1};
+		.server = server, .socket = socket, .target_fd = -1, .arm = -1, .new_fd = -1};
 	pthread_mutex_lock(&server->lock);
 	server->connections++;
 	pthread_mutex_unlock(&server->lock);
@@ -85,12 +86,23 @@ static void *watch(void *argument)
 
 	while (!stopping) {
 		epoll_wait(server->epoll, &event, 1, -1);
-		shim_settle(server, server->watcher_task);
+		shim_observe_begin(server);
+		shim_settle(server, server->watcher_task, false);
+		shim_observe_end(server);
 		pthread_mutex_lock(&server->lock);
 		stopping = server->stopping;
 		pthread_mutex_unlock(&server->lock);
 	}
 	return NULL;
+}
+
+static void warned(void *context, const char *rule, const char *message)
+{
+	const struct shim_server *server = context;
+	const struct shim_observer *observer = server->options.observer;
+
+	if (observer && observer->warned)
+		observer->warned(observer->context, rule, message);
 }
 
 static bool make_sim(struct shim_server *server)
@@ -99,6 +111,8 @@ static bool make_sim(struct shim_server *server)
 		.provider = MM_REAL,
 		.kernel = server->options.kernel,
 		.seed = server->options.seed,
+		.bug = server->options.bug,
+		.events = {.context = server, .report = warned},
 		.capabilities = SIM_CAP_ALL,
 		.host = &shim_host};
 
@@ -116,7 +130,10 @@ static bool make_shared(struct shim_server *server)
 	if (server->shared_fd < 0 || ftruncate(server->shared_fd, (off_t)size))
 		return false;
 	server->shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, server->shared_fd, 0);
-	return server->shared != MAP_FAILED;
+	if (server->shared == MAP_FAILED)
+		return false;
+	server->shared->backtraces = server->options.backtraces;
+	return true;
 }
 
 static bool start_threads(struct shim_server *server)
@@ -140,6 +157,7 @@ struct shim_server *shim_server_start(const struct shim_options *options)
 		return NULL;
 	server->options = *options;
 	pthread_mutex_init(&server->lock, NULL);
+	pthread_mutex_init(&server->observed, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	if (!make_shared(server) || !shim_tree_make(server) || !make_sim(server) ||
 		!listen_at(server) || !start_threads(server))
@@ -158,7 +176,14 @@ void shim_server_wait(struct shim_server *server)
 	while (server->connections)
 		pthread_cond_wait(&server->changed, &server->lock);
 	pthread_mutex_unlock(&server->lock);
-	shim_settle(server, server->owner_task);
+	shim_observe_begin(server);
+	shim_settle(server, server->owner_task, false);
+	shim_observe_end(server);
+}
+
+unsigned shim_server_failed(const struct shim_server *server)
+{
+	return __atomic_load_n(&server->failed, __ATOMIC_RELAXED);
 }
 
 void shim_server_stop(struct shim_server *server)
@@ -182,6 +207,7 @@ void shim_server_stop(struct shim_server *server)
 	shim_tree_remove(server);
 	munmap(server->shared, sizeof(*server->shared));
 	pthread_mutex_destroy(&server->lock);
+	pthread_mutex_destroy(&server->observed);
 	pthread_cond_destroy(&server->changed);
 	free(server);
 }

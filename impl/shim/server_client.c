@@ -89,6 +89,9 @@ static int64_t serve_open(struct shim_client *client, const struct shim_request 
 {
 	int64_t fd = shim_knob_open(client, request->path);
 
+	if (fd == -ENXIO && !shim_may_open(client, request->euid))
+		return -EACCES;
+
 	return fd == -ENXIO ? sim_open(client->task, request->path) : fd;
 }
 
@@ -107,6 +110,7 @@ static int64_t serve_file(
 		reply->ours = 0;
 		return 0;
 	}
+	client->target_kind = client->target->kind;
 	switch (request->call) {
 	case SHIM_IOCTL: result = serve_ioctl(client, request); break;
 	case SHIM_READ:
@@ -161,17 +165,9 @@ static int64_t serve_status(struct shim_client *client, uint64_t pid, struct shi
 	return process != NULL;
 }
 
-static void serve(
-	struct shim_client *client, struct shim_request *request, struct shim_reply *reply)
+static void serve_call(
+	struct shim_client *client, const struct shim_request *request, struct shim_reply *reply)
 {
-	struct process *process = client->process->process;
-
-	request->path[sizeof(request->path) - 1] = 0;
-	shim_settle(client->server, client->task);
-	reply->kind = SHIM_RESULT;
-	reply->ours = 1;
-	host_process_set_uid(client->task, process, request->uid);
-	shim_knob_apply(client);
 	switch (request->call) {
 	case SHIM_OPEN: reply->result = serve_open(client, request); break;
 	case SHIM_IOCTL:
@@ -181,14 +177,37 @@ static void serve(
 	case SHIM_KIND: reply->result = serve_file(client, request, reply); break;
 	case SHIM_STATUS: reply->result = serve_status(client, request->argument[0], reply); break;
 	case SHIM_SETTLE: break;
-	case SHIM_EXISTS: reply->result = strcmp(request->path, "/dev/iommu") ? -ENOENT : 0; break;
+	case SHIM_EXISTS:
+		if (strcmp(request->path, "/dev/iommu") != 0)
+			reply->result = -ENOENT;
+		else
+			reply->result = shim_may_open(client, request->uid) ? 0 : -EACCES;
+		break;
 	default: serve_memory(client, request);
 	}
+}
+
+static void serve(
+	struct shim_client *client, struct shim_request *request, struct shim_reply *reply)
+{
+	struct shim_server *server = client->server;
+	struct shim_image before;
+
+	request->path[sizeof(request->path) - 1] = 0;
+	reply->kind = SHIM_RESULT;
+	reply->ours = 1;
+	shim_observe_begin(server);
+	shim_settle(server, client->task, request->call == SHIM_SETTLE);
+	host_process_set_uid(client->task, client->process->process, request->uid);
+	shim_knob_apply(client);
+	shim_observe_before(client, request, &before);
+	serve_call(client, request, reply);
 	shim_knob_note(client);
-	shim_settle(client->server, client->task);
+	shim_observe_call(client, request, &before, reply);
+	shim_settle(server, client->task, false);
 	shim_update(client);
-	__atomic_store_n(
-		&client->server->shared->pins, mm_pins(client->server->sim), __ATOMIC_RELEASE);
+	__atomic_store_n(&server->shared->pins, mm_pins(server->sim), __ATOMIC_RELEASE);
+	shim_observe_end(server);
 }
 
 static bool receive(const struct shim_client *client, struct shim_request *request)
@@ -213,6 +232,8 @@ static bool welcome(struct shim_client *client)
 		!receive(client, &request) || request.call != SHIM_HELLO)
 		return false;
 	client->tid = (pid_t)request.argument[1];
+	if (client->server->options.fail_nth)
+		client->arm = client->server->options.fail_nth;
 	pthread_mutex_lock(&client->server->lock);
 	client->next = client->server->clients;
 	client->server->clients = client;

@@ -143,6 +143,8 @@ bool shim_install(struct shim_client *client, int fd, struct file *file, struct 
 	if (!added->polled)
 		set_readable(added, true);
 	pthread_mutex_unlock(&server->lock);
+	client->new_fd = fd;
+	client->new_key = (struct shim_key){taken.device, taken.inode};
 	return true;
 }
 
@@ -280,22 +282,28 @@ static bool has_dying(const struct shim_server *server)
 }
 
 /* With the lock, which is left meanwhile: one thing that has ended. False: nothing. */
-static bool settle_one(struct shim_server *server, struct task *task)
+static bool settle_one(struct shim_server *server, struct task *task, bool by_close)
 {
 	struct shim_file *file = next_closed(server);
 	struct shim_process *process = file ? NULL : next_dead(server);
+	const struct shim_observer *observer = server->options.observer;
 
 	if (!file && !process)
 		return false;
 	server->releasing++;
 	pthread_mutex_unlock(&server->lock);
 	if (file) {
+		if (observer && observer->closed && file->file)
+			observer->closed(observer->context,
+				(struct shim_key){file->device, file->inode}, by_close);
 		if (file->file)
 			host_close(task, file->file);
 		close(file->end);
 		free(file->knob);
 		free(file);
 	} else {
+		if (observer && observer->exited)
+			observer->exited(observer->context, process->pid);
 		shim_process_end(process, task);
 	}
 	pthread_mutex_lock(&server->lock);
@@ -304,12 +312,12 @@ static bool settle_one(struct shim_server *server, struct task *task)
 	return true;
 }
 
-void shim_settle(struct shim_server *server, struct task *task)
+void shim_settle(struct shim_server *server, struct task *task, bool by_close)
 {
 	struct timespec until;
 
 	pthread_mutex_lock(&server->lock);
-	while (settle_one(server, task))
+	while (settle_one(server, task, by_close))
 		;
 	/* Who has seen the death of a process sees that of its memory, too; a call of it that does
 	 * not end is not waited for. */
@@ -318,7 +326,7 @@ void shim_settle(struct shim_server *server, struct task *task)
 	while (has_dying(server) || server->releasing) {
 		if (pthread_cond_timedwait(&server->changed, &server->lock, &until))
 			break;
-		while (settle_one(server, task))
+		while (settle_one(server, task, by_close))
 			;
 	}
 	pthread_mutex_unlock(&server->lock);

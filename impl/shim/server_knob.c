@@ -159,6 +159,7 @@ void shim_knob_apply(struct shim_client *client)
 	else if (!number)
 		fault_disarm(client->task, NULL);
 	client->nth = number == NOTHING_NEW ? client->nth : (uint32_t)number;
+	client->passed = client->nth ? fault_passed(client->task) : 0;
 }
 
 void shim_knob_note(struct shim_client *client)
@@ -170,6 +171,10 @@ void shim_knob_note(struct shim_client *client)
 	passed = fault_passed(client->task);
 	left = passed < armed ? armed - passed : 0;
 	__atomic_store_n(&client->remaining, left, __ATOMIC_RELAXED);
+	if (!left && !client->failed) {
+		client->failed = true;
+		__atomic_fetch_add(&client->server->failed, 1, __ATOMIC_RELAXED);
+	}
 }
 
 /* What debugfs has in a kernel with fault injection. */

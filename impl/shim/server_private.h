@@ -62,12 +62,18 @@ struct shim_client {
 	/* What the call in work is made on: no look at the program's table is needed. */
 	int target_fd;
 	struct file *target;
+	uint32_t target_kind;	  /* enum file_kind */
+	uint32_t going;		  /* pins in memory that is about to go */
 	struct shim_client *next; /* of the server */
 	/* What the thread's fail-nth file was told, -1: nothing new; and what it reads. Atomic. */
 	int64_t arm;
 	uint32_t remaining;
 	uint32_t make_it_fail;
-	uint32_t nth; /* what is armed, 0: nothing */
+	uint32_t nth;	 /* what is armed, 0: nothing */
+	uint32_t passed; /* points that were passed before the call */
+	bool failed;
+	int new_fd; /* that the call has made, -1: none */
+	struct shim_key new_key;
 	/* Descriptors that the program has and nothing is behind yet. */
 	struct shim_taken_file {
 		int fd, end;
@@ -85,7 +91,10 @@ struct shim_server {
 	enum shim_watch wake_watch;
 	pthread_t acceptor, watcher;
 	struct task *watcher_task, *owner_task;
-	pthread_mutex_t lock;	/* all below; nothing of the sim is called with it */
+	pthread_mutex_t lock; /* all below; nothing of the sim is called with it */
+	pthread_mutex_t
+		observed; /* calls come one at a time when there is an observer; before lock */
+	unsigned failed;  /* atomic: threads whose failure came */
 	pthread_cond_t changed; /* fewer connections, or releases */
 	struct shim_file *files;
 	struct shim_process *processes;
@@ -105,7 +114,7 @@ int shim_reserve(void *client);
 bool shim_install(struct shim_client *client, int fd, struct file *file, struct shim_knob *knob);
 /* Releases what nobody has a descriptor of any more and ends processes that are dead. With no
  * locks. */
-void shim_settle(struct shim_server *server, struct task *task);
+void shim_settle(struct shim_server *server, struct task *task, bool by_close);
 /* What poll says of queues of events is what they have now. With no locks. */
 void shim_update(struct shim_client *client);
 
@@ -120,6 +129,20 @@ void shim_knob_note(struct shim_client *client);
 /* Makes the folder that stands for /sys/kernel/debug, and removes it. */
 bool shim_tree_make(struct shim_server *server);
 void shim_tree_remove(struct shim_server *server);
+
+/* -- server_observe.c -- */
+/* Calls come one at a time from here to shim_observe_end, where there is an observer. */
+void shim_observe_begin(struct shim_server *server);
+void shim_observe_end(struct shim_server *server);
+/* Around a call: what its struct was, and what came of it. */
+struct shim_image {
+	uint8_t bytes[128];
+	size_t size;
+};
+void shim_observe_before(
+	struct shim_client *client, const struct shim_request *request, struct shim_image *image);
+void shim_observe_call(struct shim_client *client, const struct shim_request *request,
+	const struct shim_image *before, const struct shim_reply *reply);
 
 /* -- server_client.c -- */
 /* Serves a connection until it ends; frees client. */
@@ -136,5 +159,7 @@ void shim_process_leave(struct shim_client *client);
 void shim_process_end(struct shim_process *process, struct task *task);
 uint64_t shim_memlock(void *process);
 uint32_t shim_capabilities(void *client);
+/* Whether a user may open device nodes: they are those of whoever has started the server. */
+bool shim_may_open(const struct shim_client *client, uint32_t uid);
 
 #endif

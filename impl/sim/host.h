@@ -56,6 +56,8 @@ struct mm *host_mm(const struct process *process);
 void host_memory_goes(struct task *task, struct mm *mm, uint64_t address, uint64_t length);
 void host_memory_leaves(struct task *task, struct mm *mm);
 void host_memory_stays(struct task *task, struct mm *mm);
+/* Pages of the range that are pinned and the process's own. */
+uint32_t host_memory_pins(const struct mm *mm, uint64_t address, uint64_t length);
 /* The pages are now at another address. */
 void host_memory_moved(
 	struct task *task, struct mm *mm, uint64_t from, uint64_t to, uint64_t length);

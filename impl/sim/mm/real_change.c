@@ -106,6 +106,21 @@ void host_memory_goes(struct task *task, struct mm *mm, uint64_t address, uint64
 	up_write(task, &mm->lock);
 }
 
+uint32_t host_memory_pins(const struct mm *mm, uint64_t address, uint64_t length)
+{
+	uint64_t index = address >> SIM_PAGE_SHIFT, end = (address + length) >> SIM_PAGE_SHIFT;
+	uint32_t count = 0;
+
+	sim_enter(mm->sim, &mm->sim->memory_lock);
+	for (; mm->real; index++) {
+		if (!radix_next(&mm->real->pages, &index) || index >= end)
+			break;
+		count++;
+	}
+	sim_leave(mm->sim, &mm->sim->memory_lock);
+	return count;
+}
+
 void host_memory_leaves(struct task *task, struct mm *mm)
 {
 	struct sim *sim = task->sim;
