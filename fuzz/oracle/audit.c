@@ -116,6 +116,10 @@ static bool count_edges(struct audit *audit, const struct iommufd_context *conte
 	case OBJECT_FAULT:
 		audit->users[object->id] += ((const struct event_queue *)self)->open;
 		break;
+	case OBJECT_VEVENTQ:
+		audit->users[object->id] += ((const struct event_queue *)self)->open;
+		to = &((const struct veventq *)self)->viommu->object;
+		break;
 	default: break;
 	}
 	return count_edge(audit, context, object, to);
@@ -235,6 +239,9 @@ static bool check_object(struct audit *audit, const struct iommufd_object *objec
 	if (object->type == OBJECT_HWPT_NESTED && !check_nested(audit, (const struct hwpt *)object))
 		return false;
 	if (object->type == OBJECT_VIOMMU && !check_viommu(audit, (const struct viommu *)object))
+		return false;
+	if (object->type == OBJECT_VEVENTQ &&
+		!audit_veventq(audit, (const struct veventq *)(const void *)object))
 		return false;
 	if (object->users != expected)
 		return AUDIT_BROKEN(audit, "I7 users",

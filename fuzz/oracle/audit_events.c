@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events: page requests of devices are answered once, and queued where they belong. I16 */
+/* Events: page requests are answered once and queued where they belong; what devices report is in
+ * order. I14 to I16 */
 #include "fuzz/oracle/audit_private.h"
 
 /* The group came through an attachment of that device that is still there. */
@@ -56,4 +57,48 @@ bool audit_requests(struct audit *audit, const struct device *device)
 			device->object.id, iommu_device_requests_enabled(device->hardware),
 			enabled);
 	return true;
+}
+
+/* Its VIOMMU lists it, and no other one of its type. */
+static bool check_listed(struct audit *audit, const struct veventq *veventq)
+{
+	uint32_t of_type = 0, itself = 0;
+
+	for (const struct veventq *other = veventq->viommu->veventqs; other; other = other->next) {
+		of_type += other->type == veventq->type;
+		itself += other == veventq;
+	}
+	if (of_type != 1 || itself != 1)
+		return AUDIT_BROKEN(audit, "I14 event queues",
+			"VIOMMU %u lists %u event queues of the type of queue %u",
+			veventq->viommu->object.id, of_type, veventq->queue.object.id);
+	return true;
+}
+
+bool audit_veventq(struct audit *audit, const struct veventq *veventq)
+{
+	const struct vevent *event, *newest = NULL;
+	uint32_t count = 0, id = veventq->queue.object.id;
+
+	for (event = veventq->first; event; event = event->next) {
+		if (event == &veventq->lost && event->next)
+			return AUDIT_BROKEN(audit, "I15 lost header",
+				"event queue %u has a lost header before other entries", id);
+		/* Two readers may put events back in another order. */
+		if (event->next && event->next->header.sequence <= event->header.sequence &&
+			event->header.sequence != INT32_MAX &&
+			sim_lock_mode(audit->sim) == LOCKS_SINGLE)
+			return AUDIT_BROKEN(audit, "I15 sequence",
+				"event queue %u: sequence %u behind %u", id,
+				event->next->header.sequence, event->header.sequence);
+		if (event != &veventq->lost) {
+			newest = event;
+			count++;
+		}
+	}
+	if (count != veventq->num_events || count > veventq->depth || newest != veventq->newest)
+		return AUDIT_BROKEN(audit, "I15 events",
+			"event queue %u of depth %u counts %u events, %u are queued", id,
+			veventq->depth, veventq->num_events, count);
+	return check_listed(audit, veventq);
 }

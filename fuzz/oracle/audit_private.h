@@ -41,6 +41,8 @@ void audit_grow(void *table, uint32_t *room, uint32_t count, size_t size);
 bool audit_ioas(struct audit *audit, const struct ioas *ioas);
 /* Page requests of a device: each is in a queue of what it is attached to, or has its answer. I16 */
 bool audit_requests(struct audit *audit, const struct device *device);
+/* A queue of reported events: its place on the VIOMMU, its entries. I14, I15 */
+bool audit_veventq(struct audit *audit, const struct veventq *veventq);
 /* All pages objects of the machine: references, records, pins and charges. I5 */
 bool audit_pages(struct audit *audit);
 

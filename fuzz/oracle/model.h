@@ -208,6 +208,7 @@ enum model_file_kind {
 	MODEL_FILE_ACCESS,
 	MODEL_FILE_MEMFD,
 	MODEL_FILE_FAULT,
+	MODEL_FILE_VEVENTQ,
 };
 
 struct model_file {
@@ -217,6 +218,7 @@ struct model_file {
 	struct model_access *access;   /* ACCESS */
 	struct model_backing *memory;  /* MEMFD */
 	struct model_fault *fault;     /* FAULT */
+	struct model_veventq *veventq; /* VEVENTQ */
 	uint64_t offset;	       /* MEMFD */
 };
 
@@ -335,6 +337,7 @@ enum model_type {
 	MODEL_NESTED = 1 << 6,
 	MODEL_VIOMMU = 1 << 7,
 	MODEL_VDEVICE = 1 << 8,
+	MODEL_VEVENTQ = 1 << 10,
 };
 
 struct model_object {
@@ -442,6 +445,8 @@ struct model_viommu {
 	struct model_context *context;
 	struct model_hwpt *parent;
 	struct model_array vdevices; /* struct model_vdevice * */
+	struct model_array veventqs; /* struct model_veventq * */
+	struct model_lock reports;   /* veventqs_rwsem (12.1) */
 };
 
 struct model_vdevice {
@@ -466,6 +471,7 @@ struct model_device {
 	bool dying;		     /* being unbound */
 	struct model_viommu *viommu; /* 10.8: where it reports to, as virt_id */
 	uint64_t virt_id;
+	struct model_lock reporting; /* of the mock's driver: keeps the two above */
 	uint32_t cache[MOCK_DEV_CACHE_NUM];
 };
 
@@ -669,6 +675,32 @@ int64_t model_fault_write(
 /* What is ready, of enum call_poll_events. */
 uint32_t model_fault_poll(const struct model_fault *fault);
 
+/* ---- model_veventq.c ---- */
+
+/* An entry of a queue: an event with its data, or the header for those that were lost. */
+struct model_event {
+	bool lost;
+	uint32_t sequence, virt_id;
+};
+
+struct model_veventq {
+	struct model_object object;
+	struct model_context *context;
+	struct model_viommu *viommu;
+	uint32_t type, depth;
+	uint32_t used;		   /* events in it, those that are being read too */
+	uint32_t sequence;	   /* of the next entry */
+	struct model_array events; /* struct model_event */
+};
+
+/* It has left the table. */
+void model_veventq_end(struct model *model, struct model_veventq *veventq);
+/* The last descriptor is closed. */
+void model_veventq_close(struct model *model, struct model_veventq *veventq);
+int64_t model_veventq_read(
+	struct model *model, struct model_veventq *veventq, uint64_t at, uint64_t length);
+uint32_t model_veventq_poll(const struct model_veventq *veventq);
+
 /* ---- model_device.c ---- */
 
 void model_selftest_end(struct model *model, struct model_selftest *selftest);
@@ -701,6 +733,7 @@ struct model_command {
 		struct iommu_hwpt_set_dirty_tracking set_dirty;
 		struct iommu_hwpt_get_dirty_bitmap get_dirty;
 		struct iommu_fault_alloc fault_alloc;
+		struct iommu_veventq_alloc veventq_alloc;
 		struct iommu_hwpt_invalidate invalidate;
 		struct iommu_viommu_alloc viommu_alloc;
 		struct iommu_vdevice_alloc vdevice_alloc;

@@ -31,6 +31,14 @@ static void report_to(struct model_device *device, struct model_viommu *viommu)
 	device->virt_id = viommu && device->vdevice ? device->vdevice->virt_id : 0;
 }
 
+/* 10.8 step 3 waits for a report in progress: before anything else of the step. */
+static void wait_for_report(struct model *model, const struct model_device *device, uint32_t pasid,
+	const struct model_hwpt *hwpt)
+{
+	if (!pasid && device->viommu != (hwpt ? hwpt->viommu : NULL))
+		model_wait_for(model, &device->reporting, true, "report_rwsem");
+}
+
 /* NULL: to nothing any more. */
 static void set_attached(
 	struct model *model, struct model_device *device, uint32_t pasid, struct model_hwpt *hwpt)
@@ -96,6 +104,7 @@ static int attach_to(
 {
 	int rc;
 
+	wait_for_report(model, device, pasid, hwpt);
 	if (model_device_hwpt(device, pasid))
 		return -EBUSY;
 	if (!pasid && model_should_fail(model, FAULT_RESERVED))
@@ -112,9 +121,11 @@ static int attach_to(
 static int replace_to(struct model *model, struct model_device *device, uint32_t pasid,
 	struct model_hwpt *hwpt, struct model_hwpt **old)
 {
-	struct model_hwpt *now = model_device_hwpt(device, pasid);
+	struct model_hwpt *now;
 	int rc;
 
+	wait_for_report(model, device, pasid, hwpt);
+	now = model_device_hwpt(device, pasid);
 	if (!now)
 		return -EINVAL;
 	if (now == hwpt)
@@ -141,8 +152,10 @@ static int attach_or_replace(struct model *model, struct model_device *device, u
 /* Back to nothing; the caller drops what is returned. */
 static struct model_hwpt *unattach(struct model *model, struct model_device *device, uint32_t pasid)
 {
-	struct model_hwpt *hwpt = model_device_hwpt(device, pasid);
+	struct model_hwpt *hwpt;
 
+	wait_for_report(model, device, pasid, NULL);
+	hwpt = model_device_hwpt(device, pasid);
 	if (!hwpt)
 		return NULL;
 	if (pasid == IOMMU_TEST_PASID_RESERVED)

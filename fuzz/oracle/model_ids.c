@@ -127,6 +127,7 @@ static void object_end(
 	case MODEL_VIOMMU: model_viommu_end(model, (struct model_viommu *)object); break;
 	case MODEL_VDEVICE: model_vdevice_end(model, (struct model_vdevice *)object); break;
 	case MODEL_SELFTEST: model_selftest_end(model, (struct model_selftest *)object); break;
+	case MODEL_VEVENTQ: model_veventq_end(model, (struct model_veventq *)object); break;
 	case MODEL_FAULT: model_fault_end(model, (struct model_fault *)object); break;
 	default: break; /* devices and accesses always have a user of their own */
 	}

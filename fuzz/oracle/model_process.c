@@ -87,6 +87,7 @@ static void file_release(struct model *model, struct model_file *file)
 	case MODEL_FILE_ACCESS: model_access_destroy(model, file->access); break;
 	case MODEL_FILE_MEMFD: model_backing_put(model, file->memory); break;
 	case MODEL_FILE_FAULT: model_fault_close(model, file->fault); break;
+	case MODEL_FILE_VEVENTQ: model_veventq_close(model, file->veventq); break;
 	}
 	model_free(model, file, sizeof(*file));
 }

@@ -90,6 +90,15 @@ int64_t model_rule_pass(struct model *model, struct model_command *command)
 	return give(model, named_process(model));
 }
 
+static uint32_t ready_of(const struct model_file *file)
+{
+	switch (file->kind) {
+	case MODEL_FILE_FAULT: return model_fault_poll(file->fault);
+	case MODEL_FILE_VEVENTQ: return model_veventq_poll(file->veventq);
+	default: return READY_FILE;
+	}
+}
+
 int64_t model_rule_poll(struct model *model, struct model_command *command)
 {
 	const struct model_file *file = subject_file(model);
@@ -99,8 +108,7 @@ int64_t model_rule_poll(struct model *model, struct model_command *command)
 	memcpy(&poll, model->arguments, sizeof(poll));
 	if (!file)
 		return -EBADF;
-	return poll.events &
-	       (file->kind == MODEL_FILE_FAULT ? model_fault_poll(file->fault) : READY_FILE);
+	return poll.events & ready_of(file);
 }
 
 int64_t model_rule_memfd(struct model *model, struct model_command *command)
@@ -172,12 +180,20 @@ static int64_t transfer_events(struct model *model, struct model_file *file,
 	int64_t rc;
 
 	file->refs++;
-	if (write)
+	if (file->kind == MODEL_FILE_VEVENTQ)
+		rc = model_veventq_read(model, file->veventq, argument->at, argument->length);
+	else if (write)
 		rc = model_fault_write(model, file->fault, argument->at, argument->length);
 	else
 		rc = model_fault_read(model, file->fault, argument->at, argument->length);
 	model_file_put(model, file);
 	return rc;
+}
+
+static bool can_transfer(const struct model_file *file, bool write)
+{
+	return file->kind == MODEL_FILE_MEMFD || file->kind == MODEL_FILE_FAULT ||
+	       (file->kind == MODEL_FILE_VEVENTQ && !write);
 }
 
 static int64_t transfer(struct model *model, bool write)
@@ -189,7 +205,7 @@ static int64_t transfer(struct model *model, bool write)
 	memcpy(&argument, model->arguments, sizeof(argument));
 	if (!file)
 		return -EBADF;
-	if (file->kind != MODEL_FILE_MEMFD && file->kind != MODEL_FILE_FAULT)
+	if (!can_transfer(file, write))
 		return -EINVAL;
 	/* Before the file is asked, also where nothing is to be moved. */
 	if (argument.length > MODEL_TASK_SIZE || argument.at > MODEL_TASK_SIZE - argument.length)

@@ -9,6 +9,7 @@ void model_viommu_end(struct model *model, struct model_viommu *viommu)
 	model_phase(model, "put");
 	viommu->parent->object.users--;
 	model_array_end(model, &viommu->vdevices);
+	model_array_end(model, &viommu->veventqs);
 	model_free(model, viommu, sizeof(*viommu));
 }
 
@@ -22,6 +23,7 @@ static int make_viommu(
 	viommu->context = command->context;
 	viommu->parent = parent;
 	model_array_init(&viommu->vdevices, sizeof(struct model_vdevice *));
+	model_array_init(&viommu->veventqs, sizeof(struct model_veventq *));
 	model_phase(model, "object_table");
 	model_object_reserve(model, command->context, &viommu->object, MODEL_VIOMMU);
 	model_phase(model, "user-copy");

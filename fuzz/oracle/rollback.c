@@ -60,6 +60,7 @@ static const struct exception {
 	{CALL_ID_IOMMU_OPTION_HUGE_PAGES, EFAULT, true, "4.9: the option change is not undone"},
 	{CALL_ID_VFIO_IOMMU_UNMAP_DMA_COMPAT, 0, false,
 		"8.4: areas are cut, lower ones are gone, prevent_access is set"},
+	{CALL_ID_IOMMU_TEST_OP_TRIGGER_VEVENT, ENOMEM, false, "5.3: the loss is told"},
 	{CALL_ID_ioctl, 0, true, "a raw call is any of these"},
 };
 
@@ -128,12 +129,30 @@ static void hash_faults(struct state *state, const struct fault_queue *fault)
 	uint32_t cookie = 0;
 	void *group;
 
-	for (const struct fault_group *queued = fault->first; queued; queued = queued->next) {
+	for (const struct fault_group *queued = fault->first; queued && state->size <= LARGE_GRAPH;
+		queued = queued->next) {
+		state->size++;
 		mix(part, queued->record.grpid | (uint64_t)queued->record.dev_id << 32);
 		mix(part, queued->record.addr);
 	}
-	while ((cookie = idr_next(&fault->outstanding, cookie + 1, &group)))
+	while (state->size <= LARGE_GRAPH &&
+		(cookie = idr_next(&fault->outstanding, cookie + 1, &group))) {
+		state->size++;
 		mix(part, cookie | (uint64_t)((struct fault_group *)group)->record.grpid << 32);
+	}
+}
+
+static void hash_events(struct state *state, const struct veventq *veventq)
+{
+	uint64_t *part = &state->parts[PART_EVENTS];
+
+	mix(part, veventq->sequence | (uint64_t)veventq->num_events << 32);
+	for (const struct vevent *event = veventq->first; event && state->size <= LARGE_GRAPH;
+		event = event->next) {
+		state->size++;
+		mix(part, event->header.sequence | (uint64_t)event->header.flags << 32);
+		mix(part, event->data.virt_id);
+	}
 }
 
 static void hash_object(struct state *state, const struct iommufd_object *object)
@@ -184,6 +203,7 @@ static void hash_object(struct state *state, const struct iommufd_object *object
 		break;
 	}
 	case OBJECT_FAULT: hash_faults(state, self); break;
+	case OBJECT_VEVENTQ: hash_events(state, self); break;
 	default: break;
 	}
 }
@@ -210,9 +230,9 @@ static void hash_state(struct state *state, struct sim *sim)
 		context = context->next) {
 		struct iommufd_object *object;
 
-		mix(&state->parts[PART_OBJECTS],
-			context->number | (uint64_t)context->account_mm << 32 |
-				(uint64_t)context->no_iommu << 33);
+		mix(&state->parts[PART_OBJECTS], context->number |
+							 (uint64_t)context->account_mm << 32 |
+							 (uint64_t)context->no_iommu << 33);
 		mix(&state->parts[PART_OBJECTS],
 			context->compat_ioas ? context->compat_ioas->object.id : 0);
 		mix(&state->parts[PART_OBJECTS], context->objects.used);

@@ -17,6 +17,7 @@ int device_bind(struct task *task, struct iommufd_context *context, struct iommu
 	device->context = context;
 	device->group_mutex = mutex_init(LOCK_GROUP);
 	device->attachments_lock = spinlock_init(LOCK_ATTACHMENTS);
+	device->report_rwsem = rwsem_init(LOCK_REPORT);
 	device->hardware = hardware;
 	for (unsigned i = 0; i < MOCK_DEV_CACHE_NUM; i++)
 		device->cache[i] = IOMMU_TEST_DEV_CACHE_DEFAULT;
@@ -143,8 +144,13 @@ static int attach_hardware(
 		return -ENOENT;
 	rc = iommu_device_attach(task, device->hardware, pasid, hwpt ? hwpt->domain : NULL);
 	if (!rc && !pasid && device->viommu != viommu) {
+		/* Whoever reports is done with the old one, which may go then. */
+		if (!SIM_BUG(task, REPORT_UNHELD))
+			down_write(task, &device->report_rwsem);
 		device->viommu = viommu;
 		device->virt_id = viommu && named ? device->vdevice->virt_id : 0;
+		if (!SIM_BUG(task, REPORT_UNHELD))
+			up_write(task, &device->report_rwsem);
 	}
 	return rc;
 }

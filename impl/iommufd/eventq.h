@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Queues of events with a descriptor: page faults of devices (5.2). The descriptor holds a user of
- * the queue and the file of its context. Locks behind those of iommufd.h: group mutex -> fault
- * mutex, group mutex -> attachments -> queue.
+ * Queues of events with a descriptor: page faults of devices (5.2) and what they report through a
+ * VIOMMU (5.3). The descriptor holds a user of the queue and the file of its context. Locks behind
+ * those of iommufd.h: group mutex -> fault mutex, group mutex -> attachments -> queue, group mutex
+ * -> report -> veventqs -> queue.
  */
 #ifndef IOMMUZZ_IOMMUFD_EVENTQ_H
 #define IOMMUZZ_IOMMUFD_EVENTQ_H
@@ -33,6 +34,27 @@ struct fault_queue {
 	struct mutex mutex;		    /* reading, answering; alone it guards `outstanding` */
 	struct fault_group *first, *newest; /* under queue.lock; only holders of the mutex remove */
 	struct idr outstanding;		    /* struct fault_group by cookie */
+};
+
+/* An event, or the header that stands for those that were lost. */
+struct vevent {
+	struct vevent *next;
+	struct iommufd_vevent_header header;
+	struct iommu_viommu_event_selftest data; /* not of a lost header */
+};
+
+/* What the devices of a VIOMMU report, of one type. */
+struct veventq {
+	struct event_queue queue;
+	struct viommu *viommu; /* a users reference */
+	struct veventq *next;  /* of the VIOMMU, under veventqs_rwsem */
+	uint32_t type, depth;
+	/* under queue.lock */
+	struct vevent *first;
+	struct vevent *newest; /* of the events, NULL: none; at most the lost header follows */
+	struct vevent lost;    /* in the list as the newest, or nowhere */
+	uint32_t num_events;   /* queued, or being read */
+	uint32_t sequence;     /* of the next one */
 };
 
 /* ---- eventq.c ---- */
@@ -71,5 +93,15 @@ void fault_queue_answer_all(
 	struct task *task, const struct hwpt *hwpt, const struct device *device, uint32_t pasid);
 /* Teardown of one that has left the table; frees it. 2.5 */
 void fault_queue_destroy(struct task *task, struct fault_queue *fault);
+
+/* ---- veventq.c ---- */
+
+/*
+ * A device of the VIOMMU reports an event. 0 also when there is no room, -EOPNOTSUPP no queue of
+ * the type, -ENOMEM: lost. Takes veventqs_rwsem. 5.3
+ */
+int viommu_report(struct task *task, struct viommu *viommu, uint32_t type,
+	const struct iommu_viommu_event_selftest *data);
+void veventq_destroy(struct task *task, struct veventq *veventq);
 
 #endif

@@ -49,6 +49,7 @@ enum object_type {
 	OBJECT_ACCESS,
 	OBJECT_SELFTEST,
 	OBJECT_FAULT,
+	OBJECT_VEVENTQ,
 	OBJECT_VIOMMU,
 	OBJECT_VDEVICE,
 	OBJECT_TYPE_COUNT
@@ -186,6 +187,8 @@ struct viommu {
 	struct hwpt *parent;	       /* a users reference */
 	struct spinlock vdevices_lock; /* vdevices */
 	struct vdevice *vdevices;      /* newest first */
+	struct rwsem veventqs_rwsem;   /* veventqs */
+	struct veventq *veventqs;      /* newest first */
 };
 
 /* What a guest calls a device, 4.17. */
@@ -217,6 +220,7 @@ struct device {
 	struct iommu_device *hardware;	  /* owned by the driver (struct mock_device) */
 	struct vdevice *vdevice;	  /* NULL: it has none */
 	bool destroying;		  /* being unbound: gets none any more */
+	struct rwsem report_rwsem; /* the driver's, of the two below: who reports keeps them so */
 	struct viommu *viommu; /* the hardware's: where it reports to since it was attached, 10.8 */
 	uint64_t virt_id;      /* as which it does so */
 	uint32_t cache[MOCK_DEV_CACHE_NUM];
@@ -308,6 +312,7 @@ struct command {
 		struct iommu_hwpt_set_dirty_tracking set_dirty;
 		struct iommu_hwpt_get_dirty_bitmap get_dirty;
 		struct iommu_fault_alloc fault_alloc;
+		struct iommu_veventq_alloc veventq_alloc;
 		struct iommu_hwpt_invalidate invalidate;
 		struct iommu_viommu_alloc viommu_alloc;
 		struct iommu_vdevice_alloc vdevice_alloc;
@@ -678,6 +683,8 @@ int64_t handle_IOMMU_HWPT_GET_DIRTY_BITMAP(struct command *command);
 int64_t handle_IOMMU_FAULT_QUEUE_ALLOC(struct command *command);
 int64_t handle_IOMMU_TEST_OP_DIRTY(struct command *command);
 int64_t handle_IOMMU_TEST_OP_TRIGGER_IOPF(struct command *command);
+int64_t handle_IOMMU_VEVENTQ_ALLOC(struct command *command);
+int64_t handle_IOMMU_TEST_OP_TRIGGER_VEVENT(struct command *command);
 int64_t handle_IOMMU_HWPT_INVALIDATE(struct command *command);
 int64_t handle_IOMMU_VIOMMU_ALLOC(struct command *command);
 int64_t handle_IOMMU_VDEVICE_ALLOC(struct command *command);

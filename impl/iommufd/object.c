@@ -11,6 +11,7 @@ static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
 	[OBJECT_ACCESS] = sizeof(struct access),
 	[OBJECT_SELFTEST] = sizeof(struct mock_device),
 	[OBJECT_FAULT] = sizeof(struct fault_queue),
+	[OBJECT_VEVENTQ] = sizeof(struct veventq),
 	[OBJECT_VIOMMU] = sizeof(struct viommu),
 	[OBJECT_VDEVICE] = sizeof(struct vdevice),
 };
@@ -209,6 +210,7 @@ static void object_teardown(struct task *task, struct iommufd_object *object)
 	case OBJECT_HWPT_PAGING: hwpt_destroy(task, (struct hwpt *)object); break;
 	case OBJECT_HWPT_NESTED: nested_destroy(task, (struct hwpt *)object); break;
 	case OBJECT_SELFTEST: mock_device_destroy(task, (struct mock_device *)object); break;
+	case OBJECT_VEVENTQ: veventq_destroy(task, (struct veventq *)(void *)object); break;
 	case OBJECT_FAULT: fault_queue_destroy(task, (struct fault_queue *)(void *)object); break;
 	case OBJECT_VIOMMU: viommu_destroy(task, (struct viommu *)object); break;
 	case OBJECT_VDEVICE: vdevice_destroy(task, (struct vdevice *)object); break;

@@ -26,6 +26,7 @@ static int viommu_create(struct command *command, struct hwpt *parent)
 	viommu->context = command->context;
 	viommu->parent = parent;
 	viommu->vdevices_lock = spinlock_init(LOCK_VDEVICES);
+	viommu->veventqs_rwsem = rwsem_init(LOCK_VEVENTQS);
 	object_add_user(task, &parent->object);
 	command->viommu_alloc.out_viommu_id = object->id;
 	rc = command_respond(command);

@@ -14,8 +14,9 @@ enum file_kind {
 	FILE_IOMMUFD,
 	FILE_TEST_ACCESS, /* [iommufd_test_staccess] */
 	FILE_MEMFD,
-	FILE_FAULT, /* [iommufd-pgfault] */
-	FILE_HOST,  /* another file of the host (host.h) */
+	FILE_FAULT,   /* [iommufd-pgfault] */
+	FILE_VEVENTQ, /* [iommufd-viommu-event] */
+	FILE_HOST,    /* another file of the host (host.h) */
 	FILE_KIND_COUNT
 };
 
@@ -24,7 +25,8 @@ struct file {
 	uint8_t kind;	/* enum file_kind */
 	uint32_t flags; /* O_* */
 	uint64_t position;
-	void *object; /* struct iommufd_context *, struct test_access *, struct memfd *, struct event_queue * */
+	void *object; /* struct iommufd_context *, struct test_access *, struct memfd *, struct
+			 event_queue * */
 };
 
 /* A new file with one reference, or NULL (fault point ALLOC). */
@@ -62,6 +64,9 @@ enum event_poll { EVENT_POLL_READ = 0x41, EVENT_POLL_WRITE = 0x4 };
 int64_t fault_file_read(struct task *task, struct file *file, uint64_t at, uint64_t length);
 int64_t fault_file_write(struct task *task, struct file *file, uint64_t at, uint64_t length);
 uint32_t fault_file_poll(struct task *task, struct file *file);
+/* Reported events, as fault_file_read: -EINVAL too little room for the first, -EFAULT. 5.3 */
+int64_t veventq_file_read(struct task *task, struct file *file, uint64_t at, uint64_t length);
+uint32_t veventq_file_poll(struct task *task, struct file *file);
 /* Makes a fresh context and its file; NULL: no memory. */
 struct file *iommufd_file_open(struct task *task);
 /*

@@ -147,8 +147,8 @@ static bool beyond_process(uint64_t at, uint64_t length)
 /* Whether the kind of file can be read, or written. */
 static bool can_transfer(const struct file *file, bool write)
 {
-	(void)write;
-	return file->kind == FILE_MEMFD || file->kind == FILE_FAULT;
+	return file->kind == FILE_MEMFD || file->kind == FILE_FAULT ||
+	       (file->kind == FILE_VEVENTQ && !write);
 }
 
 static int64_t transfer(
@@ -158,6 +158,8 @@ static int64_t transfer(
 		return -EINVAL;
 	if (beyond_process(at, length))
 		return -EFAULT;
+	if (file->kind == FILE_VEVENTQ)
+		return veventq_file_read(task, file, at, length);
 	if (file->kind == FILE_FAULT)
 		return write ? fault_file_write(task, file, at, length)
 			     : fault_file_read(task, file, at, length);
@@ -199,6 +201,8 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 		return syscall_leave(task, -EBADF);
 	if (file->kind == FILE_FAULT)
 		ready = fault_file_poll(task, file);
+	else if (file->kind == FILE_VEVENTQ)
+		ready = veventq_file_poll(task, file);
 	file_put(task, file);
 	return syscall_leave(task, events & ready);
 }
