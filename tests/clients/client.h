@@ -86,16 +86,23 @@ __attribute__((unused)) static int open_iommu(void)
 	return fd;
 }
 
-/* Pages of 4 KiB whatever the machine prefers, so that nothing depends on where they lie. */
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* Pages of 4 KiB whatever the machine prefers, in a place whose alignment is always the same. */
 __attribute__((unused)) static void *pages(size_t count, int flags)
 {
 	int kind = (flags & MAP_SHARED ? 0 : MAP_PRIVATE) | MAP_ANONYMOUS | flags;
-	void *memory = mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, kind, -1, 0);
+	size_t size = count * PAGE;
+	char *room = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, kind, -1, 0);
 
-	if (memory == MAP_FAILED)
+	if (room == MAP_FAILED)
 		die("mmap");
-	madvise(memory, count * PAGE, MADV_NOHUGEPAGE);
-	return memory;
+	size_t before = -(uintptr_t)room & (HUGE_PAGE - 1);
+	if (before)
+		munmap(room, before);
+	munmap(room + before + size, HUGE_PAGE - before);
+	madvise(room + before, size, MADV_NOHUGEPAGE);
+	return room + before;
 }
 
 /* -- objects -- */

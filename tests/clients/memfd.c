@@ -119,7 +119,7 @@ static void without_leave_to_write(int fd, uint32_t ioas)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
 	int reader = open(path, O_RDONLY);
 	show("writeable by a read-only descriptor", map_file(fd, ioas, RW, reader, 0, PAGE, &iova));
-	show("seal", fcntl(file, F_ADD_SEALS, F_SEAL_WRITE));
+	show("seal", fcntl(file, F_ADD_SEALS, F_SEAL_WRITE) < 0 ? -errno : 0);
 	show("seal growth", fcntl(file, F_ADD_SEALS, F_SEAL_GROW));
 	show("map", map_file(fd, ioas, RW, file, 0, PAGE, &iova));
 	show("write", access_rw(fd, access, iova, "w", 1, 1));
