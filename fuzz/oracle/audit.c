@@ -208,6 +208,37 @@ static bool check_nested(struct audit *audit, const struct hwpt *hwpt)
 	return true;
 }
 
+#define DIRTY_RUNS 64u /* looked at of a page table */
+
+/* Dirty is what is mapped, by whole entries, and of page tables that can track only. 4.13 */
+static bool check_dirty(struct audit *audit, const struct hwpt *hwpt)
+{
+	uint64_t first = 0, last, at, size, phys;
+	uint32_t protection;
+
+	for (uint32_t n = 0; n < DIRTY_RUNS && iommu_next_dirty(hwpt->domain, &first, &last); n++) {
+		if (!iommu_domain_config(hwpt->domain)->dirty_tracking)
+			return AUDIT_BROKEN(audit, "4.13 dirty",
+				"HWPT %u cannot track, and is dirty at 0x%llx", hwpt->object.id,
+				(unsigned long long)first);
+		for (at = first; at <= last && at >= first; at += size) {
+			uint64_t entry = at;
+
+			if (!iommu_next_entry(hwpt->domain, &entry, &size, &phys, &protection) ||
+				entry != at || size - 1 > last - at)
+				return AUDIT_BROKEN(audit, "4.13 dirty",
+					"HWPT %u is dirty at 0x%llx, where no entry begins or only "
+					"a "
+					"part of it",
+					hwpt->object.id, (unsigned long long)at);
+		}
+		first = last + 1;
+		if (!first)
+			break;
+	}
+	return true;
+}
+
 static bool check_hwpt(struct audit *audit, const struct hwpt *hwpt)
 {
 	uint32_t listed = 0;
@@ -218,6 +249,8 @@ static bool check_hwpt(struct audit *audit, const struct hwpt *hwpt)
 		return AUDIT_BROKEN(audit, "domain list",
 			"the domain of HWPT %u is listed %u times in IOAS %u", hwpt->object.id,
 			listed, hwpt->ioas->object.id);
+	if (!check_dirty(audit, hwpt))
+		return false;
 	/* A lookup in progress while the last attachment goes leaves it alive (2.7). */
 	if (hwpt->automatic && !audit->users[hwpt->object.id] &&
 		sim_lock_mode(audit->sim) == LOCKS_SINGLE)

@@ -68,6 +68,16 @@ static uint64_t expected_at(const struct ioas *ioas, uint64_t iova, uint32_t *pr
 		    : 0;
 }
 
+/* Whether nobody tracks what is written there, or it is known to be dirty. */
+static bool is_tracked(struct requester from, uint64_t iova)
+{
+	const struct iommu_domain *domain = iommu_device_domain(from.device, from.pasid);
+
+	if (iommu_domain_parent(domain))
+		domain = iommu_domain_parent(domain);
+	return !iommu_tracks(domain) || iommu_is_dirty(domain, iova);
+}
+
 static bool check_probe(struct isolation *isolation, const struct oracle_step *step,
 	struct finding *finding, struct task *task, struct requester from, const struct ioas *ioas,
 	uint64_t iova)
@@ -90,10 +100,14 @@ static bool check_probe(struct isolation *isolation, const struct oracle_step *s
 			"iova %#llx: expected physical %#llx, device reaches %#llx",
 			(unsigned long long)iova, (unsigned long long)expected,
 			(unsigned long long)reached);
-	if (given & ~allowed)
+	if (given & ~(allowed | IOMMU_CACHED_DIRTY))
 		return finding_set(finding, ORACLE_ISOLATION, step->index, "dma permission",
 			"iova %#llx: the area allows %#x, the device may %#x",
 			(unsigned long long)iova, allowed, given);
+	if (given & IOMMU_CACHED_DIRTY && !is_tracked(from, iova))
+		return finding_set(finding, ORACLE_ISOLATION, step->index, "dma is not tracked",
+			"iova %#llx of PASID %u: a write would not make the clean entry dirty",
+			(unsigned long long)iova, from.pasid);
 	page = page_at(isolation->sim, reached & ~(SIM_PAGE_SIZE - 1));
 	if (!page || !page->pins)
 		return finding_set(finding, ORACLE_ISOLATION, step->index,

@@ -641,6 +641,8 @@ struct model_entry {
 
 /* What lies in the range is clean, or gone. */
 void model_dirty_forget(struct model_hwpt *hwpt, uint64_t start, uint64_t last);
+/* The entry with iova becomes dirty; false when there is none. */
+bool model_dirty_mark(struct model *model, struct model_hwpt *hwpt, uint64_t iova);
 
 /* ---- model_fault.c ---- */
 

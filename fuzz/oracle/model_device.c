@@ -486,7 +486,7 @@ static int check_attached(
 	object = model_object_get(model, command->context, id, UINT32_MAX);
 	if (!object)
 		return -ENOENT;
-	if (object->type == MODEL_HWPT) {
+	if (object->type == MODEL_HWPT || object->type == MODEL_NESTED) {
 		model_phase(model, "group_mutex");
 		if (model_device_hwpt(device, pasid) == (struct model_hwpt *)object)
 			rc = 0;
@@ -550,8 +550,8 @@ static struct model_page *dma_page(const struct model_hwpt *hwpt, uint64_t iova,
 }
 
 /* All or nothing: the range is looked at before the first byte moves. */
-static int dma_transfer(struct model *model, const struct model_hwpt *hwpt, uint64_t iova,
-	uint8_t *bytes, uint64_t length, bool write)
+static int dma_transfer(struct model *model, struct model_hwpt *hwpt, uint64_t iova, uint8_t *bytes,
+	uint64_t length, bool write)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t done = 0; done < length;) {
@@ -565,6 +565,8 @@ static int dma_transfer(struct model *model, const struct model_hwpt *hwpt, uint
 				model_store(model, page, offset, bytes + done, piece);
 			else if (pass)
 				model_page_read(page, offset, bytes + done, piece);
+			if (pass && write && hwpt->tracking)
+				model_dirty_mark(model, hwpt, iova + done);
 			done += piece;
 		}
 	}
@@ -575,7 +577,7 @@ static int dma_by(struct model *model, const struct model_device *device,
 	const struct call_dma *dma, bool write)
 {
 	uint8_t *bytes = model_alloc(model, dma->length);
-	const struct model_hwpt *hwpt;
+	struct model_hwpt *hwpt;
 	int rc = 0;
 
 	if (write)

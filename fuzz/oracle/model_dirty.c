@@ -218,7 +218,7 @@ int64_t model_rule_IOMMU_HWPT_GET_DIRTY_BITMAP(struct model *model, struct model
 
 /* ---- the test that marks ---- */
 
-static bool mark(struct model *model, struct model_hwpt *hwpt, uint64_t iova)
+bool model_dirty_mark(struct model *model, struct model_hwpt *hwpt, uint64_t iova)
 {
 	struct model_entry entry;
 
@@ -242,13 +242,16 @@ static int mark_all(struct model *model, struct model_hwpt *hwpt, struct model_c
 	bits = model_alloc(model, bytes);
 	model_phase(model, "user-copy");
 	rc = model_copy_in(model, bits, command->test.dirty.uptr, bytes);
+	model_phase(model, "iommu_table");
 	for (uint64_t i = 0; !rc && i < count; i++) {
 		if (!(bits[i / 8] >> i % 8 & 1))
 			continue;
-		if (mark(model, hwpt, command->test.dirty.iova + i * unit) || !mapped_only)
+		if (model_dirty_mark(model, hwpt, command->test.dirty.iova + i * unit) ||
+			!mapped_only)
 			marked++;
 	}
 	model_free(model, bits, bytes);
+	model_phase(model, "user-copy");
 	command->test.dirty.out_nr_dirty = marked;
 	return rc ? rc : model_respond(model, command);
 }

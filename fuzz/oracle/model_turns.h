@@ -95,7 +95,7 @@
  * SET_DIRTY_TRACKING, GET_DIRTY_BITMAP
  *   | object_table | iova_rwsem | put
  * DIRTY
- *   | object_table | user-copy: marked, answer | put
+ *   | object_table | user-copy: bits | iommu_table: marked | user-copy: answer | put
  * MD_CHECK_IOTLB, DEV_CHECK_CACHE
  *   | object_table | access: compared | put
  * GET_HW_INFO

@@ -12,6 +12,7 @@
 
 #include "fuzz/oracle/graph.h"
 
+#define DIRTY_RUNS  64	/* of a page table that are looked at */
 #define LARGE_GRAPH 512 /* areas and objects beyond which a state is not hashed */
 
 enum part {
@@ -56,6 +57,7 @@ static const struct exception {
 	{CALL_ID_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, EFAULT, true,
 		"1.4, 10.6: the device has moved"},
 	{CALL_ID_IOMMU_TEST_OP_PASID_REPLACE, EFAULT, true, "1.4, 10.7: the PASID has moved"},
+	{CALL_ID_IOMMU_TEST_OP_DIRTY, EFAULT, true, "10.19: what was marked stays"},
 	{CALL_ID_IOMMU_OPTION_RLIMIT_MODE, EFAULT, true, "4.9: the option change is not undone"},
 	{CALL_ID_IOMMU_OPTION_HUGE_PAGES, EFAULT, true, "4.9: the option change is not undone"},
 	{CALL_ID_VFIO_IOMMU_UNMAP_DMA_COMPAT, 0, false,
@@ -155,6 +157,20 @@ static void hash_events(struct state *state, const struct veventq *veventq)
 	}
 }
 
+static void hash_dirty(struct state *state, const struct iommu_domain *domain)
+{
+	uint64_t first = 0, last;
+
+	mix(&state->parts[PART_TABLES], iommu_tracks(domain));
+	for (uint32_t n = 0; n < DIRTY_RUNS && iommu_next_dirty(domain, &first, &last); n++) {
+		mix(&state->parts[PART_TABLES], first);
+		mix(&state->parts[PART_TABLES], last);
+		first = last + 1;
+		if (!first)
+			break;
+	}
+}
+
 static void hash_object(struct state *state, const struct iommufd_object *object)
 {
 	const void *self = object;
@@ -169,6 +185,7 @@ static void hash_object(struct state *state, const struct iommufd_object *object
 
 		mix(&state->parts[PART_TABLES], hwpt->ioas->object.id);
 		mix(&state->parts[PART_TABLES], iommu_entry_count(hwpt->domain));
+		hash_dirty(state, hwpt->domain);
 		mix(&state->parts[PART_EVENTS], hwpt->fault ? hwpt->fault->queue.object.id : 0);
 		break;
 	}

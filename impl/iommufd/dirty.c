@@ -17,11 +17,9 @@ static void clear_all(struct task *task, struct hwpt *hwpt)
 
 	range_map_for_each(node, &hwpt->ioas->areas)
 	{
-		uint64_t at = node->first, size;
-
-		while (area_of(node)->pages &&
-			iommu_next_dirty(task, hwpt->domain, &at, node->last, &size, true))
-			at = node->first;
+		if (area_of(node)->pages)
+			iommu_free_dirty(task, iommu_take_dirty(task, hwpt->domain, node->first,
+						       node->last, true));
 	}
 }
 
@@ -44,6 +42,8 @@ int64_t handle_IOMMU_HWPT_SET_DIRTY_TRACKING(struct command *command)
 		if (enable && !(SIM_BUG(task, SET_DIRTY_TWICE) && iommu_tracks(hwpt->domain)))
 			clear_all(task, hwpt);
 		iommu_track_dirty(hwpt->domain, enable);
+		if (enable && !SIM_BUG(task, SET_DIRTY_NOT_FLUSHED))
+			iommu_flush(task, hwpt->domain, 0, UINT64_MAX);
 		up_read(task, &hwpt->ioas->iova_rwsem);
 	} else {
 		rc = -EOPNOTSUPP;
@@ -52,80 +52,191 @@ int64_t handle_IOMMU_HWPT_SET_DIRTY_TRACKING(struct command *command)
 	return rc;
 }
 
-/* The user's bitmap. */
+/* The user's bitmap, and the part of it in one user page that is being put together. */
 struct bitmap {
 	uint64_t iova;	   /* of bit 0 */
 	uint64_t data;	   /* address */
 	uint64_t last_bit; /* that may be set: to the end of the page with the last one asked for */
 	unsigned shift;
+	uint64_t page;	    /* address; what is set there lies in [low, high) */
+	uint32_t low, high; /* bytes; none set: low is SIM_PAGE_SIZE, high 0 */
+	uint8_t old[SIM_PAGE_SIZE], bits[SIM_PAGE_SIZE];
 };
 
-/* Sets bits [first, last]; what cannot be written is lost. */
-static void bitmap_set(
-	struct task *task, const struct bitmap *bitmap, uint64_t first, uint64_t last)
+static void bitmap_empty(struct bitmap *bitmap)
+{
+	bitmap->low = SIM_PAGE_SIZE;
+	bitmap->high = 0;
+}
+
+/* Sets bits in user memory, in bytes [at, end) of the page; what cannot be written is lost. */
+static void bitmap_write(struct task *task, struct bitmap *bitmap, uint32_t at, uint32_t end)
+{
+	struct mm *mm = task_mm(task);
+	uint64_t address = bitmap->page + at;
+
+	if (mm_copy_borrowed(task, mm, address, bitmap->old, end - at, false))
+		return;
+	for (uint32_t i = 0; i < end - at && !SIM_BUG(task, BITMAP_OVERWRITTEN); i++)
+		bitmap->bits[at + i] |= bitmap->old[i];
+	(void)mm_copy_borrowed(task, mm, address, bitmap->bits + at, end - at, true);
+}
+
+/* The page is complete. Bytes in which nothing is to be set are not touched. */
+static void bitmap_flush(struct task *task, struct bitmap *bitmap)
+{
+	uint32_t at = bitmap->low, end;
+
+	for (; at < bitmap->high; at = end) {
+		for (end = at; end < bitmap->high && bitmap->bits[end]; end++)
+			;
+		if (end > at)
+			bitmap_write(task, bitmap, at, end);
+		for (; end < bitmap->high && !bitmap->bits[end]; end++)
+			;
+	}
+	if (bitmap->high)
+		memset(bitmap->bits + bitmap->low, 0, bitmap->high - bitmap->low);
+	bitmap_empty(bitmap);
+}
+
+/* Room for `bytes` bytes from address on, which lie in one page. */
+static uint8_t *bitmap_at(
+	struct task *task, struct bitmap *bitmap, uint64_t address, uint32_t bytes)
+{
+	uint32_t at = (uint32_t)(address & (SIM_PAGE_SIZE - 1));
+
+	if (address - at != bitmap->page) {
+		bitmap_flush(task, bitmap);
+		bitmap->page = address - at;
+	}
+	if (at < bitmap->low)
+		bitmap->low = at;
+	if (at + bytes > bitmap->high)
+		bitmap->high = at + bytes;
+	return bitmap->bits + at;
+}
+
+/* Sets bits [first, last]. */
+static void bitmap_set(struct task *task, struct bitmap *bitmap, uint64_t first, uint64_t last)
 {
 	if (last > bitmap->last_bit)
 		last = bitmap->last_bit;
-	for (uint64_t at = first / 8; at <= last / 8 && first <= last; at++) {
-		uint64_t address = bitmap->data + at;
-		uint8_t byte, bits = 0xff;
+	while (first <= last) {
+		uint64_t address = bitmap->data + first / 8;
+		uint64_t bytes = SIM_PAGE_SIZE - (address & (SIM_PAGE_SIZE - 1));
+		uint64_t end = (first / 8 + bytes) * 8 - 1;
+		unsigned head = 0xff & 0xffU << first % 8, tail;
+		uint8_t *at;
 
-		if (at == first / 8)
-			bits = (uint8_t)(bits & 0xff << first % 8);
-		if (at == last / 8)
-			bits = (uint8_t)(bits & 0xff >> (7 - last % 8));
-		if (mm_copy_borrowed(task, task_mm(task), address, &byte, 1, false))
-			continue;
-		byte = SIM_BUG(task, BITMAP_OVERWRITTEN) ? bits : (uint8_t)(byte | bits);
-		(void)mm_copy_borrowed(task, task_mm(task), address, &byte, 1, true);
+		if (end > last)
+			end = last;
+		tail = 0xffU >> (7 - end % 8);
+		bytes = end / 8 - first / 8 + 1;
+		at = bitmap_at(task, bitmap, address, (uint32_t)bytes);
+		at[0] = (uint8_t)(at[0] | (bytes > 1 ? head : head & tail));
+		if (bytes > 1) {
+			memset(at + 1, 0xff, bytes - 2);
+			at[bytes - 1] = (uint8_t)(at[bytes - 1] | tail);
+		}
+		first = end + 1;
 	}
 }
 
-/* One area's part of the walk. */
-static void read_area(struct task *task, struct hwpt *hwpt, const struct bitmap *bitmap,
-	uint64_t first, uint64_t last, bool clear)
+/* Sets the bits of a word whose lowest one is bit `first`, all at once if they lie in one page. */
+static void bitmap_set_word(struct task *task, struct bitmap *bitmap, uint64_t first, uint64_t word)
 {
-	uint64_t at = first, size;
+	uint64_t address = bitmap->data + first / 8, low;
+	unsigned shift = (unsigned)(first % 8);
+	uint8_t *at;
 
-	while (iommu_next_dirty(task, hwpt->domain, &at, last, &size, clear)) {
-		uint64_t end = at + (size - 1);
+	if ((address & (SIM_PAGE_SIZE - 1)) > SIM_PAGE_SIZE - 9 || bitmap->last_bit < 63 ||
+		first > bitmap->last_bit - 63) {
+		for (; word; word &= word - 1) {
+			uint64_t bit = first + (unsigned)__builtin_ctzll(word);
 
-		/* Of an entry that begins before the range nothing is told. */
-		if (at >= bitmap->iova)
-			bitmap_set(task, bitmap, (at - bitmap->iova) >> bitmap->shift,
-				(end - bitmap->iova) >> bitmap->shift);
-		if (end >= last)
+			bitmap_set(task, bitmap, bit, bit);
+		}
+		return;
+	}
+	at = bitmap_at(task, bitmap, address, 9);
+	memcpy(&low, at, sizeof(low));
+	low |= word << shift;
+	memcpy(at, &low, sizeof(low));
+	if (shift)
+		at[8] = (uint8_t)(at[8] | word >> (64 - shift));
+}
+
+/* A word of dirty bits of pages of 2^shift bytes, the lowest one of the page at iova. */
+static void bitmap_add(
+	struct task *task, struct bitmap *bitmap, uint64_t iova, unsigned shift, uint64_t word)
+{
+	while (word) {
+		/* It may begin in front of the bitmap, where it has no bits. */
+		unsigned skip = (unsigned)__builtin_ctzll(word), run;
+		uint64_t first, last;
+
+		word >>= skip;
+		iova += (uint64_t)skip << shift;
+		first = iova - bitmap->iova;
+		if (shift == bitmap->shift) {
+			bitmap_set_word(task, bitmap, first >> shift, word);
 			return;
-		at = end + 1;
+		}
+		run = ~word ? (unsigned)__builtin_ctzll(~word) : 64;
+		last = first + (((uint64_t)run << shift) - 1);
+		bitmap_set(task, bitmap, first >> bitmap->shift, last >> bitmap->shift);
+		word = run < 64 ? word >> run : 0;
+		iova += (uint64_t)run << shift;
 	}
 }
 
-/* From area to area, up to the first hole. Needs iova_rwsem. */
-static void read_areas(struct command *command, struct hwpt *hwpt, uint64_t last)
+/* How far areas follow each other from iova on without a hole, at most to *last; false when there
+ * is none at iova. Needs iova_rwsem. */
+static bool covered_to(const struct ioas *ioas, uint64_t iova, uint64_t *last)
+{
+	struct range_item *node = range_map_first(&ioas->areas, iova, iova);
+	uint64_t end;
+
+	if (!node || !area_of(node)->pages)
+		return false;
+	do {
+		end = node->last;
+		if (end >= *last)
+			return true;
+		node = range_map_successor(node);
+	} while (node && area_of(node)->pages && node->first == end + 1);
+	*last = end;
+	return true;
+}
+
+/* The walk. Needs iova_rwsem. */
+static void read_dirty(
+	struct command *command, struct hwpt *hwpt, uint64_t last, struct bitmap *bitmap)
 {
 	struct task *task = command->task;
 	const struct iommu_hwpt_get_dirty_bitmap *get = &command->get_dirty;
-	bool clear = !(get->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR);
-	struct bitmap bitmap = {.iova = get->iova,
-		.data = get->data,
-		.shift = (unsigned)__builtin_ctzll(get->page_size)};
-	uint64_t at = get->iova, bytes = (last - get->iova) >> bitmap.shift >> 3;
+	unsigned shift = (unsigned)__builtin_ctzll(iommu_dirty_unit(hwpt->domain));
+	bool clear = !(get->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR) ||
+		     SIM_BUG(task, NO_CLEAR_CLEARS);
+	uint64_t bytes = (last - get->iova) >> bitmap->shift >> 3;
+	struct iommu_dirty *list;
 
 	if (bytes > UINT64_MAX >> 4)
 		bytes = UINT64_MAX >> 4;
-	bitmap.last_bit = ((((get->data + bytes) | (SIM_PAGE_SIZE - 1)) - get->data) << 3) + 7;
-	for (;;) {
-		struct range_item *node = range_map_first(&hwpt->ioas->areas, at, at);
-		uint64_t end;
-
-		if (!node || !area_of(node)->pages)
-			return;
-		end = node->last < last ? node->last : last;
-		read_area(task, hwpt, &bitmap, at, end, clear || SIM_BUG(task, NO_CLEAR_CLEARS));
-		if (end == last)
-			return;
-		at = end + 1;
-	}
+	bitmap->last_bit = ((((get->data + bytes) | (SIM_PAGE_SIZE - 1)) - get->data) << 3) + 7;
+	if (!covered_to(hwpt->ioas, get->iova, &last))
+		return;
+	list = iommu_take_dirty(task, hwpt->domain, get->iova, last, clear);
+	if (clear && !SIM_BUG(task, GET_DIRTY_NOT_FLUSHED))
+		iommu_flush(task, hwpt->domain, get->iova, last - get->iova + 1);
+	for (const struct iommu_dirty *dirty = list; dirty; dirty = dirty->next)
+		for (unsigned w = 0; w < IOMMU_DIRTY_WORDS; w++)
+			if (dirty->bits[w])
+				bitmap_add(task, bitmap, dirty->iova + ((uint64_t)w * 64 << shift),
+					shift, dirty->bits[w]);
+	bitmap_flush(task, bitmap);
+	iommu_free_dirty(task, list);
 }
 
 /* Steps 4 to 8. Needs iova_rwsem. */
@@ -145,8 +256,8 @@ static int read_bitmap(struct command *command, struct hwpt *hwpt)
 {
 	const struct iommu_hwpt_get_dirty_bitmap *get = &command->get_dirty;
 	struct task *task = command->task;
+	struct bitmap *bitmap;
 	uint64_t last;
-	void *memory;
 	int rc;
 
 	/* 6.12 has the sum only: no bytes from 0 on are all bytes. */
@@ -157,12 +268,17 @@ static int read_bitmap(struct command *command, struct hwpt *hwpt)
 	down_read(task, &hwpt->ioas->iova_rwsem);
 	rc = check_range(command, hwpt, last);
 	if (!rc) {
-		memory = sim_alloc(task, sizeof(struct bitmap));
-		if (memory)
-			read_areas(command, hwpt, last);
-		else
+		bitmap = sim_alloc(task, sizeof(*bitmap));
+		if (bitmap) {
+			bitmap->iova = get->iova;
+			bitmap->data = get->data;
+			bitmap->shift = (unsigned)__builtin_ctzll(get->page_size);
+			bitmap_empty(bitmap);
+			read_dirty(command, hwpt, last, bitmap);
+		} else {
 			rc = -ENOMEM;
-		sim_free(task, memory, sizeof(struct bitmap));
+		}
+		sim_free(task, bitmap, sizeof(*bitmap));
 	}
 	up_read(task, &hwpt->ioas->iova_rwsem);
 	return rc;
@@ -188,22 +304,14 @@ int64_t handle_IOMMU_HWPT_GET_DIRTY_BITMAP(struct command *command)
 static uint64_t mark_bits(
 	struct command *command, struct hwpt *hwpt, const uint8_t *bits, uint64_t count)
 {
-	struct task *task = command->task;
-	bool all = sim_since(task_sim(task), LINUX(6, 19));
-	uint64_t marked = 0;
+	uint64_t mapped, marked = 0;
 
-	for (uint64_t i = 0; i < count; i++) {
-		uint64_t iova = command->test.dirty.iova + i * command->test.dirty.page_size;
-
-		if (!bits[i / 8]) {
-			i |= 7;
-			continue;
-		}
-		if (!(bits[i / 8] & 1 << i % 8))
-			continue;
-		marked += all || iommu_translate(task, hwpt->domain, iova);
-		iommu_mark_dirty(task, hwpt->domain, iova);
-	}
+	mapped = iommu_mark_dirty(command->task, hwpt->domain, command->test.dirty.iova,
+		command->test.dirty.page_size, bits, count);
+	if (!sim_since(task_sim(command->task), LINUX(6, 19)))
+		return mapped;
+	for (uint64_t i = 0; i < count; i++)
+		marked += bits[i / 8] >> i % 8 & 1;
 	return marked;
 }
 

@@ -202,7 +202,7 @@ static int check_attached(struct command *command, struct device *device)
 	object = object_get(task, command->context, id, OBJECT_ANY);
 	if (!object)
 		return -ENOENT;
-	if (object->type != OBJECT_HWPT_PAGING)
+	if (object->type != OBJECT_HWPT_PAGING && object->type != OBJECT_HWPT_NESTED)
 		rc = SIM_BUG(task, CHECK_HWPT_TYPE) ? -ENOENT : -EINVAL;
 	else if ((const void *)device_attached(task, device, pasid) != object &&
 		 !SIM_BUG(task, CHECK_HWPT_ANY))

@@ -223,10 +223,10 @@ bool iommu_device_stale(const struct iommu_device *device, uint64_t *iova)
 }
 
 /* Through the IOTLB, then the table. The device's lock is held. */
-static const struct iotlb_entry *translate(
+static struct iotlb_entry *translate(
 	struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova)
 {
-	const struct iotlb_entry *cached = iotlb_lookup(&device->tlb, pasid, iova);
+	struct iotlb_entry *cached = iotlb_lookup(&device->tlb, pasid, iova);
 	struct iommu_domain *domain;
 	struct iotlb_entry *filled;
 	struct table_entry entry;
@@ -254,7 +254,7 @@ uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint
 	spin_lock(task, &device->lock);
 	cached = translate(task, device, pasid, iova);
 	if (cached) {
-		*protection = cached->protection;
+		*protection = cached->protection | (cached->dirty ? IOMMU_CACHED_DIRTY : 0);
 		phys = cached->phys + (iova - cached->iova);
 	}
 	spin_unlock(task, &device->lock);
@@ -319,6 +319,31 @@ static int transfer(
 	return 0;
 }
 
+/* The table learns what was written, if it tracks, unless the IOTLB knows that it does. */
+static void mark_written(struct task *task, struct iommu_device *device, uint32_t pasid,
+	uint64_t iova, uint64_t length)
+{
+	struct iommu_domain *domain = domain_root(iommu_device_domain(device, pasid));
+
+	if (!iommu_tracks(domain) || SIM_BUG(task, DMA_NOT_DIRTY))
+		return;
+	while (length) {
+		struct iotlb_entry *cached = translate(task, device, pasid, iova);
+		uint64_t part;
+
+		if (!cached)
+			return;
+		if (!cached->dirty)
+			iommu_mark_dirty(task, domain, iova, 1, (const uint8_t[]){1}, 1);
+		cached->dirty = true;
+		part = cached->size - (iova - cached->iova);
+		if (part >= length)
+			return;
+		iova += part;
+		length -= part;
+	}
+}
+
 int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova,
 	void *buffer, uint64_t length, bool write)
 {
@@ -339,6 +364,8 @@ int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pa
 	spin_lock(task, &device->lock);
 	count = translate_range(task, device, pasid, iova, length, write, pieces);
 	result = count < 0 ? (int)count : transfer(task, pieces, count, buffer, write);
+	if (write && !result)
+		mark_written(task, device, pasid, iova, length);
 	spin_unlock(task, &device->lock);
 	if (pieces != few)
 		sim_free_internal(task->sim, pieces, room * sizeof(*pieces));

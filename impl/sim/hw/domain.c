@@ -18,7 +18,7 @@ struct iommu_domain *iommu_domain_create(
 		domain->table_lock = spinlock_init(LOCK_IOMMU_TABLE);
 		domain->attachments_lock = spinlock_init(LOCK_IOMMU_DOMAIN);
 		range_tree_init(&domain->table.runs);
-		range_tree_init(&domain->dirty);
+		dirty_init(&domain->dirty, config->page_sizes);
 	}
 	return domain;
 }
@@ -38,17 +38,6 @@ struct iommu_domain *iommu_domain_create_nested(struct task *task, struct iommu_
 struct iommu_domain *iommu_domain_parent(const struct iommu_domain *domain)
 {
 	return domain->parent;
-}
-
-static void forget_dirty(
-	struct sim *sim, struct iommu_domain *domain, uint64_t first, uint64_t last)
-{
-	struct range_node *node;
-
-	while ((node = range_first(&domain->dirty, first, last))) {
-		range_remove(&domain->dirty, node);
-		sim_free_internal(sim, node, sizeof(*node));
-	}
 }
 
 /* A device attached to it; of those to the parent only its own. */
@@ -74,7 +63,7 @@ void iommu_domain_destroy(struct task *task, struct iommu_domain *domain)
 			link = &(*link)->next_pasid;
 		attachment_remove(task, link);
 	}
-	forget_dirty(task->sim, domain, 0, UINT64_MAX);
+	dirty_clear(task->sim, &domain->dirty, 0, UINT64_MAX);
 	table_clear(task->sim, &domain->table);
 	sim_free(task, domain, sizeof(*domain));
 }
@@ -129,8 +118,8 @@ uint64_t iommu_unmap(struct task *task, struct iommu_domain *domain, uint64_t io
 		last = UINT64_MAX;
 	spin_lock(task, &domain->table_lock);
 	bytes = table_unmap(task->sim, &domain->table, iova, last);
-	if (domain->dirty.count && !SIM_BUG(task, DIRTY_NOT_FORGOTTEN))
-		forget_dirty(task->sim, domain, iova, last);
+	if (domain->dirty.blocks.count && !SIM_BUG(task, DIRTY_NOT_FORGOTTEN))
+		dirty_clear(task->sim, &domain->dirty, iova, last);
 	spin_unlock(task, &domain->table_lock);
 	return bytes;
 }
@@ -254,41 +243,70 @@ bool iommu_tracks(const struct iommu_domain *domain)
 	return __atomic_load_n(&domain->tracking, __ATOMIC_RELAXED);
 }
 
-void iommu_mark_dirty(struct task *task, struct iommu_domain *domain, uint64_t iova)
+uint64_t iommu_mark_dirty(struct task *task, struct iommu_domain *domain, uint64_t iova,
+	uint64_t unit, const uint8_t *bits, uint64_t count)
 {
-	struct table_entry entry;
-	struct range_node *node;
+	struct table_entry entry = {.size = 0};
+	uint64_t marked = 0;
 
 	spin_lock(task, &domain->table_lock);
-	if (table_lookup(&domain->table, iova, &entry) &&
-		!range_first(&domain->dirty, iova, iova)) {
-		node = sim_alloc_internal(task->sim, sizeof(*node));
-		if (node) {
-			node->first = entry.iova;
-			node->last = entry.iova + (entry.size - 1);
-			range_insert(&domain->dirty, node);
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t at = iova + i * unit;
+
+		if (!bits[i / 8]) {
+			i |= 7;
+			continue;
 		}
+		if (!(bits[i / 8] & 1 << i % 8))
+			continue;
+		if (at - entry.iova < entry.size) { /* is marked already */
+			marked++;
+			continue;
+		}
+		if (!table_lookup(&domain->table, at, &entry)) {
+			entry.size = 0;
+			continue;
+		}
+		marked++;
+		dirty_set(task->sim, &domain->dirty, entry.iova, entry.iova + (entry.size - 1));
 	}
 	spin_unlock(task, &domain->table_lock);
+	return marked;
 }
 
-bool iommu_next_dirty(struct task *task, struct iommu_domain *domain, uint64_t *iova, uint64_t last,
-	uint64_t *size, bool clear)
+struct iommu_dirty *iommu_take_dirty(
+	struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t last, bool clear)
 {
-	struct range_node *node;
-	bool found;
+	struct iommu_dirty *list = NULL;
+	struct table_entry entry;
 
 	spin_lock(task, &domain->table_lock);
-	node = range_first(&domain->dirty, *iova, last);
-	found = node != NULL;
-	if (found) {
-		*iova = node->first;
-		*size = node->last - node->first + 1;
-		if (clear) {
-			range_remove(&domain->dirty, node);
-			sim_free_internal(task->sim, node, sizeof(*node));
-		}
+	if (table_lookup(&domain->table, last, &entry))
+		last = entry.iova + (entry.size - 1);
+	if (table_lookup(&domain->table, iova, &entry) && entry.iova < iova) {
+		if (clear)
+			dirty_clear(task->sim, &domain->dirty, entry.iova,
+				entry.iova + (entry.size - 1));
+		iova = entry.iova + (entry.size - 1);
+		iova += iova != UINT64_MAX;
 	}
+	if (iova <= last)
+		list = dirty_take(task->sim, &domain->dirty, iova, last, clear);
 	spin_unlock(task, &domain->table_lock);
-	return found;
+	return list;
+}
+
+uint64_t iommu_dirty_unit(const struct iommu_domain *domain)
+{
+	return UINT64_C(1) << domain->dirty.shift;
+}
+
+bool iommu_next_dirty(const struct iommu_domain *domain, uint64_t *first, uint64_t *last)
+{
+	return dirty_next_run(&domain->dirty, first, last);
+}
+
+bool iommu_is_dirty(const struct iommu_domain *domain, uint64_t iova)
+{
+	return dirty_test(&domain->dirty, iova);
 }

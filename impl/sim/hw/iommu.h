@@ -80,18 +80,40 @@ bool iommu_next_entry(const struct iommu_domain *domain, uint64_t *iova, uint64_
 uint64_t iommu_entry_count(const struct iommu_domain *domain);
 
 /*
- * Dirty entries of a domain with dirty_tracking. What is not mapped is never dirty; entries that
- * are unmapped are forgotten. Whether the hardware tracks is a switch of its own: off leaves what
- * is dirty.
+ * Dirty entries of a domain with dirty_tracking: those that devices wrote through while the
+ * hardware tracked. What is not mapped is never dirty; entries that are unmapped are forgotten.
+ * Whether the hardware tracks is a switch of its own: off leaves what is dirty. IOTLBs remember
+ * that an entry is dirty, so whoever makes it clean must flush.
  */
 void iommu_track_dirty(struct iommu_domain *domain, bool on);
 bool iommu_tracks(const struct iommu_domain *domain);
-/* The entry with iova becomes dirty, if there is one. */
-void iommu_mark_dirty(struct task *task, struct iommu_domain *domain, uint64_t iova);
-/* The first dirty entry that reaches into [*iova, last]: its start in *iova, and its size; clean
- * from now on if clear. False when there is none. */
-bool iommu_next_dirty(struct task *task, struct iommu_domain *domain, uint64_t *iova, uint64_t last,
-	uint64_t *size, bool clear);
+#define IOMMU_DIRTY_WORDS 128u
+
+/* Dirty bits at one moment, by ascending IOVA. */
+struct iommu_dirty {
+	struct iommu_dirty *next;
+	uint64_t iova; /* of the lowest bit of bits[0]; a bit stands for iommu_dirty_unit bytes */
+	uint64_t bits[IOMMU_DIRTY_WORDS];
+};
+
+/*
+ * For each bit i that is set in `bits` (count of them, lowest first): the entry with iova + i *
+ * unit becomes dirty, if there is one. All at one moment. How many of them had an entry.
+ */
+uint64_t iommu_mark_dirty(struct task *task, struct iommu_domain *domain, uint64_t iova,
+	uint64_t unit, const uint8_t *bits, uint64_t count);
+/*
+ * The dirty entries that reach into [iova, last], all bits of each that begins there; clean from
+ * now on if clear, also one that begins before. The caller frees the list (NULL: nothing is dirty).
+ */
+struct iommu_dirty *iommu_take_dirty(
+	struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t last, bool clear);
+void iommu_free_dirty(struct task *task, struct iommu_dirty *list);
+/* Bytes that a bit stands for. */
+uint64_t iommu_dirty_unit(const struct iommu_domain *domain);
+/* For oracles: the first run of dirty bytes at or after *first. */
+bool iommu_next_dirty(const struct iommu_domain *domain, uint64_t *first, uint64_t *last);
+bool iommu_is_dirty(const struct iommu_domain *domain, uint64_t iova);
 
 struct iommu_device; /* something that does DMA; attached per PASID */
 
@@ -137,8 +159,9 @@ uint32_t iommu_device_requests_enabled(const struct iommu_device *device);
  */
 int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova,
 	void *buffer, uint64_t length, bool write);
+#define IOMMU_CACHED_DIRTY 4u
 /* What the device would reach now at iova: physical address through IOTLB then table, 0 on a fault.
- * Fills the IOTLB. */
+ * Fills the IOTLB. *protection has IOMMU_CACHED_DIRTY if a write would not tell the table. */
 uint64_t iommu_device_probe(struct task *task, struct iommu_device *device, uint32_t pasid,
 	uint64_t iova, uint32_t *protection);
 /* Drops the translations of a tag (IOMMU_TAGS: of all) that the device has cached, of every PASID.

@@ -53,6 +53,7 @@ struct iotlb_entry {
 	uint32_t pasid;
 	uint32_t protection;
 	uint32_t stamp; /* invalidations of its tag before, by device and domain */
+	bool dirty; /* the table knows that it was written through, and need not be told again */
 };
 
 struct iotlb {
@@ -61,7 +62,7 @@ struct iotlb {
 	struct iotlb_entry entries[IOTLB_SETS][IOTLB_WAYS];
 };
 
-const struct iotlb_entry *iotlb_lookup(const struct iotlb *tlb, uint32_t pasid, uint64_t iova);
+struct iotlb_entry *iotlb_lookup(struct iotlb *tlb, uint32_t pasid, uint64_t iova);
 /* Fills in the piece of entry around iova and returns it. */
 struct iotlb_entry *iotlb_fill(
 	struct iotlb *tlb, uint32_t pasid, uint64_t iova, const struct table_entry *entry);
@@ -82,10 +83,28 @@ struct attachment {
 	struct attachment *next_pasid; /* of the device, by pasid */
 };
 
+/* The dirty bits of a domain, under its table_lock. */
+struct dirty_map {
+	struct range_tree blocks;
+	struct dirty_block *last; /* that was written to, or NULL */
+	unsigned shift;		  /* of the smallest page */
+};
+
+void dirty_init(struct dirty_map *map, uint64_t page_sizes);
+/* Ranges of whole entries. What host memory is too short for is lost. */
+void dirty_set(struct sim *sim, struct dirty_map *map, uint64_t first, uint64_t last);
+void dirty_clear(struct sim *sim, struct dirty_map *map, uint64_t first, uint64_t last);
+bool dirty_test(const struct dirty_map *map, uint64_t iova);
+/* The bits of [first, last], for iommu_free_dirty; clear from now on if clear. */
+struct iommu_dirty *dirty_take(
+	struct sim *sim, struct dirty_map *map, uint64_t first, uint64_t last, bool clear);
+/* The first run of dirty pages that begins at or after *first. */
+bool dirty_next_run(const struct dirty_map *map, uint64_t *first, uint64_t *last);
+
 struct iommu_domain {
 	struct iommu_domain_config config;
 	struct page_table table;
-	struct range_tree dirty; /* entries; under table_lock */
+	struct dirty_map dirty; /* under table_lock */
 	bool tracking;
 	struct iommu_domain *parent;	  /* NULL: the only stage */
 	uint32_t invalidated[IOMMU_TAGS]; /* how often */

@@ -7,9 +7,9 @@ static uint32_t set_of(uint32_t pasid, uint64_t iova)
 	return ((uint32_t)(iova >> SIM_PAGE_SHIFT) ^ pasid * 5) % IOTLB_SETS;
 }
 
-const struct iotlb_entry *iotlb_lookup(const struct iotlb *tlb, uint32_t pasid, uint64_t iova)
+struct iotlb_entry *iotlb_lookup(struct iotlb *tlb, uint32_t pasid, uint64_t iova)
 {
-	const struct iotlb_entry *set = tlb->entries[set_of(pasid, iova)];
+	struct iotlb_entry *set = tlb->entries[set_of(pasid, iova)];
 	unsigned way;
 
 	for (way = 0; way < IOTLB_WAYS; way++) {
