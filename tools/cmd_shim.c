@@ -13,6 +13,9 @@
 
 #include "impl/shim/protocol.h"
 #include "impl/shim/server.h"
+#include "impl/sim/bugs.h"
+#include "tools/shim_report.h"
+#include "tools/shim_trace.h"
 #include "tools/tool.h"
 
 #if defined(__x86_64__)
@@ -29,6 +32,11 @@ enum {
 	SHIM_KERNEL,
 	SHIM_MEMLOCK,
 	SHIM_SEED,
+	SHIM_DEVICES,
+	SHIM_FAIL_NTH,
+	SHIM_TRACE,
+	SHIM_REPORT,
+	SHIM_BUG,
 };
 
 static const struct option_spec shim_options[] = {
@@ -36,6 +44,18 @@ static const struct option_spec shim_options[] = {
 	[SHIM_MEMLOCK] = {"memlock", 'm', "BYTES",
 		"RLIMIT_MEMLOCK of the program; without capabilities it limits what it pins."},
 	[SHIM_SEED] = {"seed", 's', "N", "Of everything that is drawn (default 1)."},
+	[SHIM_DEVICES] = {"devices", 'd', "LIST",
+		"Nodes below /dev that the program finds, separated by commas: iommu (default).\n"
+		"Mock devices are made by the program itself (IOMMU_TEST_OP_MOCK_DOMAIN)."},
+	[SHIM_FAIL_NTH] = {"fail-nth", 'n', "N",
+		"In each thread the N-th step that can fail fails. Tells on standard error\n"
+		"whether it was reached."},
+	[SHIM_TRACE] = {"trace", 't', "FILE",
+		"Writes what the program does as a program for `iommuzz run`."},
+	[SHIM_REPORT] = {"report", 'r', NULL,
+		"Tells on standard error at the end what was left behind and which calls make no\n"
+		"sense, with the functions that they came from."},
+	[SHIM_BUG] = {"bug", 'b', "NAME", "Switches a defect on (bugs build)."},
 	{0},
 };
 
@@ -44,8 +64,43 @@ struct shim {
 	const char *library;
 	char **program;
 	uint64_t memlock;
-	bool has_memlock;
+	bool has_memlock, report;
+	const char *trace;
 };
+
+/* Who listens to the calls. */
+struct listeners {
+	struct shim_trace *trace;   /* or NULL */
+	struct shim_report *report; /* or NULL */
+};
+
+static void listen_seen(void *context, const struct shim_seen *seen)
+{
+	const struct listeners *listeners = context;
+
+	if (listeners->trace)
+		shim_trace_seen(listeners->trace, seen);
+	if (listeners->report)
+		shim_report_seen(listeners->report, seen);
+}
+
+static void listen_closed(void *context, struct shim_key key, bool by_close)
+{
+	const struct listeners *listeners = context;
+
+	if (listeners->trace)
+		shim_trace_closed(listeners->trace, key);
+	if (listeners->report)
+		shim_report_closed(listeners->report, key, by_close);
+}
+
+static void listen_warned(void *context, const char *rule, const char *message)
+{
+	const struct listeners *listeners = context;
+
+	if (listeners->report)
+		shim_report_warned(listeners->report, rule, message);
+}
 
 /* Beside the command. */
 static char *find_library(void)
@@ -205,8 +260,52 @@ static int end_like(int status)
 	return 128 + WTERMSIG(status);
 }
 
-static int run_program(const struct shim *shim)
+/* Why the trace could not be written becomes the exit code only where the program had none. */
+static int finish(const struct shim *shim, const struct listeners *listeners, int status)
 {
+	char message[512] = "";
+
+	if (listeners->report) {
+		shim_report_print(listeners->report, stderr);
+		shim_report_end(listeners->report);
+	}
+	if (!listeners->trace)
+		return end_like(status);
+	if (!shim_trace_write(listeners->trace, shim->trace, message, sizeof(message))) {
+		tool_error("--trace: %s", message);
+		if (!status)
+			return TOOL_BROKEN;
+	}
+	shim_trace_end(listeners->trace);
+	return end_like(status);
+}
+
+static bool start_listeners(struct shim *shim, struct listeners *listeners,
+	struct shim_observer *observer, char *description)
+{
+	struct shim_trace_options options = {.kernel = shim->options.kernel,
+		.seed = shim->options.seed,
+		.description = description};
+
+	*observer = (struct shim_observer){.context = listeners,
+		.seen = listen_seen,
+		.closed = listen_closed,
+		.warned = listen_warned};
+	if (shim->trace)
+		listeners->trace = shim_trace_start(&options);
+	if (shim->report)
+		listeners->report = shim_report_start();
+	if (shim->trace || shim->report)
+		shim->options.observer = observer;
+	shim->options.backtraces = shim->report;
+	return (!shim->trace || listeners->trace) && (!shim->report || listeners->report);
+}
+
+static int run_program(struct shim *shim)
+{
+	struct listeners listeners = {.trace = NULL};
+	char description[] = "Recorded by iommuzz shim.";
+	struct shim_observer observer;
 	struct shim_server *server;
 	pid_t program;
 	int status;
@@ -214,6 +313,10 @@ static int run_program(const struct shim *shim)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (!start_listeners(shim, &listeners, &observer, description)) {
+		tool_error("out of memory");
+		return TOOL_BROKEN;
+	}
 	server = shim_server_start(&shim->options);
 	if (!server) {
 		tool_error("the machine cannot be started: %s", strerror(errno));
@@ -228,8 +331,38 @@ static int run_program(const struct shim *shim)
 	}
 	status = wait_for(program);
 	shim_server_wait(server);
+	if (shim->options.fail_nth && !shim_server_failed(server))
+		tool_error("--fail-nth %u: not reached", shim->options.fail_nth);
 	shim_server_stop(server);
-	return end_like(status);
+	return finish(shim, &listeners, status);
+}
+
+static bool set_bug(struct shim *shim, const char *name)
+{
+	shim->options.bug = sim_bug_find(name);
+	if (shim->options.bug && sim_bugs_built())
+		return true;
+	if (shim->options.bug)
+		tool_error("--bug: this build has no switchable defects; use the bugs preset");
+	else
+		tool_error("--bug: there is no defect '%s'", name);
+	return false;
+}
+
+/* Each of the nodes exists in every machine, so that none has to be made. */
+static bool read_devices(const char *list)
+{
+	while (*list) {
+		size_t length = strcspn(list, ",");
+
+		if (length != 5 || strncmp(list, "iommu", 5) != 0) {
+			tool_error("--devices: there is no node '%.*s'; known: iommu", (int)length,
+				list);
+			return false;
+		}
+		list += length + (list[length] == ',');
+	}
+	return true;
 }
 
 static bool read_option(struct shim *shim, int option, const char *value)
@@ -241,6 +374,15 @@ static bool read_option(struct shim *shim, int option, const char *value)
 	case SHIM_MEMLOCK:
 		shim->has_memlock = true;
 		return tool_number("memlock", value, 0, UINT64_MAX, &shim->memlock);
+	case SHIM_DEVICES: return read_devices(value);
+	case SHIM_FAIL_NTH:
+		if (!tool_number("fail-nth", value, 1, UINT32_MAX, &number))
+			return false;
+		shim->options.fail_nth = (uint32_t)number;
+		return true;
+	case SHIM_TRACE: shim->trace = value; return true;
+	case SHIM_REPORT: shim->report = true; return true;
+	case SHIM_BUG: return set_bug(shim, value);
 	default:
 		if (!tool_number("seed", value, 0, UINT32_MAX, &number))
 			return false;
@@ -308,6 +450,8 @@ const struct command command_shim = {
 		"That of the program, or its signal. 125 when it is statically linked or for\n"
 		"another machine, 126 and 127 when it cannot be run or found, 2 for wrong "
 		"usage.",
-	.examples = "iommuzz shim -- ./client",
+	.examples = "iommuzz shim -- ./client --verbose\n"
+		    "iommuzz shim --report --memlock 65536 -- ./client\n"
+		    "iommuzz shim --trace client.prog -- ./client && iommuzz run client.prog",
 	.run = run_shim,
 };

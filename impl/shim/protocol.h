@@ -19,7 +19,7 @@ enum shim_call {
 	SHIM_IOCTL,  /* fd; argument[0]: command, [1]: argument */
 	SHIM_READ,   /* fd; argument[0]: address, [1]: count, [2]: position or -1 */
 	SHIM_WRITE,  /* the same */
-	SHIM_MMAP,   /* fd; argument[0]: length, [1]: protection, [2]: flags, [3]: offset */
+	SHIM_MMAP,   /* fd; argument[0]: address, [1]: length, [2]: protection | flags << 32, [3]: offset */
 	SHIM_KIND,   /* fd; result: enum shim_kind; value: [0] a device node */
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
 	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
@@ -27,7 +27,7 @@ enum shim_call {
 	SHIM_LEAVES, /* all memory is about to go: exec or exit */
 	SHIM_STAYED, /* it did not: exec failed */
 	SHIM_STATUS, /* argument[0]: pid; result: whether known; value: VmLck and VmPin in KiB */
-	SHIM_CUT,    /* the file behind fd ends at argument[0] now */
+	SHIM_CUT,    /* bytes [argument[0], argument[1]) of the file are about to go */
 	SHIM_CALL_COUNT
 };
 
