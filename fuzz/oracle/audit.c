@@ -95,6 +95,14 @@ static bool count_attachments(
 	return true;
 }
 
+static bool count_edges_of_queue(
+	struct audit *audit, const struct iommufd_context *context, const struct hw_queue *queue)
+{
+	return count_edge(audit, context, &queue->object, &queue->viommu->object) &&
+	       (!queue->depends ||
+		       count_edge(audit, context, &queue->object, &queue->depends->object));
+}
+
 /* Adds the edges that start at an object (table 2.4). */
 static bool count_edges(struct audit *audit, const struct iommufd_context *context,
 	const struct iommufd_object *object)
@@ -106,7 +114,13 @@ static bool count_edges(struct audit *audit, const struct iommufd_context *conte
 	case OBJECT_DEVICE: return count_attachments(audit, context, (const struct device *)object);
 	case OBJECT_HWPT_PAGING:
 	case OBJECT_HWPT_NESTED: return count_edges_of_hwpt(audit, context, self);
-	case OBJECT_VIOMMU: to = &((const struct viommu *)object)->parent->object; break;
+	case OBJECT_VIOMMU:
+		to = &((const struct viommu *)object)->parent->object;
+		if (((const struct viommu *)object)->region)
+			audit->users[object->id] +=
+				mm_region_mappings(((const struct viommu *)object)->region->pages);
+		break;
+	case OBJECT_HW_QUEUE: return count_edges_of_queue(audit, context, self);
 	case OBJECT_VDEVICE: to = &((const struct vdevice *)object)->viommu->object; break;
 	case OBJECT_ACCESS:
 		audit->users[object->id]++; /* the creator */
@@ -197,6 +211,44 @@ static bool check_viommu(struct audit *audit, const struct viommu *viommu)
 	return true;
 }
 
+/* A queue is in its place, depends on the one before it, and its memory cannot be unmapped. I17 */
+static bool check_queue(struct audit *audit, const struct hw_queue *queue)
+{
+	const struct viommu *viommu = queue->viommu;
+	const struct ioas *ioas = viommu->parent->ioas;
+	const struct range_item *node = range_map_first(&ioas->areas, queue->iova, queue->iova);
+
+	if (viommu->queues[queue->index] != queue ||
+		queue->depends != (queue->index ? viommu->queues[queue->index - 1] : NULL))
+		return AUDIT_BROKEN(audit, "HW queues",
+			"queue %u is not at index %u of VIOMMU %u, or not behind another",
+			queue->object.id, queue->index, viommu->object.id);
+	if (queue->access->ioas != ioas)
+		return AUDIT_BROKEN(audit, "HW queues", "queue %u is not on the IOAS of its VIOMMU",
+			queue->object.id);
+	if (!node || !area_of((struct range_item *)(uintptr_t)node)->locks)
+		return AUDIT_BROKEN(audit, "I17 locks", "the memory of queue %u is not locked",
+			queue->object.id);
+	return true;
+}
+
+/* What can be mapped lies at or above PAGE_SIZE, and nowhere twice. I18 */
+static bool check_regions(struct audit *audit, const struct iommufd_context *context)
+{
+	struct range_tree *regions = (struct range_tree *)(uintptr_t)&context->regions;
+	uint64_t free_from = SIM_PAGE_SIZE;
+	struct range_node *node;
+
+	range_tree_for_each (node, regions) {
+		if (node->first < free_from || node->last < node->first)
+			return AUDIT_BROKEN(audit, "I18 regions",
+				"context %u: the region at 0x%llx overlaps", context->number,
+				(unsigned long long)node->first);
+		free_from = node->last + 1;
+	}
+	return true;
+}
+
 static bool check_nested(struct audit *audit, const struct hwpt *hwpt)
 {
 	if (hwpt->viommu && hwpt->viommu->parent != hwpt->parent)
@@ -271,6 +323,8 @@ static bool check_object(struct audit *audit, const struct iommufd_object *objec
 		return false;
 	if (object->type == OBJECT_HWPT_NESTED && !check_nested(audit, (const struct hwpt *)object))
 		return false;
+	if (object->type == OBJECT_HW_QUEUE && !check_queue(audit, (const struct hw_queue *)object))
+		return false;
 	if (object->type == OBJECT_VIOMMU && !check_viommu(audit, (const struct viommu *)object))
 		return false;
 	if (object->type == OBJECT_VEVENTQ &&
@@ -300,8 +354,8 @@ static bool check_compat(struct audit *audit, struct iommufd_context *context)
 		if (object == (const void *)context->compat_ioas)
 			return true;
 	}
-	return AUDIT_BROKEN(audit, "compat IOAS", "context %u refers to an IOAS that is gone",
-		context->number);
+	return AUDIT_BROKEN(
+		audit, "compat IOAS", "context %u refers to an IOAS that is gone", context->number);
 }
 
 /* The table and every edge of one context. */
@@ -330,7 +384,7 @@ static bool check_context(struct audit *audit, struct iommufd_context *context)
 		if (!check_object(audit, object))
 			return false;
 	}
-	return check_compat(audit, context);
+	return check_regions(audit, context) && check_compat(audit, context);
 }
 
 /* IOASes of a context: those that were touched, or all. */

@@ -53,6 +53,7 @@ static void machine_start(struct model *model, const struct target_config *confi
 	model_array_init(&model->uids, sizeof(struct model_uid));
 	model_array_init(&model->accesses, sizeof(struct model_access *));
 	model_array_init(&model->mms, sizeof(struct model_mm *));
+	model_array_init(&model->late, sizeof(struct model_file *));
 	model->process = first;
 	model_process_start(model, first, config->caps_none ? USER_UID : 0,
 		config->caps_none ? 0
@@ -109,6 +110,7 @@ static void model_finish(struct target *target)
 	for (unsigned p = 0; p < PROG_PROCESS_MAX; p++) {
 		model->process = &model->processes[p];
 		model_process_exit(model, model->process);
+		model_release_late(model);
 	}
 	for (uint32_t i = 0; i < model->accesses.count; i++) {
 		struct model_access *access =
@@ -238,6 +240,7 @@ static void model_call(
 		place_literals(model, call);
 		process->calls[call->thread]++;
 		outcome->result = run_rule(model, call, outcome);
+		model_release_late(model);
 		process->calls[call->thread]--;
 		if (arms) {
 			outcome->injected = model->armed->injected;

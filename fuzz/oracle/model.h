@@ -31,6 +31,9 @@
 struct model;
 struct model_command;
 struct model_viommu;
+struct model_object;
+struct model_file;
+struct model_context;
 
 /* A lock of 12.1 that some command holds over more than one of its steps (model_turns.h). */
 struct model_lock {
@@ -98,7 +101,10 @@ struct model_slot {
 
 /* A memfd or shared anonymous memory. */
 struct model_backing {
-	uint32_t refs;		  /* VMAs, files */
+	uint32_t refs; /* VMAs, files */
+	struct model_object
+		*owner;		  /* pages of a driver (5.4): each VMA uses it; NULL: it is gone */
+	struct model_file *holds; /* and holds the iommufd; NULL: not a driver's */
 	uint64_t size;		  /* bytes */
 	struct model_array slots; /* struct model_slot by index */
 };
@@ -152,6 +158,11 @@ void model_store(struct model *model, struct model_page *page, uint64_t offset, 
 
 struct model_backing *model_backing_new(struct model *model, uint64_t size);
 void model_backing_put(struct model *model, struct model_backing *backing);
+/* A VMA begins or ends. */
+void model_backing_map(struct model_backing *backing);
+void model_backing_unmap(struct model *model, struct model_backing *backing);
+/* At the end of a call: files that VMAs let go. */
+void model_release_late(struct model *model);
 /* The page of that index, made when it is not there yet and `make` is set. NULL otherwise. */
 struct model_page *model_backing_page(
 	struct model *model, struct model_backing *backing, uint64_t index, bool make);
@@ -337,6 +348,7 @@ enum model_type {
 	MODEL_NESTED = 1 << 6,
 	MODEL_VIOMMU = 1 << 7,
 	MODEL_VDEVICE = 1 << 8,
+	MODEL_HW_QUEUE = 1 << 9,
 	MODEL_VEVENTQ = 1 << 10,
 };
 
@@ -403,6 +415,7 @@ struct model_area {
 	bool small;	   /* so without large pages */
 	uint64_t serial;   /* objects that there had been then */
 	uint32_t accesses; /* num_accesses */
+	uint32_t locks;	   /* num_locks */
 };
 
 struct model_ioas {
@@ -447,6 +460,17 @@ struct model_viommu {
 	struct model_array vdevices; /* struct model_vdevice * */
 	struct model_array veventqs; /* struct model_veventq * */
 	struct model_lock reports;   /* veventqs_rwsem (12.1) */
+	struct model_backing *pages; /* that processes map at `offset`, or NULL */
+	uint64_t offset;
+	struct model_hw_queue *queues[IOMMU_TEST_HW_QUEUE_MAX];
+};
+
+struct model_hw_queue {
+	struct model_object object;
+	struct model_viommu *viommu;
+	struct model_access *access;
+	uint64_t iova, length; /* pinned */
+	uint32_t index;
 };
 
 struct model_vdevice {
@@ -560,6 +584,7 @@ struct model_access {
 	bool needs_pin;
 	bool has_unmap;
 	bool is_selftest;
+	bool internal;			      /* of a HW queue: locks what it pins (4.20) */
 	bool dying;			      /* no callbacks any more */
 	uint32_t uses;			      /* calls in progress through the handle */
 	uint8_t callbacks[EXEC_THREADS];      /* that are running, by thread */
@@ -597,6 +622,10 @@ void model_access_notify(
 	struct model *model, struct model_access *access, uint64_t iova, uint64_t length);
 void model_access_destroy(struct model *model, struct model_access *access);
 
+/* 4.20 step 8: an internal access, attached. -EADDRINUSE: it is gone again. */
+int model_access_internal(struct model *model, struct model_context *context,
+	struct model_ioas *ioas, struct model_access **access);
+
 /* ---- model_hwpt.c ---- */
 
 /* With the mock's default format; its id is reserved. */
@@ -625,7 +654,11 @@ void model_nested_end(struct model *model, struct model_hwpt *hwpt);
 
 int model_viommu_invalidate(struct model *model, struct model_viommu *viommu,
 	const struct iommu_hwpt_invalidate *request, uint32_t *done);
+/* What an iommufd shows at that place (5.4 steps 4 and 5), NULL: nothing. */
+struct model_backing *model_region_at(
+	const struct model_context *context, uint64_t offset, uint64_t length);
 /* They have left the table. */
+void model_hw_queue_end(struct model *model, struct model_hw_queue *queue);
 void model_viommu_end(struct model *model, struct model_viommu *viommu);
 void model_vdevice_end(struct model *model, struct model_vdevice *vdevice);
 /* The first step of unbinding (6.2): the device's vDEVICE is a tombstone. It is returned when the
@@ -739,6 +772,7 @@ struct model_command {
 		struct iommu_hwpt_invalidate invalidate;
 		struct iommu_viommu_alloc viommu_alloc;
 		struct iommu_vdevice_alloc vdevice_alloc;
+		struct iommu_hw_queue_alloc hw_queue_alloc;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};
@@ -783,6 +817,7 @@ struct model {
 	struct model_array
 		accesses;	/* struct model_access *: in-kernel ones, index is the handle - 1 */
 	struct model_array mms; /* struct model_mm * with something mapped */
+	struct model_array late; /* struct model_file *: let go by mappings, until the call ends */
 	struct model_armed thread_armed[EXEC_THREADS];
 	bool turns;	  /* calls of several threads run in turns */
 	uint64_t objects; /* made so far */

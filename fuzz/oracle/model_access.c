@@ -164,7 +164,7 @@ static void wait_unchanged(struct model *model, struct model_access *access)
 
 void model_access_destroy(struct model *model, struct model_access *access)
 {
-	struct model_file *file = access->context->file;
+	struct model_file *file = access->internal ? NULL : access->context->file;
 
 	if (access->is_selftest) {
 		model_pass(model, &access->lock, true,
@@ -186,7 +186,31 @@ void model_access_destroy(struct model *model, struct model_access *access)
 	access->handle = 0;
 	if (!access->uses)
 		model_free(model, access, sizeof(*access));
-	model_file_put(model, file);
+	if (file)
+		model_file_put(model, file);
+}
+
+int model_access_internal(struct model *model, struct model_context *context,
+	struct model_ioas *ioas, struct model_access **access)
+{
+	int rc;
+
+	model_phase(model, "object_table");
+	*access = model_access_new(model, context);
+	context->file->refs--;
+	(*access)->internal = true;
+	(*access)->needs_pin = true;
+	ioas->object.users++;
+	ioas->object.wait_cnt++;
+	rc = join_list(model, *access, ioas);
+	if (!rc) {
+		(*access)->ioas = ioas;
+		(*access)->unpin_ioas = ioas;
+		return 0;
+	}
+	model_object_release(&ioas->object);
+	model_access_destroy(model, *access);
+	return rc;
 }
 
 /* ---- callbacks ---- */
@@ -314,8 +338,8 @@ static struct model_area *area_with(const struct model_ioas *ioas, uint64_t iova
 	return area->start <= iova && !area->transitional ? area : NULL;
 }
 
-static void unpin_range(
-	struct model *model, const struct model_ioas *ioas, uint64_t iova, uint64_t last)
+static void unpin_range(struct model *model, const struct model_access *access,
+	const struct model_ioas *ioas, uint64_t iova, uint64_t last)
 {
 	for (;;) {
 		struct model_area *area = area_with(ioas, iova);
@@ -324,6 +348,7 @@ static void unpin_range(
 		if (!area)
 			return;
 		end = area->last < last ? area->last : last;
+		area->locks -= access->internal;
 		unpin_piece(model, area, model_area_page(area, iova), model_area_page(area, end));
 		if (end == last)
 			return;
@@ -355,7 +380,7 @@ int model_access_pin(struct model *model, struct model_access *access, uint64_t 
 {
 	uint64_t at = iova, last = iova + (length - 1);
 
-	if (!access->needs_pin || !access->has_unmap)
+	if (!access->needs_pin || !(access->has_unmap || access->internal))
 		return -EINVAL;
 	if (!length)
 		return -EINVAL;
@@ -373,9 +398,10 @@ int model_access_pin(struct model *model, struct model_access *access, uint64_t 
 				model, area, model_area_page(area, at), model_area_page(area, end));
 		if (rc) {
 			if (at != iova)
-				unpin_range(model, access->ioas, iova, at - 1);
+				unpin_range(model, access, access->ioas, iova, at - 1);
 			return rc;
 		}
+		area->locks += access->internal;
 		if (end == last)
 			return 0;
 		at = end + 1;
@@ -388,7 +414,7 @@ void model_access_unpin(
 	uint64_t last = iova + (length - 1);
 
 	if (length && last >= iova && access->unpin_ioas)
-		unpin_range(model, access->unpin_ioas, iova, last);
+		unpin_range(model, access, access->unpin_ioas, iova, last);
 }
 
 /* ---- rw ---- */

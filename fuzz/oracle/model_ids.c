@@ -125,6 +125,7 @@ static void object_end(
 	case MODEL_HWPT: model_hwpt_end(model, (struct model_hwpt *)object); break;
 	case MODEL_NESTED: model_nested_end(model, (struct model_hwpt *)object); break;
 	case MODEL_VIOMMU: model_viommu_end(model, (struct model_viommu *)object); break;
+	case MODEL_HW_QUEUE: model_hw_queue_end(model, (struct model_hw_queue *)object); break;
 	case MODEL_VDEVICE: model_vdevice_end(model, (struct model_vdevice *)object); break;
 	case MODEL_SELFTEST: model_selftest_end(model, (struct model_selftest *)object); break;
 	case MODEL_VEVENTQ: model_veventq_end(model, (struct model_veventq *)object); break;

@@ -283,8 +283,8 @@ int model_map_user(struct model *model, struct model_ioas *ioas, struct model_co
 		return rc;
 	model_array_init(&pieces, sizeof(*piece));
 	piece = model_array_insert(model, &pieces, 0);
-	piece->pages = model_pages_new(model, context, NULL, argument->user_va,
-		argument->length, argument->flags & IOMMU_IOAS_MAP_WRITEABLE);
+	piece->pages = model_pages_new(model, context, NULL, argument->user_va, argument->length,
+		argument->flags & IOMMU_IOAS_MAP_WRITEABLE);
 	piece->offset = argument->user_va % MODEL_PAGE;
 	piece->length = argument->length;
 	rc = map_pieces(model, ioas, &pieces, argument->flags, argument->iova);
@@ -555,7 +555,7 @@ static int unmap_locked(struct model *model, struct model_ioas *ioas, uint64_t s
 		area = model_area_at(ioas, index);
 		if (area->start > last)
 			return 0;
-		if (area->transitional)
+		if (area->transitional || area->locks)
 			return -EBUSY;
 		if (area->start < start || area->last > last)
 			return -ENOENT;

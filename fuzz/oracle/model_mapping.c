@@ -128,12 +128,9 @@ static bool too_large(const struct model *model, uint64_t start, uint64_t end)
 	return total > limit;
 }
 
-/*
- * 5.4: the iommufd has no region that could be mapped yet. What FIXED replaces is gone when the
- * iommufd is asked.
- */
-static int64_t map_iommufd(
-	struct model *model, const struct call_mmap *map, const struct model_vma *vma)
+/* 5.4. What FIXED replaces is gone when the iommufd is asked. */
+static int64_t map_iommufd(struct model *model, const struct call_mmap *map,
+	const struct model_context *context, struct model_vma *vma)
 {
 	if (model->config.kernel < LINUX(6, 17))
 		return -ENODEV;
@@ -141,7 +138,16 @@ static int64_t map_iommufd(
 		model_vma_remove(model, model->process->mm, vma->start, vma->end);
 	if (!(map->flags & CALL_MAP_SHARED))
 		return -EINVAL;
-	return map->prot & CALL_PROT_EXEC ? -EPERM : -ENXIO;
+	if (map->prot & CALL_PROT_EXEC)
+		return -EPERM;
+	vma->backing = model_region_at(context, map->offset, vma->end - vma->start);
+	if (!vma->backing)
+		return -ENXIO;
+	if (too_large(model, vma->start, vma->end))
+		return -ENOMEM;
+	vma->offset = 0;
+	model_vma_add(model, model->process->mm, vma);
+	return (int64_t)vma->start;
 }
 
 int64_t model_rule_mmap(struct model *model, struct model_command *command)
@@ -158,7 +164,7 @@ int64_t model_rule_mmap(struct model *model, struct model_command *command)
 	if (rc)
 		return rc;
 	if (file && file->kind == MODEL_FILE_IOMMU)
-		return map_iommufd(model, &map, &vma);
+		return map_iommufd(model, &map, file->context, &vma);
 	if (file && file->kind != MODEL_FILE_MEMFD)
 		return map.prot & CALL_PROT_EXEC && model->config.kernel >= LINUX(6, 17) ? -EPERM
 											 : -ENODEV;

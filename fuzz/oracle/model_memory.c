@@ -141,6 +141,35 @@ void model_backing_put(struct model *model, struct model_backing *backing)
 	model_free(model, backing, sizeof(*backing));
 }
 
+void model_backing_map(struct model_backing *backing)
+{
+	backing->refs++;
+	if (backing->owner)
+		backing->owner->users++;
+	if (backing->holds)
+		backing->holds->refs++;
+}
+
+void model_backing_unmap(struct model *model, struct model_backing *backing)
+{
+	if (backing->owner)
+		backing->owner->users--;
+	if (backing->holds)
+		*(struct model_file **)model_array_insert(model, &model->late, model->late.count) =
+			backing->holds;
+	model_backing_put(model, backing);
+}
+
+void model_release_late(struct model *model)
+{
+	while (model->late.count) {
+		struct model_file *file =
+			*(struct model_file **)model_array_at(&model->late, --model->late.count);
+
+		model_file_put(model, file);
+	}
+}
+
 struct model_page *model_backing_page(
 	struct model *model, struct model_backing *backing, uint64_t index, bool make)
 {
@@ -269,7 +298,7 @@ void model_vma_add(struct model *model, struct model_mm *mm, const struct model_
 
 	memcpy(model_array_insert(model, &mm->vmas, i), vma, sizeof(*vma));
 	if (vma->backing)
-		vma->backing->refs++;
+		model_backing_map(vma->backing);
 }
 
 void model_vma_split(struct model *model, struct model_mm *mm, uint64_t address)
@@ -287,7 +316,7 @@ void model_vma_split(struct model *model, struct model_mm *mm, uint64_t address)
 	vma->offset += address - vma->start;
 	vma->start = address;
 	if (low.backing)
-		low.backing->refs++;
+		model_backing_map(low.backing);
 	memcpy(model_array_insert(model, &mm->vmas, i), &low, sizeof(low));
 }
 
@@ -304,7 +333,7 @@ void model_vma_remove(struct model *model, struct model_mm *mm, uint64_t start, 
 		if (vma->start >= end)
 			break;
 		if (vma->backing)
-			model_backing_put(model, vma->backing);
+			model_backing_unmap(model, vma->backing);
 	}
 	model_array_remove(&mm->vmas, from, to - from);
 	if (from != to || mm->slots.count)
@@ -392,6 +421,9 @@ void model_mm_put(struct model *model, struct model_mm *mm)
 /* Whatever can be accessed at all can be loaded, as on x86; pins ask for the permission itself. */
 static bool kind_permitted(const struct model_vma *vma, enum model_fault_kind kind)
 {
+	/* Pages of a driver are for the processor (5.4 step 6). */
+	if (vma->backing && vma->backing->holds && kind != MODEL_COPY_IN && kind != MODEL_COPY_OUT)
+		return false;
 	switch (kind) {
 	case MODEL_COPY_OUT:
 	case MODEL_PIN_WRITE:

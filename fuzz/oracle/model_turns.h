@@ -21,7 +21,8 @@
  *   | object_table: found, unused, out of the table. HWPT: | iova_rwsem, domains W: domain removed.
  *   IOAS: | domains_rwsem: each area, as UNMAP.
  *   HWPT_NESTED, VIOMMU: | put: what it stood on loses a user. VDEVICE: | group_mutex: gone from its
- *   VIOMMU, | put: and from its device.
+ *   VIOMMU, | put: and from its device. HW_QUEUE: | hw_queues | iova_rwsem: unpinned | access
+ *   destroy | put: VIOMMU.
  *   SELFTEST: | group_mutex: detach as below, the vDEVICE out of the table; | wait: that one gone, as
  *   VDEVICE, | wait: device gone, when they have no references. No other wait
  * IOAS_ALLOC (2.2)
@@ -92,6 +93,10 @@
  * VDEVICE_ALLOC (4.17)
  *   | object_table: VIOMMU | object_table: device | group_mutex: id, answer, published; of a failure
  *   | put: device; | put: VIOMMU
+ * HW_QUEUE_ALLOC (4.20)
+ *   | object_table: VIOMMU | object_table: id | object_table: ACCESS | iova_rwsem, domains W: in the
+ *   list | iova_rwsem: pinned | hw_queues: index | user-copy: answer, published | put. Undone:
+ *   | hw_queues | iova_rwsem: unpinned | access destroy | object_table
  * SET_DIRTY_TRACKING, GET_DIRTY_BITMAP
  *   | object_table | iova_rwsem | put
  * DIRTY

@@ -3,9 +3,84 @@
 #include "fuzz/oracle/model.h"
 
 #define ENTRIES_MAX (UINT32_C(1) << 19)
+#define DATA_MIN    8		     /* bytes of the mock's data (10.22) */
+#define REGION_SIZE (2 * MODEL_PAGE) /* that its guest maps */
+
+/* ---- what processes map of it, 5.4 ---- */
+
+static struct model_viommu *viommu_at(const struct model_context *context, uint32_t slot)
+{
+	struct model_object *object =
+		*(struct model_object **)model_array_at(&context->objects, slot);
+
+	return object && object->type == MODEL_VIOMMU ? (struct model_viommu *)object : NULL;
+}
+
+struct model_backing *model_region_at(
+	const struct model_context *context, uint64_t offset, uint64_t length)
+{
+	for (uint32_t i = 0; i < context->objects.count; i++) {
+		const struct model_viommu *viommu = viommu_at(context, i);
+
+		if (viommu && viommu->pages && viommu->offset == offset && length == REGION_SIZE)
+			return viommu->pages;
+	}
+	return NULL;
+}
+
+/* All regions have one size, so the lowest free place is one of a row. */
+static uint64_t free_offset(const struct model_context *context)
+{
+	uint64_t offset = MODEL_PAGE;
+
+	while (model_region_at(context, offset, REGION_SIZE))
+		offset += REGION_SIZE;
+	return offset;
+}
+
+static void make_region(
+	struct model *model, struct model_viommu *viommu, struct iommu_viommu_selftest *data)
+{
+	viommu->offset = free_offset(viommu->context);
+	viommu->pages = model_backing_new(model, REGION_SIZE);
+	viommu->pages->owner = &viommu->object;
+	viommu->pages->holds = viommu->context->file;
+	model_page_write(model, model_backing_page(model, viommu->pages, 0, true), 0,
+		&data->in_data, sizeof(data->in_data));
+	data->out_data = data->in_data;
+	data->out_mmap_offset = viommu->offset;
+	data->out_mmap_length = REGION_SIZE;
+}
+
+static void drop_region(struct model *model, struct model_viommu *viommu)
+{
+	if (!viommu->pages)
+		return;
+	viommu->pages->owner = NULL;
+	model_backing_put(model, viommu->pages);
+	viommu->pages = NULL;
+}
+
+/* 10.22: data, if there is some. */
+static int take_data(
+	struct model *model, struct model_viommu *viommu, const struct iommu_viommu_alloc *alloc)
+{
+	struct iommu_viommu_selftest data;
+	int rc;
+
+	if (!alloc->data_len)
+		return 0;
+	rc = model_user_data(
+		model, &data, sizeof(data), DATA_MIN, alloc->data_uptr, alloc->data_len);
+	if (rc)
+		return rc;
+	make_region(model, viommu, &data);
+	return model_copy_out(model, alloc->data_uptr, &data, alloc->data_len);
+}
 
 void model_viommu_end(struct model *model, struct model_viommu *viommu)
 {
+	drop_region(model, viommu);
 	model_phase(model, "put");
 	viommu->parent->object.users--;
 	model_array_end(model, &viommu->vdevices);
@@ -27,9 +102,12 @@ static int make_viommu(
 	model_phase(model, "object_table");
 	model_object_reserve(model, command->context, &viommu->object, MODEL_VIOMMU);
 	model_phase(model, "user-copy");
+	rc = take_data(model, viommu, &command->viommu_alloc);
 	command->viommu_alloc.out_viommu_id = viommu->object.id;
-	rc = model_respond(model, command);
+	if (!rc)
+		rc = model_respond(model, command);
 	if (rc) {
+		drop_region(model, viommu);
 		model_object_remove(command->context, &viommu->object);
 		model_free(model, viommu, sizeof(*viommu));
 		return rc;
@@ -46,6 +124,9 @@ int64_t model_rule_IOMMU_VIOMMU_ALLOC(struct model *model, struct model_command 
 	struct model_hwpt *parent;
 	int rc;
 
+	if (model->config.kernel < LINUX(6, 17) &&
+		(alloc->data_len || alloc->data_uptr || alloc->__reserved))
+		return -E2BIG; /* The struct had none of them yet. */
 	if (alloc->flags || !alloc->type)
 		return -EOPNOTSUPP;
 	device = model_object_get(model, command->context, alloc->dev_id, MODEL_DEVICE);

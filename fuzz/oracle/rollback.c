@@ -253,6 +253,7 @@ static void hash_state(struct state *state, struct sim *sim)
 		mix(&state->parts[PART_OBJECTS],
 			context->compat_ioas ? context->compat_ioas->object.id : 0);
 		mix(&state->parts[PART_OBJECTS], context->objects.used);
+		mix(&state->parts[PART_OBJECTS], context->regions.count);
 		for (uint32_t id = 1; (object = graph_next_object(context, &id)); id++) {
 			hash_object(state, object);
 			if (state->size > LARGE_GRAPH)

@@ -122,6 +122,21 @@ static bool pasid_stays(const struct prog *prog, uint32_t index)
 	return true;
 }
 
+/* Whether the pages of a queue lie side by side is a matter of the machine; one page does.
+ * Addresses that maps have chosen are aligned to half a page at least. */
+static bool queue_may_scatter(const struct prog *prog, const struct call *call)
+{
+	struct value iova = call_get(prog, call, "nesting_parent_iova");
+	uint64_t length, half = 2048, at = iova.number % half;
+
+	if (!number_in(prog, call, "length", &length))
+		return true;
+	if (iova.kind == VALUE_NUMBER && iova.number % (2 * half) < half)
+		half *= 2;
+	/* What no memory could hold fails before. */
+	return length > half - at && length < UINT64_C(1) << 40;
+}
+
 static const char *system_obstacle(const struct prog *prog, uint32_t index)
 {
 	const struct call *call = &prog->calls[index];
@@ -141,6 +156,8 @@ static const char *system_obstacle(const struct prog *prog, uint32_t index)
 			       ? NULL
 			       : "huge pages, which depend on the machine";
 	case CALL_ID_ioctl: return raw_obstacle(prog, call);
+	case CALL_ID_IOMMU_HW_QUEUE_ALLOC:
+		return queue_may_scatter(prog, call) ? "a queue of several pages" : NULL;
 	case CALL_ID_IOMMU_TEST_OP_PASID_ATTACH:
 		return pasid_stays(prog, index) ? "a PASID that may stay attached" : NULL;
 	case CALL_ID_VFIO_IOMMU_MAP_DMA_COMPAT:
@@ -199,6 +216,7 @@ static void mend_call(struct prog *prog, uint32_t index)
 		call_set(prog, index, "flags", value_number(number & ~(uint64_t)CALL_MAP_HUGETLB));
 		break;
 	case CALL_ID_memfd: call_set(prog, index, "flags", value_number(0)); break;
+	case CALL_ID_IOMMU_HW_QUEUE_ALLOC: call_set(prog, index, "length", value_number(1)); break;
 	case CALL_ID_VFIO_IOMMU_MAP_DMA_COMPAT:
 		if (maps_without_access(prog, call))
 			call_set(prog, index, "flags", value_number(VFIO_DMA_MAP_FLAG_READ));

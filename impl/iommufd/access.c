@@ -2,8 +2,9 @@
 /* Access objects: attach, replace, detach, and the unmap notification. 7.1 to 7.4, 7.8 */
 #include "impl/iommufd/iommufd.h"
 
-int access_create(struct task *task, struct iommufd_context *context, uint8_t driver,
-	void *driver_data, bool needs_pin, bool has_unmap, struct access **out)
+/* What all accesses have in common; published by the caller. */
+static int access_alloc(
+	struct task *task, struct iommufd_context *context, bool needs_pin, struct access **out)
 {
 	struct iommufd_object *object;
 	struct access *access;
@@ -14,17 +15,27 @@ int access_create(struct task *task, struct iommufd_context *context, uint8_t dr
 		return rc;
 	access = (struct access *)object;
 	access->context = context;
-	access->file = file_get(context->file);
 	access->lock = mutex_init(LOCK_ACCESS);
-	access->driver = driver;
-	access->driver_data = driver_data;
 	access->needs_pin = needs_pin;
-	access->has_unmap = has_unmap;
 	access->alignment =
 		needs_pin && !SIM_BUG(task, ACCESS_ALIGNMENT_NONE) ? (uint32_t)SIM_PAGE_SIZE : 1;
 	object_add_user(task, object);
-	object_publish(task, context, object);
 	*out = access;
+	return 0;
+}
+
+int access_create(struct task *task, struct iommufd_context *context, uint8_t driver,
+	void *driver_data, bool needs_pin, bool has_unmap, struct access **out)
+{
+	int rc = access_alloc(task, context, needs_pin, out);
+
+	if (rc)
+		return rc;
+	(*out)->file = file_get(context->file);
+	(*out)->driver = driver;
+	(*out)->driver_data = driver_data;
+	(*out)->has_unmap = has_unmap;
+	object_publish(task, context, &(*out)->object);
 	return 0;
 }
 
@@ -220,6 +231,24 @@ void access_detach(struct task *task, struct access *access)
 	mutex_unlock(task, &access->lock);
 }
 
+int access_create_internal(
+	struct task *task, struct iommufd_context *context, struct ioas *ioas, struct access **out)
+{
+	struct change change = {0};
+	int rc = access_alloc(task, context, true, out);
+
+	if (rc)
+		return rc;
+	(*out)->internal = true;
+	object_publish(task, context, &(*out)->object);
+	mutex_lock(task, &(*out)->lock);
+	rc = change_ioas(task, *out, &change, ioas);
+	mutex_unlock(task, &(*out)->lock);
+	if (rc)
+		access_destroy(task, *out);
+	return rc;
+}
+
 void access_destroy(struct task *task, struct access *access)
 {
 	struct file *file = access->file;
@@ -232,5 +261,6 @@ void access_destroy(struct task *task, struct access *access)
 		change_ioas(task, access, &change, NULL);
 	mutex_unlock(task, &access->lock);
 	object_free(task, &access->object);
-	file_put(task, file);
+	if (file)
+		file_put(task, file);
 }

@@ -57,12 +57,22 @@ static int check_pin(struct task *task, const struct walk *walk, uint32_t flags)
 	return SIM_BUG(task, PIN_PROTECTION) ? 0 : check_protection(area, flags);
 }
 
+/* What an internal access pins cannot be unmapped. 4.20 */
+static void lock_area(struct task *task, struct area *area, uint32_t step)
+{
+	if (!SIM_BUG(task, QUEUE_MEMORY_UNLOCKED))
+		__atomic_fetch_add(&area->locks, step, __ATOMIC_RELAXED);
+}
+
 /* Releases the records of [first, last], which were made part by part. */
-static void unpin_walk(struct task *task, const struct ioas *ioas, uint64_t first, uint64_t last)
+static void unpin_walk(struct task *task, const struct access *access, const struct ioas *ioas,
+	uint64_t first, uint64_t last)
 {
 	struct walk walk = {.at = first, .last = last};
 
 	do {
+		if (access->internal && walk_part(ioas, &walk))
+			lock_area(task, walk.area, (uint32_t)-1);
 		if (!walk_part(ioas, &walk) || !pages_drop_record(task, walk.area->pages, walk.area,
 						       area_page_at(walk.area, walk.at),
 						       area_page_at(walk.area, walk.end))) {
@@ -76,9 +86,10 @@ static void unpin_walk(struct task *task, const struct ioas *ioas, uint64_t firs
 	} while (walk_next(&walk));
 }
 
-static int pin_walk(struct task *task, struct ioas *ioas, uint64_t iova, uint64_t last,
+static int pin_walk(struct task *task, const struct access *access, uint64_t iova, uint64_t last,
 	struct page **out, uint32_t flags)
 {
+	const struct ioas *ioas = access->ioas;
 	struct walk walk = {.at = iova, .last = last};
 	int rc;
 
@@ -94,11 +105,13 @@ static int pin_walk(struct task *task, struct ioas *ioas, uint64_t iova, uint64_
 			task, walk.area->pages, walk.area, first_page, last_page, out);
 		if (rc)
 			break;
+		if (access->internal)
+			lock_area(task, walk.area, 1);
 		if (out)
 			out += last_page - first_page + 1;
 	} while (walk_next(&walk));
 	if (rc && walk.at != iova && !SIM_BUG(task, PIN_PREFIX_LEAK))
-		unpin_walk(task, ioas, iova, walk.at - 1);
+		unpin_walk(task, access, ioas, iova, walk.at - 1);
 	return rc;
 }
 
@@ -108,7 +121,8 @@ int access_pin_pages(struct task *task, struct access *access, uint64_t iova, ui
 	uint64_t last;
 	int rc = -ENOENT;
 
-	if ((!access->needs_pin || !access->has_unmap) && !SIM_BUG(task, PIN_NEEDS_PIN)) {
+	if ((!access->needs_pin || !(access->has_unmap || access->internal)) &&
+		!SIM_BUG(task, PIN_NEEDS_PIN)) {
 		sim_warn(task, "pin-not-allowed", "access %u was not made for pins",
 			access->object.id);
 		return -EINVAL;
@@ -123,7 +137,7 @@ int access_pin_pages(struct task *task, struct access *access, uint64_t iova, ui
 
 		ioas_touch(ioas);
 		down_read(task, &ioas->iova_rwsem);
-		rc = pin_walk(task, ioas, iova, last, out, flags);
+		rc = pin_walk(task, access, iova, last, out, flags);
 		up_read(task, &ioas->iova_rwsem);
 	}
 	mutex_unlock(task, &access->lock);
@@ -145,7 +159,7 @@ void access_unpin_pages(struct task *task, struct access *access, uint64_t iova,
 
 		ioas_touch(ioas);
 		down_read(task, &ioas->iova_rwsem);
-		unpin_walk(task, ioas, iova, last);
+		unpin_walk(task, access, ioas, iova, last);
 		up_read(task, &ioas->iova_rwsem);
 	} else {
 		sim_warn(

@@ -12,6 +12,8 @@ struct iommufd_context *context_open(struct task *task)
 	idr_init(&context->objects, 1, IOMMUFD_ID_MAX);
 	context->objects_lock = spinlock_init(LOCK_OBJECTS);
 	context->creation_lock = rwsem_init(LOCK_IOAS_CREATION);
+	context->regions_lock = spinlock_init(LOCK_REGIONS);
+	range_tree_init(&context->regions);
 	if (!machine->contexts_made)
 		machine->lock = spinlock_init(LOCK_OTHER);
 	spin_lock(task, &machine->lock);
@@ -145,21 +147,4 @@ void iommufd_file_release(struct task *task, struct file *file)
 	context_unlink(task, context);
 	idr_destroy(task, &context->objects);
 	sim_free(task, context, sizeof(*context));
-}
-
-/* No driver of this machine offers a region to map yet, so no offset is good. 5.4 */
-int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot,
-	uint32_t flags, uint64_t offset)
-{
-	(void)file;
-	(void)offset;
-	if (!sim_since(task_sim(task), LINUX(6, 17)))
-		return -ENODEV;
-	if (!length || length & (SIM_PAGE_SIZE - 1))
-		return -EINVAL;
-	if (!(flags & 1)) /* MAP_SHARED */
-		return -EINVAL;
-	if (prot & MM_EXEC)
-		return -EPERM;
-	return -ENXIO;
 }

@@ -52,6 +52,7 @@ enum object_type {
 	OBJECT_VEVENTQ,
 	OBJECT_VIOMMU,
 	OBJECT_VDEVICE,
+	OBJECT_HW_QUEUE,
 	OBJECT_TYPE_COUNT
 };
 
@@ -86,9 +87,11 @@ struct iommufd_context {
 	struct iommufd_context *next, *previous;
 	struct ioas *compat_ioas; /* of VFIO's calls, without a reference; under objects_lock */
 	uint32_t number;	  /* from 1 in order of opening, for reports */
-	uint32_t tombstones;	  /* ids that nobody gets any more, 2.2 */
-	bool account_mm;	  /* mode MM of 11 */
-	bool no_iommu;		  /* a group without an IOMMU was attached, 8.7; under objects_lock */
+	struct spinlock regions_lock;
+	struct range_tree regions; /* struct region, what can be mapped, 5.4 */
+	uint32_t tombstones;	   /* ids that nobody gets any more, 2.2 */
+	bool account_mm;	   /* mode MM of 11 */
+	bool no_iommu; /* a group without an IOMMU was attached, 8.7; under objects_lock */
 };
 
 struct ioas {
@@ -189,6 +192,27 @@ struct viommu {
 	struct vdevice *vdevices;      /* newest first */
 	struct rwsem veventqs_rwsem;   /* veventqs */
 	struct veventq *veventqs;      /* newest first */
+	struct region *region;	       /* what a guest maps; NULL: made without data */
+	struct mutex queues_lock;      /* queues */
+	struct hw_queue *queues[IOMMU_TEST_HW_QUEUE_MAX]; /* by index */
+};
+
+/* A hardware queue of a VIOMMU in memory that stays mapped, 4.20, 10.23. */
+struct hw_queue {
+	struct iommufd_object object;
+	struct viommu *viommu;	  /* a users reference */
+	struct access *access;	  /* pins its memory */
+	struct hw_queue *depends; /* on the queue before it: a users reference; or NULL */
+	uint64_t iova, length;	  /* pinned, whole pages */
+	uint32_t index;
+};
+
+/* Pages of an object that processes map at an offset of the iommufd, 5.4. */
+struct region {
+	struct range_node node; /* offsets, bytes */
+	struct mm_region *pages;
+	struct iommufd_context *context;
+	struct iommufd_object *owner;
 };
 
 /* What a guest calls a device, 4.17. */
@@ -250,6 +274,7 @@ struct access {
 	uint8_t driver;		 /* enum access_driver */
 	bool needs_pin;
 	bool has_unmap;
+	bool internal; /* of a HW queue: holds no file, is never called back, locks what it pins */
 };
 
 /* A pin that a driver has taken and must give back. */
@@ -316,6 +341,7 @@ struct command {
 		struct iommu_hwpt_invalidate invalidate;
 		struct iommu_viommu_alloc viommu_alloc;
 		struct iommu_vdevice_alloc vdevice_alloc;
+		struct iommu_hw_queue_alloc hw_queue_alloc;
 		struct iommu_test_cmd test;
 		uint8_t bytes[CALL_STRUCT_MAX];
 	};
@@ -442,7 +468,8 @@ int ioas_create(struct task *task, struct iommufd_context *context, struct iommu
  * which is passed on. Needs iova_rwsem. 4.5 step 3
  */
 int ioas_each_usable(struct task *task, const struct ioas *ioas,
-	int (*each)(struct task *task, void *context, uint64_t first, uint64_t last), void *context);
+	int (*each)(struct task *task, void *context, uint64_t first, uint64_t last),
+	void *context);
 /* Teardown of an IOAS that has left the table; frees it. 2.5 */
 void ioas_destroy(struct task *task, struct ioas *ioas);
 
@@ -493,7 +520,8 @@ struct map_piece {
  */
 int ioas_map_pieces(struct task *task, struct ioas *ioas, struct map_piece *pieces, uint32_t count,
 	uint32_t flags, uint64_t address, uint64_t length, uint64_t *iova);
-/* Maps memory of the running task; the IOVA goes into *map. The flags were checked. 4.6 steps 5 to 9
+/* Maps memory of the running task; the IOVA goes into *map. The flags were checked. 4.6 steps 5 to
+ * 9
  */
 int ioas_map_user(struct task *task, struct ioas *ioas, struct iommu_ioas_map *map);
 /* Unmaps all areas in [first, last], bytes in *unmapped (also on errors). 3.9 */
@@ -601,6 +629,22 @@ int viommu_invalidate(struct task *task, struct viommu *viommu,
 void viommu_destroy(struct task *task, struct viommu *viommu);
 void vdevice_destroy(struct task *task, struct vdevice *vdevice);
 
+/* ---- hw_queue.c ---- */
+
+/* Teardown of one that has left the table; frees it. 2.5 */
+void hw_queue_destroy(struct task *task, struct hw_queue *queue);
+
+/* ---- region.c ---- */
+
+/*
+ * Zeroed pages of the owner, at the lowest free range of offsets from PAGE_SIZE on. length: whole
+ * pages. -ENOMEM. 5.4, 6.11
+ */
+int region_create(struct task *task, struct iommufd_context *context, uint64_t length,
+	struct iommufd_object *owner, struct region **out);
+/* Nobody can map it any more. */
+void region_destroy(struct task *task, struct region *region);
+
 /* The other kind stands on one of these, 10.21. */
 static inline bool hwpt_is_nested(const struct hwpt *hwpt)
 {
@@ -631,6 +675,10 @@ const struct hwpt *device_attached(struct task *task, struct device *device, uin
 
 int access_create(struct task *task, struct iommufd_context *context, uint8_t driver,
 	void *driver_data, bool needs_pin, bool has_unmap, struct access **out);
+/* An internal access, attached. Takes the access lock and those of ioas_add_access. -ENOMEM, -EBUSY
+ * (ids), -EADDRINUSE. 4.20 step 8 */
+int access_create_internal(
+	struct task *task, struct iommufd_context *context, struct ioas *ioas, struct access **out);
 void access_destroy(struct task *task, struct access *access);
 int access_attach(struct task *task, struct access *access, uint32_t ioas_id);
 int access_replace(struct task *task, struct access *access, uint32_t ioas_id);
@@ -688,6 +736,7 @@ int64_t handle_IOMMU_TEST_OP_TRIGGER_VEVENT(struct command *command);
 int64_t handle_IOMMU_HWPT_INVALIDATE(struct command *command);
 int64_t handle_IOMMU_VIOMMU_ALLOC(struct command *command);
 int64_t handle_IOMMU_VDEVICE_ALLOC(struct command *command);
+int64_t handle_IOMMU_HW_QUEUE_ALLOC(struct command *command);
 int64_t handle_IOMMU_TEST_OP_DIRTY(struct command *command);
 int64_t handle_IOMMU_TEST_OP_MD_CHECK_IOTLB(struct command *command);
 int64_t handle_IOMMU_TEST_OP_DEV_CHECK_CACHE(struct command *command);

@@ -14,6 +14,7 @@ static const uint16_t object_sizes[OBJECT_TYPE_COUNT] = {
 	[OBJECT_VEVENTQ] = sizeof(struct veventq),
 	[OBJECT_VIOMMU] = sizeof(struct viommu),
 	[OBJECT_VDEVICE] = sizeof(struct vdevice),
+	[OBJECT_HW_QUEUE] = sizeof(struct hw_queue),
 };
 
 /* Counters change without the table lock too, so several threads need atomic steps; a single one
@@ -214,6 +215,7 @@ static void object_teardown(struct task *task, struct iommufd_object *object)
 	case OBJECT_FAULT: fault_queue_destroy(task, (struct fault_queue *)(void *)object); break;
 	case OBJECT_VIOMMU: viommu_destroy(task, (struct viommu *)object); break;
 	case OBJECT_VDEVICE: vdevice_destroy(task, (struct vdevice *)object); break;
+	case OBJECT_HW_QUEUE: hw_queue_destroy(task, (struct hw_queue *)object); break;
 	default:
 		/* DEVICE and ACCESS have a creator who holds a user and destroys them himself. */
 		sim_warn(task, "object-owned", "object %u has lost its creator's reference",

@@ -7,8 +7,45 @@
 
 void viommu_destroy(struct task *task, struct viommu *viommu)
 {
+	if (viommu->region)
+		region_destroy(task, viommu->region);
 	object_drop_user(task, &viommu->parent->object);
 	object_free(task, &viommu->object);
+}
+
+/* What the mock's guest maps: two pages, which begin with what it has said. */
+static int map_data(struct task *task, struct viommu *viommu, struct iommu_viommu_selftest *data)
+{
+	struct page *page;
+	int rc = region_create(
+		task, viommu->context, 2 * SIM_PAGE_SIZE, &viommu->object, &viommu->region);
+
+	if (rc)
+		return rc;
+	page = mm_region_page(task, viommu->region->pages, 0);
+	if (!page)
+		return -ENOMEM;
+	page_write(task, page, 0, &data->in_data, sizeof(data->in_data));
+	data->out_data = data->in_data;
+	data->out_mmap_offset = viommu->region->node.first;
+	data->out_mmap_length = 2 * SIM_PAGE_SIZE;
+	return 0;
+}
+
+/* Step 8: the mock looks at data only if there is some. */
+static int take_data(
+	struct task *task, struct viommu *viommu, const struct iommu_viommu_alloc *request)
+{
+	struct iommu_viommu_selftest data;
+	int rc;
+
+	if (!request->data_len)
+		return 0;
+	rc = user_data_copy(
+		task, &data, sizeof(data), VIOMMU_DATA_MIN, request->data_uptr, request->data_len);
+	if (!rc)
+		rc = map_data(task, viommu, &data);
+	return rc ? rc : copy_to_user(task, request->data_uptr, &data, request->data_len);
 }
 
 /* Steps 7 to 9. */
@@ -27,13 +64,18 @@ static int viommu_create(struct command *command, struct hwpt *parent)
 	viommu->parent = parent;
 	viommu->vdevices_lock = spinlock_init(LOCK_VDEVICES);
 	viommu->veventqs_rwsem = rwsem_init(LOCK_VEVENTQS);
+	viommu->queues_lock = mutex_init(LOCK_HW_QUEUES);
 	object_add_user(task, &parent->object);
 	command->viommu_alloc.out_viommu_id = object->id;
-	rc = command_respond(command);
+	rc = take_data(task, viommu, &command->viommu_alloc);
+	if (!rc)
+		rc = command_respond(command);
 	if (!rc) {
 		object_publish(task, command->context, object);
 		return 0;
 	}
+	if (viommu->region && !SIM_BUG(task, REGION_KEPT))
+		region_destroy(task, viommu->region);
 	if (!SIM_BUG(task, VIOMMU_FAILURE_USERS))
 		object_drop_user(task, &parent->object);
 	object_abort(task, command->context, object);
@@ -64,6 +106,10 @@ int64_t handle_IOMMU_VIOMMU_ALLOC(struct command *command)
 	struct iommufd_object *device;
 	int rc = -EOPNOTSUPP;
 
+	/* Until 6.17 the struct ended before its data. */
+	if (!sim_since(task_sim(task), LINUX(6, 17)) &&
+		(request->data_len || request->__reserved || request->data_uptr))
+		return -E2BIG;
 	if (request->flags || request->type == IOMMU_VIOMMU_TYPE_DEFAULT)
 		return -EOPNOTSUPP;
 	if (request->__reserved && SIM_BUG(task, VIOMMU_RESERVED))

@@ -51,6 +51,30 @@ void file_put(struct task *task, struct file *file)
 		release(task, file);
 }
 
+void file_put_late(struct sim *sim, struct file *file)
+{
+	if (__atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL))
+		return;
+	file->next = sim->late_files;
+	sim->late_files = file;
+}
+
+void files_release_late(struct task *task)
+{
+	struct sim *sim = task->sim;
+	struct file *file;
+
+	do {
+		sim_enter(sim, &sim->memory_lock);
+		file = sim->late_files;
+		if (file)
+			sim->late_files = file->next;
+		sim_leave(sim, &sim->memory_lock);
+		if (file)
+			release(task, file);
+	} while (file);
+}
+
 /* Makes room for at least count descriptors. */
 static bool table_grow(struct process *process, uint32_t count)
 {

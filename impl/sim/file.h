@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct task;
+struct sim;
 
 enum file_kind {
 	FILE_IOMMUFD,
@@ -25,8 +26,9 @@ struct file {
 	uint8_t kind;	/* enum file_kind */
 	uint32_t flags; /* O_* */
 	uint64_t position;
-	void *object; /* struct iommufd_context *, struct test_access *, struct memfd *, struct
-			 event_queue * */
+	struct file *next; /* among those that are released at the end of the call */
+	void *object;	   /* struct iommufd_context *, struct test_access *, struct memfd *, struct
+			      event_queue * */
 };
 
 /* A new file with one reference, or NULL (fault point ALLOC). */
@@ -34,6 +36,11 @@ struct file *file_open(struct task *task, enum file_kind kind, void *object, uin
 struct file *file_get(struct file *file);
 /* Drops a reference; the last one releases the object (in the caller's context, at once). */
 void file_put(struct task *task, struct file *file);
+/* The same for somebody who holds locks (sim->memory_lock is one of them): the object is released
+ * at the end of the system call. */
+void file_put_late(struct sim *sim, struct file *file);
+/* Releases those. */
+void files_release_late(struct task *task);
 
 /* Lowest free descriptor >= 3 of the running task's process, not installed yet; -EMFILE at 1024. */
 int file_reserve_fd(struct task *task);
@@ -48,8 +55,8 @@ struct file *file_from_fd(struct task *task, int fd);
 /* Bodies per kind, in the module of the object. */
 int64_t iommufd_file_ioctl(
 	struct task *task, struct file *file, uint32_t command, uint64_t argument);
-int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t length, uint32_t prot,
-	uint32_t flags, uint64_t offset);
+int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t addr, uint64_t length,
+	uint32_t prot, uint32_t flags, uint64_t offset);
 void iommufd_file_release(struct task *task, struct file *file);
 void test_access_file_release(struct task *task, struct file *file);
 /* Drops the queue's user and the file of its context. */

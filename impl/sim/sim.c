@@ -90,6 +90,7 @@ void sim_finish(struct sim *sim)
 	}
 	if (!first)
 		return;
+	files_release_late(&first->main);
 	workqueue_run_all(&first->main);
 	rcu_run(&first->main);
 	sim->timers = NULL;

@@ -69,7 +69,7 @@ struct process {
 	uint32_t references;
 	uint32_t capabilities;
 	bool alive;
-	void *host; /* a process of the host: its owner's (host.h) */
+	void *host;		/* a process of the host: its owner's (host.h) */
 	struct wait_queue left; /* a thread has left its system call */
 	struct file **files;	/* FILE_RESERVED: taken, nothing installed */
 	uint32_t files_room;
@@ -136,6 +136,7 @@ struct sim {
 	struct task *tasks;
 	struct user *users;
 	struct physical physical;
+	struct file *late_files;   /* to be released at the end of a call; under memory_lock */
 	struct memory *real_files; /* of the host, with pages that are pinned or open */
 	struct iommu_device *devices, *last_device;
 	uint32_t device_count;

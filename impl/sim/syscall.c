@@ -24,6 +24,8 @@ int64_t syscall_leave(struct task *task, int64_t result)
 		return result;
 	if (task->locks.depth || task->rcu_depth)
 		lock_assert_none(task);
+	if (__atomic_load_n(&task->sim->late_files, __ATOMIC_RELAXED))
+		files_release_late(task);
 	if (task->sim->threads || task->sim->workqueues)
 		workqueue_run_all(task);
 	if (task->sim->threads || task->sim->rcu_first)
@@ -225,7 +227,7 @@ static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uin
 							   : 0;
 		if (error)
 			return error;
-		return iommufd_file_mmap(task, file, length, prot, flags, offset);
+		return iommufd_file_mmap(task, file, addr, length, prot, flags, offset);
 	/* From 6.17 files without a name lie on a mount from which nothing is run. */
 	default:
 		return prot & CALL_PROT_EXEC && sim_since(task->sim, LINUX(6, 17)) ? -EPERM

@@ -341,10 +341,10 @@ static void test_region(void)
 	uint64_t a;
 
 	set_up(&f);
-	region = mm_region_create(f.task, 2 * PAGE, &users);
+	region = mm_region_create(f.task, 2 * PAGE, &users, NULL);
 	page = mm_region_page(f.task, region, 0);
 	page_write(f.task, page, 0, "drv", 3);
-	a = (uint64_t)mm_region_map(f.task, region, RW);
+	a = (uint64_t)mm_region_map(f.task, region, 0, RW, CALL_MAP_SHARED);
 	tap_ok(users == 2 && !sim_expect(f.task, a, "drv", 3) &&
 			mm_visible_page(f.task, a) == page && !mm_region_page(f.task, region, 2),
 		"a driver's pages in a process");

@@ -39,6 +39,8 @@ void vma_open(struct mm *mm, const struct vma *vma)
 	vma->shared->references++;
 	if (vma->shared->users)
 		__atomic_fetch_add(vma->shared->users, 1, __ATOMIC_ACQ_REL);
+	if (vma->shared->file)
+		file_get(vma->shared->file);
 }
 
 void vma_close(struct mm *mm, struct vma *vma)
@@ -55,6 +57,8 @@ void vma_close(struct mm *mm, struct vma *vma)
 		mm->shared_mappings--;
 		if (vma->shared->users)
 			__atomic_fetch_sub(vma->shared->users, 1, __ATOMIC_ACQ_REL);
+		if (vma->shared->file)
+			file_put_late(sim, vma->shared->file);
 		memory_put(sim, vma->shared);
 	}
 	sim_free_internal(sim, vma, sizeof(*vma));
@@ -472,7 +476,8 @@ int mm_mprotect(struct task *task, uint64_t addr, uint64_t length, uint32_t prot
 	return error;
 }
 
-struct mm_region *mm_region_create(struct task *task, uint64_t length, uint32_t *users)
+struct mm_region *mm_region_create(
+	struct task *task, uint64_t length, uint32_t *users, struct file *file)
 {
 	struct sim *sim = task->sim;
 	struct mm_region *region = sim_alloc_internal(sim, sizeof(*region));
@@ -485,6 +490,8 @@ struct mm_region *mm_region_create(struct task *task, uint64_t length, uint32_t 
 		region->memory->references = 1;
 		region->memory->size = length;
 		region->memory->users = users;
+		region->memory->file = file;
+		region->memory->region = true;
 	}
 	sim_leave(sim, &sim->memory_lock);
 	if (region->memory)
@@ -514,11 +521,18 @@ struct page *mm_region_page(struct task *task, struct mm_region *region, uint64_
 	return page;
 }
 
-int64_t mm_region_map(struct task *task, struct mm_region *region, uint32_t prot)
+uint32_t mm_region_mappings(const struct mm_region *region)
 {
-	struct map_request request = {.length = region->memory->size,
+	return region->memory->references - 1;
+}
+
+int64_t mm_region_map(
+	struct task *task, struct mm_region *region, uint64_t addr, uint32_t prot, uint32_t flags)
+{
+	struct map_request request = {.addr = addr,
+		.length = region->memory->size,
 		.prot = prot,
-		.flags = CALL_MAP_SHARED,
+		.flags = flags,
 		.file = region->memory};
 	struct mm *mm = task_mm(task);
 	int64_t result;

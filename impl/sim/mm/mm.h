@@ -142,15 +142,20 @@ uint64_t mm_pins(const struct sim *sim);
 struct mm_region;
 /*
  * length bytes of zeroed pages, or NULL (host memory). Each mapping of it, also those that fork and
- * splits make, adds one to *users while it lasts.
+ * splits make, adds one to *users and holds file (NULL: none) while it lasts. No page of it can be
+ * looked up or pinned.
  */
-struct mm_region *mm_region_create(struct task *task, uint64_t length, uint32_t *users);
-/* The owner's end of it; no mapping may be left (*users says so). */
+struct mm_region *mm_region_create(
+	struct task *task, uint64_t length, uint32_t *users, struct file *file);
+/* The owner's end of it; mappings that are left do not touch *users any more. */
 void mm_region_destroy(struct task *task, struct mm_region *region);
 /* Its page number index, for page_read and page_write. NULL: beyond the end, or host memory. */
 struct page *mm_region_page(struct task *task, struct mm_region *region, uint64_t index);
-/* Maps all of it, shared, first fit; the address, -ENOMEM. */
-int64_t mm_region_map(struct task *task, struct mm_region *region, uint32_t prot);
+/* Maps all of it, shared; addr and flags as in mm_mmap. The address, -ENOMEM. */
+int64_t mm_region_map(
+	struct task *task, struct mm_region *region, uint64_t addr, uint32_t prot, uint32_t flags);
+/* How many mappings of it there are. */
+uint32_t mm_region_mappings(const struct mm_region *region);
 
 /* -- locked-memory accounting, specification 11 -- */
 struct user; /* one per uid, shared by all its processes */

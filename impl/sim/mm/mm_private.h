@@ -34,6 +34,8 @@ struct memory {
 	struct radix pages;   /* by index */
 	struct memory *clone; /* while its mm is being forked */
 	uint32_t *users;      /* of a region's owner, or NULL */
+	struct file *file;    /* what mappings of a region hold, or NULL */
+	bool region;	      /* of a driver */
 	/* MEMORY_REAL: of a process, or a file */
 	const struct mm *real_mm;
 	bool is_file, unpinnable; /* unpinnable: not for writing */

@@ -82,6 +82,10 @@ static bool vma_fault(struct sim *sim, const struct vma *vma, uint64_t at, bool 
 
 static bool permitted(const struct vma *vma, enum fault_intent intent)
 {
+	/* Pages of a driver are there for the processor alone. */
+	if (vma->shared && vma->shared->region &&
+		(intent == INTENT_LOOK || intent == INTENT_PIN_READ || intent == INTENT_PIN_WRITE))
+		return false;
 	switch (intent) {
 	case INTENT_READ: return vma->protection != 0;
 	case INTENT_LOOK:
