@@ -25,6 +25,7 @@ struct measurement {
 extern const struct measurement bench_programs[]; /* ended by name NULL */
 extern const struct measurement bench_machine[];
 extern const struct measurement bench_threads[];
+extern const struct measurement bench_domain[];
 
 /* Nanoseconds that the process has run: what others do on the machine does not count. */
 uint64_t bench_clock(void);

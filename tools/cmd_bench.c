@@ -308,6 +308,7 @@ static int run_report(struct report *report)
 	collect(report, bench_programs);
 	collect(report, bench_machine);
 	collect(report, bench_threads);
+	collect(report, bench_domain);
 	if (!report->count) {
 		tool_error("bench: no measurement is named '%s'; see iommuzz bench --list",
 			report->only[0]);
