@@ -84,6 +84,9 @@ static int driver_says(struct model *model, struct model_device *device, uint32_
 {
 	uint32_t pasids = device->flags & MOCK_FLAGS_DEVICE_PASID ? 1u << MOCK_PASID_WIDTH : 1;
 
+	/* 10.8 step 4: the mock of the first release with faults has no such devices. */
+	if (hwpt->fault && model->config.kernel < LINUX(6, 13))
+		return -ENODEV;
 	if (pasid && pasid >= pasids)
 		return -EINVAL;
 	if (!pasid && hwpt->viommu && (!device->vdevice || device->vdevice->viommu != hwpt->viommu))

@@ -103,6 +103,23 @@
  *   | object_table | user-copy: bits | iommu_table: marked | user-copy: answer | put
  * MD_CHECK_IOTLB, DEV_CHECK_CACHE
  *   | object_table | access: compared | put
+ * FAULT_QUEUE_ALLOC
+ *   | object_table: id | put: descriptor reserved, answer | put: open | object_table: published, or
+ *   the id given back
+ * VEVENTQ_ALLOC (4.19)
+ *   | object_table: VIOMMU | veventqs_rwsem W, held: no queue of the type | as FAULT_QUEUE_ALLOC
+ *   | put: VIOMMU
+ * TRIGGER_IOPF (10.17)
+ *   | object_table: device | attachments: page table found, fault queued | put
+ * TRIGGER_VEVENT (10.18)
+ *   | object_table: device | report_rwsem R, held: where it reports to | veventqs_rwsem R, held
+ *   | event_queue: full | event_queue: queued or lost | put. A change of the RID's VIOMMU waits
+ * read, write of a fault descriptor (5.2)
+ *   | fault_mutex, held: the first group or response | event_queue: next group, or | user-copy: next
+ *   response. A detach or replace that has changed the attachment | fault_mutex: its faults answered
+ * read of a veventq descriptor (5.3)
+ *   for each entry | event_queue: taken | user-copy: header | user-copy: data | event_queue: counted
+ *   off, or put back
  * GET_HW_INFO
  *   | object_table | user-copy: data | put: answer
  * MD_CHECK_MAP

@@ -163,6 +163,9 @@ static int translate_by(struct task *task, struct device *device, uint32_t pasid
 		return -EINVAL;
 	if (!pasid_compatible(task, device, pasid, hwpt))
 		return -EINVAL;
+	/* 6.12 cannot enable the page requests of its mock devices. */
+	if (hwpt->fault && !sim_since(task_sim(task), LINUX(6, 13)))
+		return -ENODEV;
 	return attach_hardware(task, device, pasid, hwpt);
 }
 
