@@ -71,6 +71,7 @@ static struct target_config config_of(const struct exec *exec, const struct prog
 		config.seed = options->seed;
 		config.compat = options->compat;
 		config.caps_none = options->flags & PROG_OPTION_CAPS_NONE;
+		config.dmabuf_descriptor = options->flags & PROG_OPTION_DMABUF_FD;
 		if (options->memlock || (options->flags & PROG_OPTION_MEMLOCK_SET))
 			config.memlock = options->memlock;
 	}
@@ -382,7 +383,7 @@ bool exec_begin(struct exec *exec, const struct prog *prog, const char **reason)
 static int64_t name_descriptor(
 	struct exec *exec, struct exec_thread *thread, unsigned process, int64_t fd)
 {
-	if (fd < 0 || fd >= EXEC_FD_MAX || process >= PROG_PROCESS_MAX)
+	if (fd < EXEC_FIRST_FD || fd >= EXEC_FD_MAX || process >= PROG_PROCESS_MAX)
 		return fd;
 	if (fd >= exec->fd_highest[process])
 		exec->fd_highest[process] = (uint32_t)fd + 1;
@@ -436,7 +437,11 @@ static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *p
 		const struct field *field = &row->fields[plan->outputs[o]];
 
 		if (!field->width)
-			state->outputs[o] = (uint64_t)outcome->result;
+			/* A call that makes a descriptor and does not tell has none to give. */
+			state->outputs[o] = plan->result_is_descriptor &&
+							    outcome->result < EXEC_FIRST_FD
+						    ? UINT64_MAX
+						    : (uint64_t)outcome->result;
 		else if (field->offset + field->width <= outcome->image_size)
 			state->outputs[o] = image_get(field, outcome->image);
 		else

@@ -17,6 +17,7 @@
 	      */
 #define EXEC_NAMES_EACH 4096 /* names of descriptors of one thread */
 #define EXEC_ACCESS_MAX 256  /* in-kernel accesses that can have a body at a time */
+#define EXEC_FIRST_FD	3    /* descriptors of programs */
 
 /* What the executor needs to know of a row, computed once. */
 struct row_plan {

@@ -135,6 +135,7 @@ static struct sim_config sim_config_of(struct target *target, const struct targe
 		.memlock = config->memlock,
 		.capabilities = config->caps_none ? 0 : SIM_CAP_ALL,
 		.uid = config->caps_none ? USER_UID : 0,
+		.dmabuf_descriptor = config->dmabuf_descriptor,
 		.events =
 			{
 				.context = target,

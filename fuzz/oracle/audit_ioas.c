@@ -101,6 +101,11 @@ static bool source_run(
 	uint64_t index = offset >> SIM_PAGE_SHIFT, in_page = offset & (SIM_PAGE_SIZE - 1);
 	const struct pin_run *run = NULL;
 
+	if (pages->is_dmabuf) {
+		*phys = dmabuf_physical(pages, offset);
+		*length = most;
+		return true;
+	}
 	*length = 0;
 	for (; *length < most; index++) {
 		const struct page *page;
@@ -186,6 +191,8 @@ static bool check_domain(
 		const struct area *area = area_of(node);
 		uint64_t done = 0, total = area_length(area), phys, length;
 
+		if (area->pages->revoked) /* the memory was taken back */
+			continue;
 		for (; done < total; done += length) {
 			if (!source_run(
 				    area->pages, area->offset + done, total - done, &phys, &length))

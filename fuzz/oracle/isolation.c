@@ -51,8 +51,10 @@ void isolation_begin(struct isolation *isolation, struct sim *sim)
 	isolation->count = 0;
 }
 
-/* Where the IOAS says that iova leads, 0 when nowhere; the area's protection in *protection. */
-static uint64_t expected_at(const struct ioas *ioas, uint64_t iova, uint32_t *protection)
+/* Where the IOAS says that iova leads, 0 when nowhere; the area's protection in *protection, and
+ * whether the memory is pinned or, of a dma-buf, lent. */
+static uint64_t expected_at(
+	const struct ioas *ioas, uint64_t iova, uint32_t *protection, bool *is_lent)
 {
 	struct range_item *node = ioas ? range_map_first(&ioas->areas, iova, iova) : NULL;
 	const struct area *area = node ? area_of(node) : NULL;
@@ -61,8 +63,11 @@ static uint64_t expected_at(const struct ioas *ioas, uint64_t iova, uint32_t *pr
 	*protection = 0;
 	if (!area || !area->pages)
 		return 0;
-	page = pages_pinned_page(area->pages, area_page_at(area, iova));
 	*protection = area->protection;
+	*is_lent = area->pages->is_dmabuf;
+	if (*is_lent)
+		return dmabuf_physical(area->pages, area->offset + (iova - area->node.first));
+	page = pages_pinned_page(area->pages, area_page_at(area, iova));
 	return page ? page->phys +
 			       ((area->offset + (iova - area->node.first)) & (SIM_PAGE_SIZE - 1))
 		    : 0;
@@ -82,8 +87,9 @@ static bool check_probe(struct isolation *isolation, const struct oracle_step *s
 	struct finding *finding, struct task *task, struct requester from, const struct ioas *ioas,
 	uint64_t iova)
 {
+	bool is_lent = false;
 	uint32_t allowed, given = 0;
-	uint64_t expected = expected_at(ioas, iova, &allowed);
+	uint64_t expected = expected_at(ioas, iova, &allowed, &is_lent);
 	uint64_t reached = iommu_device_probe(task, from.device, from.pasid, iova, &given);
 	const struct page *page;
 
@@ -109,7 +115,7 @@ static bool check_probe(struct isolation *isolation, const struct oracle_step *s
 			"iova %#llx of PASID %u: a write would not make the clean entry dirty",
 			(unsigned long long)iova, from.pasid);
 	page = page_at(isolation->sim, reached & ~(SIM_PAGE_SIZE - 1));
-	if (!page || !page->pins)
+	if (!page || (!page->pins && !is_lent))
 		return finding_set(finding, ORACLE_ISOLATION, step->index,
 			"dma to an unpinned page",
 			"iova %#llx leads to physical %#llx, whose pin was given back",

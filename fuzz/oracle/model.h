@@ -218,6 +218,7 @@ enum model_file_kind {
 	MODEL_FILE_IOMMU,
 	MODEL_FILE_ACCESS,
 	MODEL_FILE_MEMFD,
+	MODEL_FILE_DMABUF,
 	MODEL_FILE_FAULT,
 	MODEL_FILE_VEVENTQ,
 };
@@ -227,7 +228,10 @@ struct model_file {
 	uint8_t kind;		       /* enum model_file_kind */
 	struct model_context *context; /* IOMMU */
 	struct model_access *access;   /* ACCESS */
-	struct model_backing *memory;  /* MEMFD */
+	struct model_backing *memory;  /* MEMFD, DMABUF */
+	struct model_array attached;   /* DMABUF: struct model_pages * */
+	uint32_t open_flags;	       /* DMABUF */
+	bool revoked;		       /* DMABUF */
 	struct model_fault *fault;     /* FAULT */
 	struct model_veventq *veventq; /* VEVENTQ */
 	uint64_t offset;	       /* MEMFD */
@@ -308,6 +312,7 @@ struct model_pages {
 	uint64_t start;		 /* address or offset in the file, page aligned */
 	uint64_t page_count;
 	bool writable;
+	bool dead;		    /* of a dma-buf that has taken its memory back (4.7) */
 	uint8_t account;	    /* enum model_account */
 	uint64_t kept;		    /* pages paid for and not pinned any more: mode MM, mm gone */
 	struct model_array needs;   /* struct model_need by index */
@@ -335,6 +340,18 @@ bool model_pages_foreign(const struct model *model, const struct model_pages *pa
 int model_pages_adopt(struct model *model, struct model_pages *pages);
 /* The pinned page of that index, NULL if nobody needs it. */
 struct model_page *model_pages_pinned(const struct model_pages *pages, uint64_t index);
+
+/* ---- model_dmabuf.c ---- */
+
+/* Whether a descriptor was opened for reading, or writing: of the others all are. */
+bool model_opened_for(const struct model_file *file, bool write);
+void model_dmabuf_end(struct model *model, struct model_file *file);
+bool model_pages_of_dmabuf(const struct model_pages *pages);
+/* Pages of its file, which is a dma-buf, belong to it while they live. */
+void model_dmabuf_attach(struct model *model, struct model_pages *pages);
+void model_dmabuf_detach(struct model_pages *pages);
+/* The page of that index, NULL when the memory was taken back. */
+struct model_page *model_dmabuf_page(const struct model_pages *pages, uint64_t index);
 
 /* ---- model_ids.c: contexts and objects ---- */
 

@@ -367,7 +367,9 @@ static int check_pin(
 		return -EINVAL;
 	if (!(write ? area->writeable : area->readable))
 		return -EPERM;
-	return write && !area->pages->writable ? -EPERM : 0;
+	if (write && !area->pages->writable)
+		return -EPERM;
+	return model_pages_of_dmabuf(area->pages) ? -EINVAL : 0;
 }
 
 void model_access_step(struct model *model, struct model_access *access)
@@ -526,6 +528,8 @@ int model_access_rw(struct model *model, struct model_access *access, uint64_t i
 		if (!(write ? area->writeable : area->readable) ||
 			(write && !area->pages->writable))
 			return -EPERM;
+		if (model_pages_of_dmabuf(area->pages))
+			return -EINVAL;
 		end = area->last < last ? area->last : last;
 		transfer.position = area->offset + (iova - area->start);
 		transfer.length = end - iova + 1;

@@ -49,7 +49,7 @@ static int collect(
 
 			if (area->transitional)
 				return -EBUSY;
-			if (!area->pages->file)
+			if (!area->pages->file || model_pages_of_dmabuf(area->pages))
 				return -EINVAL;
 			add_once(model, sources, area->pages);
 		}

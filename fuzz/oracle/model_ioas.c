@@ -110,6 +110,24 @@ bool model_area_cover(const struct model_ioas *ioas, uint64_t start, uint64_t la
 	return false;
 }
 
+/* Why a page table does not take an area whose pages are there, 0 if it does. */
+static int refused(
+	const struct model *model, const struct model_ioas *ioas, const struct model_area *area)
+{
+	/* Only VFIO's MAP_DMA comes here without access. */
+	if (!area->readable && !area->writeable && model->config.kernel >= LINUX(6, 19))
+		return -EINVAL;
+	/* Only a COPY of several small areas comes here misaligned (3.7). */
+	for (uint32_t i = 0; i < ioas->hwpts.count; i++) {
+		const struct model_hwpt *hwpt =
+			*(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
+
+		if ((area->start | (area->last + 1) | area->offset) & (hwpt->page_size - 1))
+			return -ENXIO;
+	}
+	return 0;
+}
+
 int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_area *area)
 {
 	uint64_t first = model_area_page(area, area->start),
@@ -121,28 +139,16 @@ int model_area_fill(struct model *model, struct model_ioas *ioas, struct model_a
 	rc = model_pages_need(model, area->pages, first, last);
 	if (rc)
 		return rc;
-	/* Only VFIO's MAP_DMA comes here without access. */
-	if (!area->readable && !area->writeable && model->config.kernel >= LINUX(6, 19)) {
-		model_pages_release(model, area->pages, first, last);
-		return -EINVAL;
-	}
-	/* Only a COPY of several small areas comes here misaligned: the page table refuses the
-	 * piece (3.7). */
-	for (uint32_t i = 0; i < ioas->hwpts.count; i++) {
-		const struct model_hwpt *hwpt =
-			*(struct model_hwpt **)model_array_at(&ioas->hwpts, i);
-
-		if ((area->start | (area->last + 1) | area->offset) & (hwpt->page_size - 1)) {
-			model_pages_release(model, area->pages, first, last);
-			return -ENXIO;
-		}
-	}
 	area->filled = true;
 	area->small = ioas->small_pages;
 	area->serial = model->objects;
-	return 0;
+	if (area->pages->dead)
+		return 0;
+	rc = refused(model, ioas, area);
+	if (rc)
+		model_area_drain(model, area);
+	return rc;
 }
-
 void model_area_drain(struct model *model, struct model_area *area)
 {
 	if (!area->filled)

@@ -339,7 +339,17 @@ static int map_of_file(struct model *model, struct model_ioas *ioas, struct mode
 	return rc;
 }
 
-/* From step 5 on. There are no dma-bufs. */
+/* Step 7: whether the dma-buf can be mapped there. */
+static int check_dmabuf(struct model *model, const struct iommu_ioas_map_file *argument,
+	const struct model_file *file)
+{
+	if (argument->start + (argument->length - 1) >= file->memory->size)
+		return -EINVAL;
+	model_phase(model, "dmabuf");
+	return file->revoked ? -ENODEV : 0;
+}
+
+/* From step 5 on. */
 static int map_descriptor(
 	struct model *model, struct model_ioas *ioas, struct model_command *command)
 {
@@ -358,8 +368,11 @@ static int map_descriptor(
 		return -EINVAL;
 	/* The source holds the file before it has a place. */
 	file->refs++;
-	model_phase(model, "iova_rwsem");
-	rc = map_of_file(model, ioas, command, file);
+	rc = file->kind == MODEL_FILE_DMABUF ? check_dmabuf(model, argument, file) : 0;
+	if (!rc) {
+		model_phase(model, "iova_rwsem");
+		rc = map_of_file(model, ioas, command, file);
+	}
 	model_file_put(model, file);
 	return rc;
 }

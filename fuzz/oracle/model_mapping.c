@@ -163,6 +163,12 @@ int64_t model_rule_mmap(struct model *model, struct model_command *command)
 	rc = check_mmap(model, &map, &file, &vma);
 	if (rc)
 		return rc;
+	if (file && (!model_opened_for(file, false) ||
+			    ((map.flags & CALL_MAP_SHARED) && (map.prot & CALL_PROT_WRITE) &&
+				    !model_opened_for(file, true))))
+		return -EACCES;
+	if (file && file->kind == MODEL_FILE_DMABUF)
+		return map.prot & CALL_PROT_EXEC ? -EPERM : -EINVAL;
 	if (file && file->kind == MODEL_FILE_IOMMU)
 		return map_iommufd(model, &map, file->context, &vma);
 	if (file && file->kind != MODEL_FILE_MEMFD)

@@ -26,6 +26,8 @@ struct model_pages *model_pages_new(struct model *model, struct model_context *c
 		pages->account = context->mode_mm ? MODEL_ACCOUNT_MM : MODEL_ACCOUNT_USER;
 	model_array_init(&pages->needs, sizeof(struct model_need));
 	model_array_init(&pages->records, sizeof(struct model_record));
+	if (model_pages_of_dmabuf(pages))
+		model_dmabuf_attach(model, pages);
 	return pages;
 }
 
@@ -68,6 +70,8 @@ struct model_page *model_pages_pinned(const struct model_pages *pages, uint64_t 
 {
 	struct model_need *need = need_find(pages, index);
 
+	if (model_pages_of_dmabuf(pages))
+		return model_dmabuf_page(pages, index);
 	return need ? need->page : NULL;
 }
 
@@ -142,6 +146,8 @@ void model_pages_put(struct model *model, struct model_pages *pages)
 	uncharge(model, pages, pages->needs.count);
 	model_array_end(model, &pages->needs);
 	model_array_end(model, &pages->records);
+	if (model_pages_of_dmabuf(pages))
+		model_dmabuf_detach(pages);
 	if (pages->file)
 		model_file_put(model, pages->file);
 	model_mm_put(model, pages->mm);
@@ -203,6 +209,9 @@ int model_pages_need(struct model *model, struct model_pages *pages, uint64_t fi
 	uint64_t fresh = 0;
 	int rc = 0;
 
+	/* Memory of a dma-buf is never pinned. */
+	if (model_pages_of_dmabuf(pages))
+		return 0;
 	for (uint64_t index = first; index <= last; index++) {
 		uint32_t i = need_index(pages, index);
 		struct model_need *need =

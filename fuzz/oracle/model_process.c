@@ -86,6 +86,7 @@ static void file_release(struct model *model, struct model_file *file)
 	case MODEL_FILE_IOMMU: model_context_end(model, file->context); break;
 	case MODEL_FILE_ACCESS: model_access_destroy(model, file->access); break;
 	case MODEL_FILE_MEMFD: model_backing_put(model, file->memory); break;
+	case MODEL_FILE_DMABUF: model_dmabuf_end(model, file); break;
 	case MODEL_FILE_FAULT: model_fault_close(model, file->fault); break;
 	case MODEL_FILE_VEVENTQ: model_veventq_close(model, file->veventq); break;
 	}

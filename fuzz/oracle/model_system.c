@@ -205,6 +205,8 @@ static int64_t transfer(struct model *model, bool write)
 	memcpy(&argument, model->arguments, sizeof(argument));
 	if (!file)
 		return -EBADF;
+	if (!model_opened_for(file, write))
+		return -EBADF;
 	if (!can_transfer(file, write))
 		return -EINVAL;
 	/* Before the file is asked, also where nothing is to be moved. */

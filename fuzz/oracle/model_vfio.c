@@ -136,6 +136,8 @@ static int cut(struct model *model, struct model_ioas *ioas, uint64_t last)
 		return 0;
 	if (area->transitional || area->prevent_access)
 		return -EBUSY;
+	if (model_pages_of_dmabuf(area->pages))
+		return -EOPNOTSUPP;
 	skip = last + 1 - area->start;
 	if ((last + 1) % ioas->alignment || (area->offset + skip) % ioas->alignment)
 		return -EINVAL;

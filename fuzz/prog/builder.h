@@ -67,6 +67,7 @@ void builder_vfio(struct builder *b);
 void builder_set_iommu(struct builder *b);
 /* Idioms of mapped files (generate_file.c). */
 void builder_map_file(struct builder *b);
+void builder_dmabuf(struct builder *b);
 void builder_change_process(struct builder *b);
 void builder_any(struct builder *b);
 

@@ -783,6 +783,7 @@ static const struct idiom {
 	{builder_memfd, 8, 0},
 	{builder_map_file, 14, 0},
 	{builder_change_process, 6, 0},
+	{builder_dmabuf, 6, NEEDS_TEST},
 	{builder_vfio, 16, 0},
 	{builder_set_iommu, 8, 0},
 	{builder_transfer, 8, 0},

@@ -110,3 +110,44 @@ void builder_change_process(struct builder *b)
 		b->prog->calls[call].process = b->processes;
 	builder_done(b, call);
 }
+
+/* A dma-buf, and what its exporter does with it. */
+void builder_dmabuf(struct builder *b)
+{
+	uint32_t ioas = builder_need_ioas(b), context = builder_context_of(b, ioas), call;
+	uint32_t calls = 2 + (uint32_t)random_below(b->random, 4);
+	struct value dmabuf;
+
+	call = builder_call(b, CALL_ID_IOMMU_TEST_OP_DMABUF_GET);
+	if (call == UINT32_MAX || context == UINT16_MAX)
+		return;
+	/* A kernel does not tell: with luck it is the next descriptor. */
+	dmabuf = b->options->live ? value_handle(context, 0, 1) : value_handle(call, 0, 0);
+	if (!b->options->live)
+		b->prog->options.flags |= PROG_OPTION_DMABUF_FD;
+	builder_subject(b, call, context);
+	builder_set(b, call, "length", value_number(FILE_PAGES * PAGE));
+	builder_set(b, call, "open_flags", value_number(random_below(b->random, 4)));
+	builder_done(b, call);
+	while (calls-- && !b->full) {
+		bool map = random_chance(b->random, 2, 3);
+
+		call = builder_call(b, map ? CALL_ID_IOMMU_IOAS_MAP_FILE
+					   : CALL_ID_IOMMU_TEST_OP_DMABUF_REVOKE);
+		builder_subject(b, call, context);
+		if (map) {
+			uint64_t start = random_below(b->random, FILE_PAGES);
+
+			builder_set(b, call, "flags", value_number(random_chance(b->random, 1, 2) ? 6 : 4));
+			builder_set(b, call, "ioas_id", value_handle(ioas, 0, 0));
+			builder_set(b, call, "fd", dmabuf);
+			builder_set(b, call, "start", value_number(start * PAGE));
+			builder_set(b, call, "length",
+				value_number((1 + random_below(b->random, FILE_PAGES - start)) * PAGE));
+		} else {
+			builder_set(b, call, "dmabuf_fd", dmabuf);
+			builder_set(b, call, "revoked", value_number(random_below(b->random, 2)));
+		}
+		builder_done(b, call);
+	}
+}

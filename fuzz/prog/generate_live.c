@@ -241,6 +241,19 @@ static const char *const scenes[] = {
 	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
 	"IOMMU_IOAS_CHANGE_PROCESS fd at=mem+4203P\n"
 	"IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
+	/* dma-bufs, whose descriptor is the next one: what cannot be mapped, what is taken back */
+	FRESH DEVICE "IOMMU_TEST_OP_DMABUF_GET fd length=8P open_flags=RDWR\n"
+		     "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=fd+1 length=9P\n"
+		     "iova = IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=fd+1 length=8P\n"
+		     "IOMMU_IOAS_COPY fd flags=READABLE dst_ioas_id=as src_ioas_id=as length=1P "
+		     "src_iova=iova\n"
+		     "IOMMU_TEST_OP_DMABUF_REVOKE fd dmabuf_fd=fd+1 revoked=1\n"
+		     "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=fd+1 length=8P\n"
+		     "IOMMU_TEST_OP_DMABUF_REVOKE fd dmabuf_fd=fd\n"
+		     "IOMMU_TEST_OP_DMABUF_REVOKE fd dmabuf_fd=900\n"
+		     "IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n"
+		     "repeat 1030: dup fd\n"
+		     "IOMMU_TEST_OP_DMABUF_GET fd length=1P\n",
 	/* VFIO's calls: without an IOAS, ends of the address space, cuts */
 	FRESH "IOMMU_VFIO_IOAS fd\n"
 	      "VFIO_CHECK_EXTENSION_COMPAT fd DMA_CC_IOMMU\n"

@@ -149,6 +149,7 @@ static const struct number_name option_keys[] = {
 	{"caps", 0},
 	{"compat", 0},
 	{"ioasid", 0},
+	{"dmabuf", 0},
 	{NULL, 0},
 };
 

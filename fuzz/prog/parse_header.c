@@ -177,12 +177,15 @@ static bool option_word(
 		return true;
 	}
 	return lex_fail_found(lex, lex->at, NULL, "expected %s%s", words[0],
-		count > 1 ? ", x3 or x4" : " (no capabilities)");
+		count > 1		? ", x3 or x4"
+		: words[0][0] == '-' ? " (no capabilities)"
+				     : "");
 }
 
 static bool option_value(struct parser *parser, int key)
 {
 	static const char *const caps[] = {"-"};
+	static const char *const dmabufs[] = {"fd"};
 	static const char *const generations[] = {"x2", "x3", "x4"};
 	static const uint32_t bits[] = {PROG_OPTION_IOASID_X2, PROG_OPTION_IOASID_X3, 0};
 	struct prog_options *options = &parser->text->prog.options;
@@ -219,6 +222,10 @@ static bool option_value(struct parser *parser, int key)
 	if (!strcmp(name, "caps")) {
 		options->flags |= PROG_OPTION_CAPS_NONE;
 		return option_word(parser, caps, 1, &which);
+	}
+	if (!strcmp(name, "dmabuf")) {
+		options->flags |= PROG_OPTION_DMABUF_FD;
+		return option_word(parser, dmabufs, 1, &which);
 	}
 	if (!option_word(parser, generations, 3, &which))
 		return false;

@@ -95,7 +95,8 @@ enum prog_option_flags {
 	PROG_OPTION_IOASID_X2 =
 		1 << 2, /* ioasid=x2 and ioasid=x3: other generations of the API; at most one */
 	PROG_OPTION_IOASID_X3 = 1 << 3,
-	PROG_OPTION_ALL = (1 << 4) - 1,
+	PROG_OPTION_DMABUF_FD = 1 << 4, /* DMABUF_GET returns its descriptor */
+	PROG_OPTION_ALL = (1 << 5) - 1,
 };
 
 struct prog {

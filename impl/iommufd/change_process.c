@@ -103,7 +103,7 @@ static int check_areas(struct task *task, const struct ioas *ioas)
 				continue;
 			return -EBUSY;
 		}
-		if (!pages->file && !SIM_BUG(task, CHANGE_MEMORY))
+		if ((!pages->file && !SIM_BUG(task, CHANGE_MEMORY)) || pages->is_dmabuf)
 			return -EINVAL;
 	}
 	return 0;

@@ -92,6 +92,7 @@ static bool context_drop_file(struct task *task, struct iommufd_context *context
 
 			if (!file)
 				continue;
+			dmabuf_detach(task, pages);
 			pages->file = NULL;
 			file_put(task, file);
 			return true;

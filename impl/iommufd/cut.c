@@ -32,6 +32,8 @@ static int cut_check(
 
 	if (!area->pages || (area->prevent_access && !SIM_BUG(task, CUT_PREVENTED)))
 		return -EBUSY;
+	if (area->pages->is_dmabuf)
+		return -EOPNOTSUPP;
 	if ((second | (area->offset + skip)) & mask)
 		return -EINVAL;
 	return 0;

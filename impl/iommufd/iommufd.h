@@ -155,6 +155,9 @@ struct pages {
 	struct mm *mm;
 	struct process *process;   /* the mapper: its user and limit are charged */
 	struct file *file;	   /* MAP_FILE, a reference; NULL: memory of mm */
+	struct dmabuf *dmabuf;	   /* that it is attached to; of the file */
+	struct pages *next_attached; /* under that one's lock */
+	struct dmabuf_mapping *mappings; /* of a dma-buf: where domains map it */
 	uint64_t start;		   /* page-aligned address, of a file the offset */
 	uint64_t count;		   /* pages */
 	struct range_tree filled;  /* struct area.fill of those that domains map */
@@ -165,6 +168,8 @@ struct pages {
 		audit_accesses; /* what the last walk of the audit has counted */
 	uint8_t account;	/* enum account_mode */
 	bool writable;
+	bool is_dmabuf; /* its memory is never pinned, and belongs to the dma-buf */
+	bool revoked;	/* taken back, for good; under the mutex */
 	bool changing; /* found by a CHANGE_PROCESS in progress, under all locks of its walk */
 };
 
@@ -593,6 +598,24 @@ void pages_drop_records(struct task *task, struct area *area);
 int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buffer, uint64_t length,
 	uint32_t flags);
 
+/* ---- dmabuf.c: 4.7, 10.24 ---- */
+
+/* Step 7a of 4.7: -EINVAL when the range, which does not overflow, ends beyond the dma-buf. */
+int dmabuf_check_range(const struct file *file, uint64_t start, uint64_t length);
+/* Step 7c: pages of its file belong to it from now on. -ENODEV: it is revoked. Takes its lock. */
+int dmabuf_attach(struct task *task, struct pages *pages);
+/* Nothing is mapped any more; nothing happens when pages are not attached. Takes the lock. */
+void dmabuf_detach(struct task *task, struct pages *pages);
+/* Physical address of a byte of attached pages, 0 when they are revoked. */
+uint64_t dmabuf_physical(const struct pages *pages, uint64_t offset);
+/* Maps an area into a domain and remembers it; success without effect when the pages are revoked.
+ * Pages mutex held. */
+int dmabuf_map(struct task *task, struct area *area, struct pages *pages,
+	struct iommu_domain *domain, uint64_t largest);
+/* Forgets that; false: it is not mapped there (any more). The caller unmaps. Pages mutex held. */
+bool dmabuf_unmap(struct task *task, const struct area *area, struct pages *pages,
+	const struct iommu_domain *domain);
+
 /* ---- hwpt.c ---- */
 
 /*
@@ -717,6 +740,8 @@ int64_t handle_IOMMU_IOAS_COPY(struct command *command);
 int64_t handle_IOMMU_IOAS_UNMAP(struct command *command);
 int64_t handle_IOMMU_OPTION_RLIMIT_MODE(struct command *command);
 int64_t handle_IOMMU_OPTION_HUGE_PAGES(struct command *command);
+int64_t handle_IOMMU_TEST_OP_DMABUF_GET(struct command *command);
+int64_t handle_IOMMU_TEST_OP_DMABUF_REVOKE(struct command *command);
 int64_t handle_IOMMU_VFIO_IOAS(struct command *command);
 int64_t handle_VFIO_GET_API_VERSION_COMPAT(struct command *command);
 int64_t handle_VFIO_CHECK_EXTENSION_COMPAT(struct command *command);

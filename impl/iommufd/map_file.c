@@ -15,7 +15,17 @@ static int check_range(struct task *task, const struct iommu_ioas_map_file *map)
 	return 0;
 }
 
-/* Step 8. What kind of file it is matters only when it is pinned. */
+/* Steps 7a to 7c, or the last of step 8. */
+static int check_file(struct task *task, const struct file *file,
+	const struct iommu_ioas_map_file *map)
+{
+	if (file->kind == FILE_DMABUF && !SIM_BUG(task, DMABUF_END) &&
+		dmabuf_check_range(file, map->start, map->length))
+		return -EINVAL;
+	return map->length > UINT64_MAX - SIM_PAGE_SIZE ? -EINVAL : 0;
+}
+
+/* Steps 7 and 8. What kind of file it is matters only when it is pinned, but for a dma-buf. */
 static int open_source(struct command *command, struct pages **pages)
 {
 	struct task *task = command->task;
@@ -27,13 +37,17 @@ static int open_source(struct command *command, struct pages **pages)
 		return SIM_BUG(task, MAP_FILE_BAD_FD) ? -EINVAL : -EBADF;
 	if (SIM_BUG(task, MAP_FILE_KIND_CHECKED) && file->kind != FILE_MEMFD)
 		rc = -EINVAL;
-	else if (map->length > UINT64_MAX - SIM_PAGE_SIZE)
-		rc = -EINVAL;
+	else
+		rc = check_file(task, file, map);
 	if (!rc) {
 		*pages = pages_create(task, command->context, file, map->start, map->length,
 			map->flags & IOMMU_IOAS_MAP_WRITEABLE);
 		if (!*pages)
 			rc = -ENOMEM;
+		else if (file->kind == FILE_DMABUF)
+			rc = dmabuf_attach(task, *pages);
+		if (rc && *pages)
+			pages_put(task, *pages);
 	}
 	file_put(task, file);
 	return rc;

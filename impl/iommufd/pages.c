@@ -23,7 +23,9 @@ struct pages *pages_create(struct task *task, struct iommufd_context *context, s
 		(length >> SIM_PAGE_SHIFT) +
 		(((length & (SIM_PAGE_SIZE - 1)) + offset + SIM_PAGE_SIZE - 1) >> SIM_PAGE_SHIFT);
 	pages->writable = writable;
-	if (task_capable(task, SIM_CAP_IPC_LOCK) && !SIM_BUG(task, CAPABILITY_IGNORED))
+	pages->is_dmabuf = file && file->kind == FILE_DMABUF;
+	if (pages->is_dmabuf ||
+		(task_capable(task, SIM_CAP_IPC_LOCK) && !SIM_BUG(task, CAPABILITY_IGNORED)))
 		pages->account = ACCOUNT_NONE;
 	else
 		pages->account = context->account_mm && !SIM_BUG(task, ACCOUNT_MODE) ? ACCOUNT_MM
@@ -46,6 +48,7 @@ void pages_put(struct task *task, struct pages *pages)
 	if (__atomic_load_n(&pages->references, __ATOMIC_ACQUIRE) != 1 &&
 		__atomic_sub_fetch(&pages->references, 1, __ATOMIC_ACQ_REL))
 		return;
+	dmabuf_detach(task, pages);
 	if (pages->file && !SIM_BUG(task, SOURCE_FILE_KEPT))
 		file_put(task, pages->file);
 	mm_drop(task, pages->mm);
@@ -301,6 +304,8 @@ int pages_pin(struct task *task, struct pages *pages, uint64_t first, uint64_t l
 	bool alive;
 	int rc;
 
+	if (pages->is_dmabuf)
+		return 0;
 	if (fault_here(task, FAULT_SCRATCH))
 		return -ENOMEM;
 	alive = mm_get(pages->mm);
@@ -397,6 +402,8 @@ static int area_map_domain(struct task *task, struct ioas *ioas, struct area *ar
 	uint32_t protection = area->protection;
 	struct pin_run *run = NULL;
 
+	if (pages->is_dmabuf)
+		return dmabuf_map(task, area, pages, domain, largest);
 	if (SIM_BUG(task, DMA_READ_ONLY_IGNORED))
 		protection |= IOMMU_PROT_WRITE;
 	while (left) {
@@ -432,10 +439,13 @@ static int area_map_domain(struct task *task, struct ioas *ioas, struct area *ar
 	return 0;
 }
 
-static void area_unmap_domain(struct task *task, struct area *area, struct iommu_domain *domain)
+static void area_unmap_domain(
+	struct task *task, struct area *area, struct pages *pages, struct iommu_domain *domain)
 {
 	uint64_t length = area_length(area);
 
+	if (pages->is_dmabuf && !dmabuf_unmap(task, area, pages, domain))
+		return;
 	iommu_unmap(task, domain, area->node.first, length);
 	if (SIM_BUG(task, UNMAP_FLUSH_SHORT) && length > SIM_PAGE_SIZE)
 		length -= SIM_PAGE_SIZE;
@@ -457,7 +467,8 @@ static struct range_node *area_new_fill(struct task *task, const struct area *ar
 
 static void area_mark_filled(struct area *area, struct pages *pages, struct range_node *fill)
 {
-	range_insert(&pages->filled, fill);
+	if (!pages->is_dmabuf)
+		range_insert(&pages->filled, fill);
 	area->fill = fill;
 	area->filled = true;
 }
@@ -468,10 +479,12 @@ static void area_mark_unfilled(struct task *task, struct area *area, struct page
 
 	if (!area->filled)
 		return;
-	range_remove(&pages->filled, fill);
 	area->fill = NULL;
 	area->filled = false;
-	pages_release(task, pages, fill->first, fill->last);
+	if (!pages->is_dmabuf) {
+		range_remove(&pages->filled, fill);
+		pages_release(task, pages, fill->first, fill->last);
+	}
 	sim_free(task, fill, sizeof(*fill));
 }
 
@@ -488,7 +501,7 @@ static int area_map_domains(
 		return 0;
 	/* The last one tried has cleaned up after itself. */
 	while (--done)
-		area_unmap_domain(task, area, ioas->domains[done - 1]);
+		area_unmap_domain(task, area, pages, ioas->domains[done - 1]);
 	return rc;
 }
 
@@ -524,7 +537,7 @@ void area_unfill(struct task *task, struct ioas *ioas, struct area *area, struct
 		count = 1;
 	mutex_lock(task, &pages->mutex);
 	for (uint32_t i = 0; i < count; i++)
-		area_unmap_domain(task, area, ioas->domains[i]);
+		area_unmap_domain(task, area, pages, ioas->domains[i]);
 	area_mark_unfilled(task, area, pages);
 	mutex_unlock(task, &pages->mutex);
 }
@@ -560,7 +573,7 @@ void area_unfill_domain(
 	struct pages *pages = area->pages;
 
 	mutex_lock(task, &pages->mutex);
-	area_unmap_domain(task, area, domain);
+	area_unmap_domain(task, area, pages, domain);
 	if (last)
 		area_mark_unfilled(task, area, pages);
 	mutex_unlock(task, &pages->mutex);

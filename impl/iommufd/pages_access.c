@@ -43,6 +43,8 @@ int pages_add_record(struct task *task, struct pages *pages, struct area *area, 
 	struct access_record *record;
 	int rc = 0;
 
+	if (pages->is_dmabuf)
+		return -EINVAL;
 	mutex_lock(task, &pages->mutex);
 	record = find_record(pages, first, last);
 	if (record)
@@ -212,6 +214,8 @@ int pages_rw(struct task *task, struct pages *pages, uint64_t offset, void *buff
 
 	if (write && !pages->writable)
 		return -EPERM;
+	if (pages->is_dmabuf)
+		return -EINVAL;
 	/* A file has no address to copy from or to. */
 	if (pages->file)
 		return rw_pinned(task, pages, offset, buffer, length, write);

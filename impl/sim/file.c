@@ -32,6 +32,7 @@ static void release(struct task *task, struct file *file)
 	case FILE_IOMMUFD: iommufd_file_release(task, file); break;
 	case FILE_TEST_ACCESS: test_access_file_release(task, file); break;
 	case FILE_MEMFD: memfd_release(task, file); break;
+	case FILE_DMABUF: dmabuf_file_release(task, file); break;
 	case FILE_FAULT:
 	case FILE_VEVENTQ: event_file_release(task, file); break;
 	}

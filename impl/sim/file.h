@@ -15,6 +15,7 @@ enum file_kind {
 	FILE_IOMMUFD,
 	FILE_TEST_ACCESS, /* [iommufd_test_staccess] */
 	FILE_MEMFD,
+	FILE_DMABUF,
 	FILE_FAULT,   /* [iommufd-pgfault] */
 	FILE_VEVENTQ, /* [iommufd-viommu-event] */
 	FILE_HOST,    /* another file of the host (host.h) */
@@ -59,6 +60,7 @@ int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t addr, u
 	uint32_t prot, uint32_t flags, uint64_t offset);
 void iommufd_file_release(struct task *task, struct file *file);
 void test_access_file_release(struct task *task, struct file *file);
+void dmabuf_file_release(struct task *task, struct file *file);
 /* Drops the queue's user and the file of its context. */
 void event_file_release(struct task *task, struct file *file);
 /* What poll knows of queues of events, as its bits. */

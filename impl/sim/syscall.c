@@ -146,18 +146,31 @@ static bool beyond_process(uint64_t at, uint64_t length)
 	return length > TASK_SIZE || at > TASK_SIZE - length;
 }
 
-/* Whether the kind of file can be read, or written. */
-static bool can_transfer(const struct file *file, bool write)
+/* Whether a file was opened for it; all but dma-bufs are open for both. */
+static bool opened_for(const struct file *file, bool write)
 {
-	return file->kind == FILE_MEMFD || file->kind == FILE_FAULT ||
-	       (file->kind == FILE_VEVENTQ && !write);
+	uint32_t mode = file->flags & 3;
+
+	return file->kind != FILE_DMABUF || mode == O_READ_WRITE || mode == (write ? 1u : 0u);
+}
+
+/* Whether the kind of file can be read, or written: 0 or an errno. */
+static int can_transfer(const struct file *file, bool write)
+{
+	if (!opened_for(file, write))
+		return -EBADF;
+	if (file->kind == FILE_MEMFD || file->kind == FILE_FAULT)
+		return 0;
+	return file->kind == FILE_VEVENTQ && !write ? 0 : -EINVAL;
 }
 
 static int64_t transfer(
 	struct task *task, struct file *file, uint64_t at, uint64_t length, bool write)
 {
-	if (!can_transfer(file, write))
-		return -EINVAL;
+	int error = can_transfer(file, write);
+
+	if (error)
+		return error;
 	if (beyond_process(at, length))
 		return -EFAULT;
 	if (file->kind == FILE_VEVENTQ)
@@ -218,7 +231,11 @@ static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uin
 
 	if (error)
 		return error;
+	if (!opened_for(file, false) ||
+		(flags & CALL_MAP_SHARED && prot & CALL_PROT_WRITE && !opened_for(file, true)))
+		return -EACCES;
 	switch (file->kind) {
+	case FILE_DMABUF: return prot & CALL_PROT_EXEC ? -EPERM : -EINVAL; /* nothing to map */
 	case FILE_MEMFD: return mm_mmap(task, addr, length, prot, flags, file, offset);
 	case FILE_IOMMUFD:
 		length = (length + SIM_PAGE_SIZE - 1) & ~(SIM_PAGE_SIZE - 1);
