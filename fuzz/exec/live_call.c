@@ -378,6 +378,10 @@ static void note_mapping(struct live_process *process, const struct call_row *ro
 		note_copy(memory, &copy);
 		break;
 	case CALL_ID_IOMMU_IOAS_MAP_FILE:
+		/* Of a file that holds the context, nothing ends it any more. */
+		process->pins_moved = true;
+		memory->mapped_unknown = true;
+		break;
 	case CALL_ID_IOMMU_IOAS_CHANGE_PROCESS: memory->mapped_unknown = true; break;
 	case CALL_ID_IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT: process->temp_limit_set = true; break;
 	default:
