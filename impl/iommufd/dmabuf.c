@@ -32,7 +32,7 @@ static struct dmabuf *dmabuf_create(struct task *task, uint64_t size)
 		return NULL;
 	dmabuf->lock = mutex_init(LOCK_DMABUF);
 	dmabuf->size = size;
-	dmabuf->region = mm_region_create(task, size, &dmabuf->users);
+	dmabuf->region = mm_region_create(task, size, &dmabuf->users, NULL);
 	/* All pages are there from the start, one behind the other. */
 	for (uint64_t i = size >> SIM_PAGE_SHIFT; dmabuf->region && i--;) {
 		const struct page *page = mm_region_page(task, dmabuf->region, i);
