@@ -420,7 +420,7 @@ static void write_resource(struct trace_call *call, const struct field *field, u
 				number = memory_file(call->trace, call->process, path, key);
 		}
 	} else {
-		number = find_id(call->trace, call->seen->key, class_of(field->resource), value);
+		number = find_id(call->trace, call->seen->key, (uint8_t)class_of(field->resource), value);
 	}
 	if (number)
 		fprintf(call->words, " %s=o%u", field->name, number);
