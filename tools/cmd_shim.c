@@ -94,6 +94,14 @@ static void listen_closed(void *context, struct shim_key key, bool by_close)
 		shim_report_closed(listeners->report, key, by_close);
 }
 
+static void listen_exited(void *context, int pid)
+{
+	const struct listeners *listeners = context;
+
+	if (listeners->trace)
+		shim_trace_exited(listeners->trace, pid);
+}
+
 static void listen_warned(void *context, const char *rule, const char *message)
 {
 	const struct listeners *listeners = context;
@@ -290,6 +298,7 @@ static bool start_listeners(struct shim *shim, struct listeners *listeners,
 	*observer = (struct shim_observer){.context = listeners,
 		.seen = listen_seen,
 		.closed = listen_closed,
+		.exited = listen_exited,
 		.warned = listen_warned};
 	if (shim->trace)
 		listeners->trace = shim_trace_start(&options);

@@ -9,13 +9,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "fuzz/prog/text.h"
 #include "impl/abi/catalogue.h"
+#include "impl/abi/iommufd_abi.h"
 #include "impl/shim/protocol.h"
 #include "impl/sim/file.h"
 #include "impl/sim/sim.h"
@@ -32,11 +35,11 @@ struct trace_name {
 	unsigned process;    /* descriptor */
 	struct shim_key key; /* the context, or the file */
 	uint8_t class;	     /* ids: enum name_class */
-	uint64_t id;
-	unsigned number; /* the name is o<number> */
+	uint64_t id, length; /* length: of a CLASS_IOVA, from id on */
+	unsigned number;     /* the name is o<number> */
 };
 
-enum name_class { CLASS_OBJECT, CLASS_ITEM, CLASS_COOKIE };
+enum name_class { CLASS_OBJECT, CLASS_ITEM, CLASS_COOKIE, CLASS_IOVA };
 
 struct trace_process {
 	int pid;
@@ -54,7 +57,8 @@ struct shim_trace {
 	unsigned process_count, names_given;
 	struct trace_name *names;
 	unsigned name_count, name_room;
-	uint64_t next, scratch; /* offsets in mem */
+	struct trace_places places;
+	uint64_t scratch; /* offset in mem */
 	uint32_t first_capabilities;
 	uint64_t first_memlock;
 };
@@ -67,7 +71,7 @@ struct shim_trace *shim_trace_start(const struct shim_trace_options *options)
 		return NULL;
 	trace->options = *options;
 	trace->lines = open_memstream(&trace->text, &trace->size);
-	trace->next = TRACE_SCRATCH;
+	trace->places.next = TRACE_SCRATCH;
 	return trace;
 }
 
@@ -112,6 +116,20 @@ static unsigned find_id(
 			return name->number;
 	}
 	return 0;
+}
+
+/* The IOVA that a call chose by itself, of which that one is a part. */
+static const struct trace_name *find_iova(
+	const struct shim_trace *trace, struct shim_key context, uint64_t iova)
+{
+	for (unsigned n = trace->name_count; n-- > 0;) {
+		const struct trace_name *name = &trace->names[n];
+
+		if (!name->descriptor && name->class == CLASS_IOVA && iova >= name->id &&
+			iova - name->id < name->length && same_file(name->key, context))
+			return name;
+	}
+	return NULL;
 }
 
 static enum name_class class_of(uint8_t resource)
@@ -234,13 +252,17 @@ static unsigned memory_file(
 	struct shim_trace *trace, unsigned process, const char *path, struct shim_key key)
 {
 	unsigned number = find_descriptor(trace, process, key);
+	struct statfs filesystem;
 	struct stat status;
 
-	if (number || stat(path, &status) || !S_ISREG(status.st_mode))
+	if (number || stat(path, &status) || !S_ISREG(status.st_mode) ||
+		statfs(path, &filesystem) ||
+		(filesystem.f_type != TMPFS_MAGIC && filesystem.f_type != HUGETLBFS_MAGIC))
 		return number;
 	number = ++trace->names_given;
 	begin_line(trace, process);
-	fprintf(trace->lines, "o%u = memfd size=%" PRId64 "\n", number, (int64_t)status.st_size);
+	fprintf(trace->lines, "o%u = memfd size=%" PRId64 "%s\n", number, (int64_t)status.st_size,
+		filesystem.f_type == HUGETLBFS_MAGIC ? " flags=HUGETLB" : "");
 	return add_name(trace,
 		&(struct trace_name){
 			.descriptor = true, .process = process, .key = key, .number = number});
@@ -289,10 +311,10 @@ static void declare_region(struct shim_trace *trace, unsigned process, const str
 			region->first, region->end);
 		file = memory_file(trace, process, path, key);
 	}
-	if (!region->shared && region->protection == 3)
+	if (!region->shared && region->protection == 3 && !region->again)
 		return;
 	begin_line(trace, process);
-	if (!region->shared) {
+	if (!region->shared && !region->again) {
 		fprintf(trace->lines, "mprotect mem+%#" PRIx64 " length=%#" PRIx64 " ", region->at,
 			length);
 		print_protection(trace->lines, region->protection);
@@ -304,7 +326,8 @@ static void declare_region(struct shim_trace *trace, unsigned process, const str
 			fprintf(trace->lines, " flags=SHARED|FIXED fd=o%u offset=%#" PRIx64, file,
 				region->offset);
 		else
-			fputs(" flags=SHARED|FIXED|ANONYMOUS", trace->lines);
+			fprintf(trace->lines, " flags=%s|FIXED|ANONYMOUS",
+				region->shared ? "SHARED" : "PRIVATE");
 	}
 	fputc('\n', trace->lines);
 }
@@ -334,8 +357,8 @@ static void write_address(struct trace_call *call, const struct field *field, ui
 
 	if (!length)
 		length = value_of(call, "size");
-	region = trace_region(&call->trace->processes[call->process].space, call->seen, address,
-		length, &call->trace->next);
+	region = trace_region(&call->trace->processes[call->process].space, &call->trace->places,
+		call->seen, address, length);
 	if (region && region->fresh)
 		declare_region(call->trace, call->process, call->seen, region);
 	if (region)
@@ -367,13 +390,16 @@ static void put_bytes(struct trace_call *call, uint64_t at, const uint8_t *bytes
 }
 
 /* What the call copies from and to memory. Where that fails the address stays what it was. */
-static void write_buffer(
-	struct trace_call *call, const char *name, bool in, uint64_t address, uint64_t count)
+static void write_buffer(struct trace_call *call, const char *name, unsigned direction,
+	uint64_t address, uint64_t count)
 {
+	bool in = direction & FIELD_IN, unwritable;
 	uint8_t *bytes = malloc(count && count <= BUFFER_MAX ? count : 1);
 	uint64_t at;
 
-	if (!bytes ||
+	unwritable = direction & FIELD_OUT && call->seen->result == -EFAULT &&
+		     !trace_writable(call->seen, address);
+	if (!bytes || unwritable ||
 		(count && count <= BUFFER_MAX &&
 			shim_peek(call->seen, address, bytes, count) != count) ||
 		!scratch(call, address, count, &at)) {
@@ -399,11 +425,14 @@ static void write_pointer(struct trace_call *call, const struct field *field, ui
 			count = times;
 		else if (__builtin_mul_overflow(count, times, &count))
 			count = UINT64_MAX;
+		if (!strcmp(call->row->name, "IOMMU_HWPT_INVALIDATE") &&
+			__builtin_mul_overflow(value_of(call, "entry_len"), times, &count))
+			count = UINT64_MAX;
 	} else if (!strcmp(call->row->name, "IOMMU_HWPT_GET_DIRTY_BITMAP")) {
 		times = value_of(call, "page_size");
 		count = times ? (value_of(call, "length") / times + 63) / 64 * 8 : 0;
 	}
-	write_buffer(call, field->name, field->direction & FIELD_IN, address, count);
+	write_buffer(call, field->name, field->direction, address, count);
 }
 
 static void write_resource(struct trace_call *call, const struct field *field, uint64_t value)
@@ -418,6 +447,9 @@ static void write_resource(struct trace_call *call, const struct field *field, u
 			snprintf(path, sizeof(path), "/proc/%d/fd/%d", call->seen->pid, (int)value);
 			if (!number)
 				number = memory_file(call->trace, call->process, path, key);
+			/* Any other file: the iommufd, which is not what is wanted either. */
+			if (!number)
+				number = descriptor(call->trace, call->process, call->seen->key);
 		}
 	} else {
 		number = find_id(call->trace, call->seen->key, (uint8_t)class_of(field->resource), value);
@@ -427,6 +459,19 @@ static void write_resource(struct trace_call *call, const struct field *field, u
 	else if (resource_is_descriptor(field->resource))
 		fprintf(call->words, " %s=%d", field->name, (int)value);
 	else
+		fprintf(call->words, " %s=%#" PRIx64, field->name, value);
+}
+
+static void write_iova(struct trace_call *call, const struct field *field, uint64_t value)
+{
+	const struct trace_name *name = find_iova(call->trace, call->seen->key, value);
+
+	if (name && value != name->id)
+		fprintf(call->words, " %s=o%u+%#" PRIx64, field->name, name->number,
+			value - name->id);
+	else if (name)
+		fprintf(call->words, " %s=o%u", field->name, name->number);
+	else if (value)
 		fprintf(call->words, " %s=%#" PRIx64, field->name, value);
 }
 
@@ -448,6 +493,7 @@ static void write_field(struct trace_call *call, const struct field *field)
 		if (value || resource_is_descriptor(field->resource))
 			write_resource(call, field, value);
 		return;
+	case FIELD_IOVA: write_iova(call, field, value); return;
 	case FIELD_USER_VA: write_address(call, field, value); return;
 	case FIELD_USER_POINTER:
 		if (value)
@@ -489,6 +535,11 @@ static void write_result(FILE *out, int64_t result)
 		fputc('\n', out);
 }
 
+static bool chose_iova(const struct trace_call *call)
+{
+	return !(value_of(call, "flags") & IOMMU_IOAS_MAP_FIXED_IOVA);
+}
+
 /* Names for what the call yields; known by them from now on, if it has yielded it. */
 static void write_outputs(struct trace_call *call, FILE *line)
 {
@@ -504,6 +555,12 @@ static void write_outputs(struct trace_call *call, FILE *line)
 			.class = (uint8_t)class_of(field->resource)};
 
 		fprintf(line, "%so%u", n ? ", " : "", name.number);
+		if (call->seen->result >= 0 && field->kind == FIELD_IOVA && chose_iova(call)) {
+			name.class = CLASS_IOVA;
+			name.id = field_get(field, call->seen->after);
+			name.length = value_of(call, "length");
+			add_name(trace, &name);
+		}
 		if (call->seen->result < 0 || field->kind != FIELD_RESOURCE)
 			continue;
 		name.descriptor = resource_is_descriptor(field->resource);
@@ -540,10 +597,17 @@ static enum resource resource_of(uint32_t kind)
 
 static void write_raw(struct trace_call *call, unsigned subject)
 {
+	const struct shim_seen *seen = call->seen;
+	uint64_t at = seen->argument[1], count = seen->before_size < 256 ? seen->before_size : 256;
+
+	if (count && scratch(call, at, count, &at)) {
+		put_bytes(call, at, seen->before, count);
+		at += PROG_MEM_BASE;
+	}
 	begin_line(call->trace, call->process);
 	fprintf(call->trace->lines, "ioctl o%u %#" PRIx64 " at=%#" PRIx64, subject,
-		call->seen->argument[0], call->seen->argument[1]);
-	write_result(call->trace->lines, call->seen->result);
+		seen->argument[0], at);
+	write_result(call->trace->lines, seen->result);
 }
 
 static void trace_ioctl(struct trace_call *call)
@@ -572,7 +636,8 @@ static void trace_ioctl(struct trace_call *call)
 			write_field(call, &call->row->fields[n]);
 		write_tail(call);
 		/* Not all of it can be read: it lies where it lay. */
-		if (seen->before_size < 4 || size > seen->before_size)
+		if (seen->before_size < 4 || size > seen->before_size ||
+			(seen->result == -EFAULT && !trace_writable(seen, seen->argument[1])))
 			fprintf(call->words, " at=%#" PRIx64, seen->argument[1]);
 	}
 	fclose(call->words);
@@ -607,7 +672,8 @@ static void trace_transfer(struct trace_call *call)
 	if (!subject)
 		return;
 	call->words = open_memstream(&words, &length);
-	write_buffer(call, "at", write, argument[0], argument[1]);
+	write_buffer(call, "at", write ? (unsigned)FIELD_IN : (unsigned)FIELD_OUT, argument[0],
+		argument[1]);
 	fprintf(call->words, " length=%" PRIu64, argument[1]);
 	fclose(call->words);
 	begin_line(call->trace, call->process);
@@ -616,14 +682,13 @@ static void trace_transfer(struct trace_call *call)
 	free(words);
 }
 
-static void trace_goes(struct trace_call *call)
+static void trace_goes(struct trace_call *call, uint64_t address, uint64_t length)
 {
-	const uint64_t *argument = call->seen->argument;
 	struct trace_space *space = &call->trace->processes[call->process].space;
 	struct trace_region gone;
 
-	while (trace_take_region(space, argument[0] & ~(TRACE_PAGE - 1),
-		(argument[0] + argument[1] + TRACE_PAGE - 1) & ~(TRACE_PAGE - 1), &gone)) {
+	while (trace_unmap(space, address & ~(TRACE_PAGE - 1),
+		(address + length + TRACE_PAGE - 1) & ~(TRACE_PAGE - 1), &gone)) {
 		begin_line(call->trace, call->process);
 		fprintf(call->trace->lines, "munmap mem+%#" PRIx64 " length=%#" PRIx64 "\n",
 			gone.at, gone.end - gone.first);
@@ -645,7 +710,7 @@ void shim_trace_seen(struct shim_trace *trace, const struct shim_seen *seen)
 {
 	struct trace_call call = {.trace = trace, .seen = seen};
 
-	if (seen->call == SHIM_HELLO || seen->call > SHIM_CUT ||
+	if (seen->call == SHIM_HELLO || seen->call > SHIM_CUT || seen->no_descriptor ||
 		!current_process(trace, seen, &call.process))
 		return;
 	trace->scratch = 0;
@@ -654,11 +719,8 @@ void shim_trace_seen(struct shim_trace *trace, const struct shim_seen *seen)
 	case SHIM_IOCTL: trace_ioctl(&call); break;
 	case SHIM_READ:
 	case SHIM_WRITE: trace_transfer(&call); break;
-	case SHIM_GOES: trace_goes(&call); break;
-	case SHIM_MOVED:
-		trace_move_regions(&trace->processes[call.process].space, seen->argument[0],
-			seen->argument[1], seen->argument[2]);
-		break;
+	case SHIM_GOES: trace_goes(&call, seen->argument[0], seen->argument[1]); break;
+	case SHIM_MOVED: trace_goes(&call, seen->argument[0], seen->argument[2]); break;
 	case SHIM_CUT: trace_cut(&call); break;
 	}
 }
@@ -676,6 +738,22 @@ void shim_trace_closed(struct shim_trace *trace, struct shim_key key)
 	}
 }
 
+void shim_trace_exited(struct shim_trace *trace, int pid)
+{
+	unsigned found = find_process(trace, pid);
+
+	/* P1 stays: it is who makes processes that no other has forked. */
+	if (found < 2)
+		return;
+	begin_line(trace, found - 1);
+	fputs("exit\n", trace->lines);
+	trace->processes[found - 1].pid = 0;
+	for (unsigned n = 0; n < trace->name_count; n++) {
+		if (trace->names[n].descriptor && trace->names[n].process == found - 1)
+			trace->names[n].key = (struct shim_key){0, 0};
+	}
+}
+
 static void write_header(const struct shim_trace *trace, const char *path, FILE *out)
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -684,7 +762,7 @@ static void write_header(const struct shim_trace *trace, const char *path, FILE 
 	if (length > 5 && !strcmp(name + length - 5, ".prog"))
 		length -= 5;
 	fprintf(out, "# %s\n#: id %.*s\n#: sim pages=%" PRIu64 "P", trace->options.description,
-		(int)length, name, (trace->next + TRACE_PAGE - 1) / TRACE_PAGE);
+		(int)length, name, trace->places.next / TRACE_PAGE);
 	if (trace->options.kernel)
 		fprintf(out, " kernel=%u.%u", trace->options.kernel >> 8,
 			trace->options.kernel & 0xff);

@@ -22,6 +22,7 @@ struct shim_trace *shim_trace_start(const struct shim_trace_options *options);
 /* As the observer's functions. */
 void shim_trace_seen(struct shim_trace *trace, const struct shim_seen *seen);
 void shim_trace_closed(struct shim_trace *trace, struct shim_key key);
+void shim_trace_exited(struct shim_trace *trace, int pid);
 /* Writes the file, named NAME.prog, in canonical form. False: *message says why, and is the
  * caller's. */
 bool shim_trace_write(struct shim_trace *trace, const char *path, char *message, size_t room);

@@ -7,9 +7,9 @@
 
 #include "tools/tool.h"
 
-#define HUGE	  (UINT64_C(2) << 20)
 #define MEM_MAX	  (UINT64_C(4) << 30)
-#define WHOLE_MAX (UINT64_C(64) << 20) /* larger mappings come piece by piece */
+#define WINDOW	  (UINT64_C(64) << 20)
+#define WHOLE_MAX (UINT64_C(1) << 30) /* larger mappings come piece by piece */
 
 /* The mapping of the process with that address. */
 static bool find_mapping(const struct shim_seen *seen, uint64_t address, struct trace_region *found)
@@ -95,17 +95,87 @@ bool trace_take_region(
 	return false;
 }
 
+bool trace_unmap(struct trace_space *space, uint64_t first, uint64_t end, struct trace_region *gone)
+{
+	for (unsigned n = 0; n < space->count; n++) {
+		const struct trace_region *region = &space->regions[n];
+
+		if (region->gone || region->end <= first || region->first >= end)
+			continue;
+		first = region->first > first ? region->first : first;
+		end = region->end < end ? region->end : end;
+		trace_take_region(space, first, end, gone);
+		gone->gone = true;
+		add(space, gone);
+		return true;
+	}
+	return false;
+}
+
+bool trace_writable(const struct shim_seen *seen, uint64_t address)
+{
+	struct trace_region mapping;
+
+	return find_mapping(seen, address, &mapping) && mapping.protection & 2;
+}
+
 /* The part of a mapping that one region is to hold. */
 static void choose(struct trace_region *mapping, uint64_t address, uint64_t length)
 {
-	uint64_t end = address + length < address ? UINT64_MAX - HUGE : address + length;
+	uint64_t end = address + length < address ? UINT64_MAX - WINDOW : address + length;
 
 	if (mapping->end - mapping->first > WHOLE_MAX)
-		cut(mapping, address & ~(HUGE - 1), (end + HUGE - 1) & ~(HUGE - 1));
+		cut(mapping, address & ~(WINDOW - 1), (end + WINDOW - 1) & ~(WINDOW - 1));
 }
 
-struct trace_region *trace_region(struct trace_space *space, const struct shim_seen *seen,
-	uint64_t address, uint64_t length, uint64_t *next)
+/* Leaves out what is known already. */
+static void cut_known(
+	const struct trace_space *space, struct trace_region *mapping, uint64_t address)
+{
+	for (unsigned n = 0; n < space->count; n++) {
+		const struct trace_region *known = &space->regions[n];
+
+		if (known->gone || !same_kind(known, mapping))
+			continue;
+		if (known->end <= address)
+			cut(mapping, known->end, UINT64_MAX);
+		else if (known->first > address)
+			cut(mapping, 0, known->first);
+	}
+}
+
+static bool find_window(const struct trace_places *places, uint64_t window, uint64_t *at)
+{
+	for (unsigned n = 0; n < places->count; n++) {
+		if (places->windows[n].window != window)
+			continue;
+		*at = places->windows[n].at;
+		return true;
+	}
+	return false;
+}
+
+/* Neighbours in the process are neighbours in mem, as far as windows were met in order. False: mem
+ * is full. */
+static bool place(struct trace_places *places, struct trace_region *region)
+{
+	uint64_t first = region->first / WINDOW, last = (region->end - 1) / WINDOW, at = 0;
+
+	for (uint64_t window = first; window <= last; window++) {
+		if (find_window(places, window, &at))
+			continue;
+		if (places->count == TRACE_WINDOWS || places->next + WINDOW > MEM_MAX)
+			return false;
+		places->windows[places->count++] = (struct trace_window){window, places->next};
+		places->next += WINDOW;
+	}
+	find_window(places, first, &at);
+	region->at = at + region->first % WINDOW;
+	return true;
+}
+
+struct trace_region *trace_region(struct trace_space *space, struct trace_places *places,
+	const struct shim_seen *seen, uint64_t address, uint64_t length)
 {
 	struct trace_region mapping, stale;
 
@@ -114,35 +184,18 @@ struct trace_region *trace_region(struct trace_space *space, const struct shim_s
 	for (unsigned n = 0; n < space->count; n++) {
 		struct trace_region *known = &space->regions[n];
 
-		if (known->first <= address && address < known->end && same_kind(known, &mapping))
+		if (!known->gone && known->first <= address && address < known->end &&
+			same_kind(known, &mapping))
 			return known;
 	}
+	cut_known(space, &mapping, address);
 	choose(&mapping, address, length);
-	while (trace_take_region(space, mapping.first, mapping.end, &stale))
-		;
-	/* Large pages stay large. */
-	if (mapping.end - mapping.first >= HUGE)
-		*next += (mapping.first - *next) & (HUGE - 1);
-	if (*next + (mapping.end - mapping.first) > MEM_MAX)
+	if (!place(places, &mapping))
 		return NULL;
-	mapping.at = *next;
 	mapping.fresh = true;
-	*next += mapping.end - mapping.first;
+	while (trace_take_region(space, mapping.first, mapping.end, &stale))
+		mapping.again = true;
 	return add(space, &mapping);
-}
-
-void trace_move_regions(struct trace_space *space, uint64_t from, uint64_t to, uint64_t length)
-{
-	struct trace_region moved[64];
-	unsigned count = 0;
-
-	while (count < 64 && trace_take_region(space, from, from + length, &moved[count]))
-		count++;
-	for (unsigned n = 0; n < count; n++) {
-		moved[n].first += to - from;
-		moved[n].end += to - from;
-		add(space, &moved[n]);
-	}
 }
 
 void trace_space_copy(struct trace_space *to, const struct trace_space *from)

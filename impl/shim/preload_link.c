@@ -57,7 +57,8 @@ bool link_has_pins(void)
 {
 	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
 
-	return shared && __atomic_load_n(&shared->pins, __ATOMIC_ACQUIRE) != 0;
+	return shared &&
+	       (shared->observed || __atomic_load_n(&shared->pins, __ATOMIC_ACQUIRE) != 0);
 }
 
 const char *link_tree(void)

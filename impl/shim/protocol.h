@@ -19,7 +19,8 @@ enum shim_call {
 	SHIM_IOCTL,  /* fd; argument[0]: command, [1]: argument */
 	SHIM_READ,   /* fd; argument[0]: address, [1]: count, [2]: position or -1 */
 	SHIM_WRITE,  /* the same */
-	SHIM_MMAP,   /* fd; argument[0]: address, [1]: length, [2]: protection | flags << 32, [3]: offset */
+	SHIM_MMAP,   /* fd; argument[0]: address, [1]: length, [2]: protection | flags << 32, [3]:
+			offset */
 	SHIM_KIND,   /* fd; result: enum shim_kind; value: [0] a device node */
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
 	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
@@ -70,6 +71,7 @@ struct shim_reply {
 /* What all programs see at any time. */
 struct shim_shared {
 	uint64_t pins;	     /* atomic: that the machine has */
+	uint32_t observed;   /* the server wants to hear of all memory that goes */
 	uint32_t backtraces; /* whether requests say where they come from */
 	char tree[64];	     /* a folder that stands for /sys/kernel/debug; "": none */
 };

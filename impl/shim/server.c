@@ -133,6 +133,7 @@ static bool make_shared(struct shim_server *server)
 	if (server->shared == MAP_FAILED)
 		return false;
 	server->shared->backtraces = server->options.backtraces;
+	server->shared->observed = server->options.observer != NULL;
 	return true;
 }
 

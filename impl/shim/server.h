@@ -36,6 +36,7 @@ struct shim_seen {
 	/* A descriptor that the program got, -1: none. */
 	int new_fd;
 	struct shim_key new_key;
+	bool no_descriptor; /* it failed since the program could have no more of them */
 	uint32_t failed_at; /* the pass of a fault point at which a failure was injected, 0: none */
 	uint32_t pins;	    /* GOES: pinned pages in the range */
 	const uint64_t *frames; /* return addresses */

@@ -53,6 +53,7 @@ int shim_reserve(void *thread)
 	close(program);
 	if (!sent || answer.fd < 0) {
 		close(made->end);
+		client->no_descriptor = true;
 		return sent ? (int)answer.fd : -EMFILE;
 	}
 	made->fd = (int)answer.fd;

@@ -27,17 +27,15 @@ static void look(const struct shim_client *client, uint64_t address, struct shim
 {
 	struct mm *mm = host_mm(client->process->process);
 
+	/* It ends where a page is missing. */
 	image->size = mm_peek(mm, address, image->bytes, sizeof(image->bytes));
-	/* Page by page it stops at the end of what is mapped only. */
-	while (image->size < sizeof(image->bytes) &&
-		mm_peek(mm, address + image->size, image->bytes + image->size, 1) == 1)
-		image->size++;
 }
 
 void shim_observe_before(
 	struct shim_client *client, const struct shim_request *request, struct shim_image *image)
 {
 	client->new_fd = -1;
+	client->no_descriptor = false;
 	image->size = 0;
 	if (client->server->options.observer && request->call == SHIM_IOCTL)
 		look(client, request->argument[1], image);
@@ -102,6 +100,7 @@ void shim_observe_call(struct shim_client *client, const struct shim_request *re
 		.result = reply->result,
 		.new_fd = client->new_fd,
 		.new_key = client->new_key,
+		.no_descriptor = client->no_descriptor,
 		.failed_at = failed_at(client),
 		.pins = request->call == SHIM_GOES ? client->going : 0,
 		.frames = request->frame,

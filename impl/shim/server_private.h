@@ -72,7 +72,8 @@ struct shim_client {
 	uint32_t nth;	 /* what is armed, 0: nothing */
 	uint32_t passed; /* points that were passed before the call */
 	bool failed;
-	int new_fd; /* that the call has made, -1: none */
+	bool no_descriptor; /* the program could have no more in the call */
+	int new_fd;	    /* that the call has made, -1: none */
 	struct shim_key new_key;
 	/* Descriptors that the program has and nothing is behind yet. */
 	struct shim_taken_file {
@@ -136,7 +137,7 @@ void shim_observe_begin(struct shim_server *server);
 void shim_observe_end(struct shim_server *server);
 /* Around a call: what its struct was, and what came of it. */
 struct shim_image {
-	uint8_t bytes[128];
+	uint8_t bytes[4160]; /* a page and the largest struct */
 	size_t size;
 };
 void shim_observe_before(

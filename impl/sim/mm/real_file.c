@@ -20,6 +20,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "impl/sim/fault.h"
 #include "impl/sim/host.h"
 #include "impl/sim/mm/real.h"
 
@@ -203,7 +204,7 @@ size_t real_file_transfer(
 	return moved > 0 ? (size_t)moved : 0;
 }
 
-struct file *host_file(struct task *task, int fd)
+static struct file *open_host_file(struct task *task, int fd)
 {
 	struct sim *sim = task->sim;
 	struct memory *memory = NULL;
@@ -231,6 +232,17 @@ struct file *host_file(struct task *task, int fd)
 		memory_put(sim, memory);
 		sim_leave(sim, &sim->memory_lock);
 	}
+	return file;
+}
+
+struct file *host_file(struct task *task, int fd)
+{
+	/* A kernel has the file already: nothing can fail there. */
+	bool armed = fault_pause(task);
+	struct file *file = open_host_file(task, fd);
+
+	if (armed)
+		fault_resume(task);
 	return file;
 }
 
