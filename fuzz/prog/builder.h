@@ -54,6 +54,9 @@ void builder_fault(struct builder *b);
 void builder_faults(struct builder *b, const struct scene_device *device);
 void builder_fault_file(struct builder *b, uint32_t queue);
 
+/* Events that devices report (generate_vevent.c). */
+void builder_vevent(struct builder *b);
+
 /* Idioms of system calls (generate_system.c). */
 void builder_memory(struct builder *b);
 void builder_memfd(struct builder *b);

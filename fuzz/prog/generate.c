@@ -760,6 +760,7 @@ static const struct idiom {
 	{builder_dirty, 25, NEEDS_TEST},
 	{builder_pasid, 25, NEEDS_TEST},
 	{builder_fault, 25, NEEDS_TEST},
+	{builder_vevent, 20, NEEDS_TEST},
 	{idiom_dma, 40, NEEDS_INPROC},
 	{idiom_check_map, 30, NEEDS_TEST},
 	{idiom_check_refs, 15, NEEDS_TEST},

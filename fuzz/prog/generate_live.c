@@ -18,8 +18,15 @@
 #define AREA                                                                                       \
 	"IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE|WRITEABLE user_va=mem+4096P "      \
 	"length=4P iova=16M\n"
-#define DEVICE	    "dev, hwpt, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
-#define ACCESS	    "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=NEEDS_PIN_PAGES\n"
+#define DEVICE "dev, hwpt, idev = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
+#define ACCESS "acc = IOMMU_TEST_OP_CREATE_ACCESS fd id=as flags=NEEDS_PIN_PAGES\n"
+#define FAULT_TABLE                                                                                \
+	"fault, ffd = IOMMU_FAULT_QUEUE_ALLOC fd\n"                                                \
+	"table = IOMMU_HWPT_ALLOC fd flags=FAULT_ID_VALID dev_id=idev pt_id=as fault_id=fault\n"   \
+	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=table\n"
+#define VIOMMU                                                                                     \
+	"par = IOMMU_HWPT_ALLOC fd flags=NEST_PARENT dev_id=idev pt_id=as\n"                       \
+	"vi = IOMMU_VIOMMU_ALLOC fd type=SELFTEST dev_id=idev hwpt_id=par\n"
 #define FRESH_OF_P2 "P2: fd = open /dev/iommu\nP2: as = IOMMU_IOAS_ALLOC fd\n"
 #define FILE_AREA                                                                                  \
 	"mfd = memfd size=8P\n"                                                                    \
@@ -263,21 +270,20 @@ static const char *const scenes[] = {
 	      "VFIO_IOMMU_GET_INFO_COMPAT fd\n"
 	      "IOMMU_VFIO_IOAS fd op=SET ioas_id=77\n"
 	      "IOMMU_VFIO_IOAS fd op=7\n",
-	FRESH COMPAT
-	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=16M size=2K\n"
-	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=16M size=1P\n"
-	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=-1P size=2P\n"
-	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=-1P iova=32M size=2P\n"
-	"VFIO_SET_IOMMU_COMPAT fd TYPE1_IOMMU\n"
-	"VFIO_SET_IOMMU_COMPAT fd NOIOMMU_IOMMU\n"
-	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=-1P size=2P\n"
-	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M size=1K\n"
-	"VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M size=1P at=mem+20000P\n"
-	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ at=mem+20000P\n"
-	"VFIO_IOMMU_GET_INFO_COMPAT fd at=mem+20000P\n"
-	"VFIO_IOMMU_GET_INFO_COMPAT fd argsz=15\n"
-	"IOMMU_DESTROY fd id=as\n"
-	"VFIO_IOMMU_GET_INFO_COMPAT fd\n",
+	FRESH COMPAT "VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=16M size=2K\n"
+		     "VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=16M size=1P\n"
+		     "VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=mem+4096P iova=-1P size=2P\n"
+		     "VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ vaddr=-1P iova=32M size=2P\n"
+		     "VFIO_SET_IOMMU_COMPAT fd TYPE1_IOMMU\n"
+		     "VFIO_SET_IOMMU_COMPAT fd NOIOMMU_IOMMU\n"
+		     "VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=-1P size=2P\n"
+		     "VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M size=1K\n"
+		     "VFIO_IOMMU_UNMAP_DMA_COMPAT fd iova=16M size=1P at=mem+20000P\n"
+		     "VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ at=mem+20000P\n"
+		     "VFIO_IOMMU_GET_INFO_COMPAT fd at=mem+20000P\n"
+		     "VFIO_IOMMU_GET_INFO_COMPAT fd argsz=15\n"
+		     "IOMMU_DESTROY fd id=as\n"
+		     "VFIO_IOMMU_GET_INFO_COMPAT fd\n",
 	FRESH COMPAT DEVICE
 	"VFIO_SET_IOMMU_COMPAT fd TYPE1_IOMMU\n"
 	"VFIO_IOMMU_MAP_DMA_COMPAT fd flags=READ|WRITE vaddr=mem+4096P iova=16M size=8P\n"
@@ -293,7 +299,46 @@ static const char *const scenes[] = {
 	/* descriptors run out */
 	FRESH "repeat 1030: dup fd\n"
 	      "IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"
+	      "IOMMU_FAULT_QUEUE_ALLOC fd\n"
 	      "open /dev/iommu\n",
+	FRESH DEVICE VIOMMU "repeat 1030: dup fd\n"
+			    "IOMMU_VEVENTQ_ALLOC fd viommu_id=vi type=SELFTEST veventq_depth=1\n"
+			    "IOMMU_DESTROY fd id=vi\n",
+	/* page faults and reports: transfers of odd sizes, to and from what is not there */
+	FRESH DEVICE FAULT_TABLE
+	"IOMMU_TEST_OP_TRIGGER_IOPF fd dev_id=idev grpid=1 perm=READ addr=4P\n"
+	"IOMMU_TEST_OP_TRIGGER_IOPF fd dev_id=idev grpid=2 perm=WRITE addr=8P\n"
+	"read ffd at=mem+20000P length=40\n"
+	"read ffd at=mem+4100P length=39\n"
+	"read ffd at=mem+4100P length=0\n"
+	"read ffd at=mem+4100P length=40\n"
+	"write ffd at=mem+20000P length=8\n"
+	"write ffd at=mem+4100P length=4\n"
+	"write ffd at=[{cookie=1 code=3}] length=8\n"
+	"write ffd at=[{cookie=1 code=INVALID} {cookie=1 code=INVALID}] length=16\n"
+	"IOMMU_DESTROY fd id=fault\n"
+	"IOMMU_TEST_OP_TRIGGER_IOPF fd dev_id=as\n"
+	"IOMMU_FAULT_QUEUE_ALLOC fd flags=2\n"
+	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=as\n"
+	"read ffd at=mem+4100P length=80\n",
+	FRESH DEVICE VIOMMU
+	"IOMMU_VEVENTQ_ALLOC fd viommu_id=vi type=SELFTEST veventq_depth=0\n"
+	"eq, efd = IOMMU_VEVENTQ_ALLOC fd viommu_id=vi type=SELFTEST veventq_depth=2\n"
+	"IOMMU_VEVENTQ_ALLOC fd viommu_id=vi type=SELFTEST veventq_depth=2\n"
+	"IOMMU_VEVENTQ_ALLOC fd viommu_id=as type=SELFTEST veventq_depth=2\n"
+	"IOMMU_VDEVICE_ALLOC fd viommu_id=vi dev_id=idev virt_id=153\n"
+	"nest = IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=vi data_type=SELFTEST data_len=4 "
+	"data_uptr=[{iotlb=7}]\n"
+	"IOMMU_TEST_OP_TRIGGER_VEVENT fd dev_id=idev\n"
+	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=nest\n"
+	"repeat 4: IOMMU_TEST_OP_TRIGGER_VEVENT fd dev_id=idev\n"
+	"read efd at=mem+20000P length=12\n"
+	"read efd at=mem+4100P length=4\n"
+	"read efd at=mem+4100P length=24\n"
+	"write efd at=mem+4100P length=8\n"
+	"close efd\n"
+	"IOMMU_DESTROY fd id=eq\n"
+	"IOMMU_TEST_OP_TRIGGER_VEVENT fd dev_id=idev\n",
 	/* answers that cannot be written: the effect stays or is undone (1.4) */
 	FRESH "iova = IOMMU_IOAS_MAP fd ioas_id=as flags=READABLE user_va=mem+4096P length=1P "
 	      "at=mem+4200P\n"
@@ -305,6 +350,16 @@ static const char *const scenes[] = {
 	      "mprotect mem+4201P length=1P prot=READ\n"
 	      "IOMMU_IOAS_ALLOC fd at=mem+4201P\n"
 	      "IOMMU_IOAS_ALLOC fd\n",
+	FRESH "IOMMU_FAULT_QUEUE_ALLOC fd at=mem+4204P\n"
+	      "mprotect mem+4204P length=1P prot=READ\n"
+	      "IOMMU_FAULT_QUEUE_ALLOC fd at=mem+4204P\n"
+	      "IOMMU_IOAS_ALLOC fd\n",
+	FRESH DEVICE VIOMMU "IOMMU_VEVENTQ_ALLOC fd viommu_id=vi type=SELFTEST veventq_depth=1 "
+			    "at=mem+4205P\n"
+			    "mprotect mem+4205P length=1P prot=READ\n"
+			    "IOMMU_VEVENTQ_ALLOC fd viommu_id=vi type=1 veventq_depth=1 "
+			    "at=mem+4205P\n"
+			    "IOMMU_IOAS_ALLOC fd\n",
 	FRESH "IOMMU_TEST_OP_MOCK_DOMAIN fd id=as at=mem+4202P\n"
 	      "mprotect mem+4202P length=1P prot=READ\n"
 	      "IOMMU_TEST_OP_MOCK_DOMAIN fd id=as at=mem+4202P\n"

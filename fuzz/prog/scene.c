@@ -99,13 +99,15 @@ static void add_dma(struct scene *scene, const struct prog *prog, const struct c
 		return;
 	*SCENE_PUSH(scene->area, scene->areas) = (struct scene_area){
 		.ioas = scene->compat,
-		.flags = (uint8_t)(IOMMU_IOAS_MAP_FIXED_IOVA |
-				   (number_of(call_get(prog, call, "flags")) & VFIO_DMA_MAP_FLAG_READ
-						   ? IOMMU_IOAS_MAP_READABLE
-						   : 0) |
-				   (number_of(call_get(prog, call, "flags")) & VFIO_DMA_MAP_FLAG_WRITE
-						   ? IOMMU_IOAS_MAP_WRITEABLE
-						   : 0)),
+		.flags =
+			(uint8_t)(IOMMU_IOAS_MAP_FIXED_IOVA |
+				  (number_of(call_get(prog, call, "flags")) & VFIO_DMA_MAP_FLAG_READ
+						  ? IOMMU_IOAS_MAP_READABLE
+						  : 0) |
+				  (number_of(call_get(prog, call, "flags")) &
+							  VFIO_DMA_MAP_FLAG_WRITE
+						  ? IOMMU_IOAS_MAP_WRITEABLE
+						  : 0)),
 		.iova = call_get(prog, call, "iova"),
 		.length = number_of(call_get(prog, call, "size")),
 		.user_va = va.kind == VALUE_MEM ? va.number : UINT64_MAX,
@@ -272,6 +274,9 @@ static void close_descriptor(struct scene *scene, uint16_t call)
 				if (scene->ioas[k].context == call)
 					SCENE_DROP(scene->ioas, scene->ioases, k);
 		}
+	for (uint32_t i = scene->veventqs; i-- > 0;)
+		if (scene->veventq[i].call == call)
+			SCENE_DROP(scene->veventq, scene->veventqs, i);
 	for (uint32_t i = scene->faults; i-- > 0;)
 		if (scene->fault[i].call == call)
 			SCENE_DROP(scene->fault, scene->faults, i);
@@ -289,6 +294,11 @@ static void unmap_areas(struct scene *scene, const struct prog *prog, const stru
 		drop_areas(scene, ioas, NULL);
 	else
 		drop_areas(scene, ioas, &iova);
+}
+
+static uint16_t newest_device(const struct scene *scene)
+{
+	return scene->devices ? scene->device[scene->devices - 1].call : UINT16_MAX;
 }
 
 void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
@@ -323,6 +333,12 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 		destroy_hwpt(scene, producer(call_get(prog, call, "id")));
 		break;
 	case CALL_ID_IOMMU_HWPT_ALLOC: add_hwpt(scene, prog, index); break;
+	case CALL_ID_IOMMU_VEVENTQ_ALLOC:
+		*SCENE_PUSH(scene->veventq, scene->veventqs) =
+			(struct scene_veventq){.call = (uint16_t)index,
+				.context = subject_of(prog, call),
+				.device = newest_device(scene)};
+		break;
 	case CALL_ID_IOMMU_FAULT_QUEUE_ALLOC:
 		*SCENE_PUSH(scene->fault, scene->faults) = (struct scene_fault){
 			.call = (uint16_t)index, .context = subject_of(prog, call)};
@@ -355,7 +371,8 @@ void scene_build(struct scene *scene, const struct prog *prog, uint32_t at)
 {
 	scene->contexts = scene->ioases = scene->areas = scene->devices = scene->hwpts = 0;
 	scene->compat = UINT16_MAX;
-	scene->accesses = scene->pins = scene->memfds = scene->closed = scene->faults = 0;
+	scene->accesses = scene->pins = scene->memfds = scene->closed = scene->faults =
+		scene->veventqs = 0;
 	for (uint32_t i = 0; i < at && i < prog->call_count; i++)
 		scene_add(scene, prog, i);
 }

@@ -34,6 +34,9 @@ struct scene_hwpt { /* made by hand */
 struct scene_fault { /* a queue of page faults */
 	uint16_t call, context;
 };
+struct scene_veventq {			/* a queue of reported events */
+	uint16_t call, context, device; /* device: one that may report; UINT16_MAX: unknown */
+};
 struct scene_access {
 	uint16_t call, context, ioas; /* ioas UINT16_MAX: not attached */
 	bool kernel, needs_pin;	      /* kernel: access_create, else a selftest descriptor */
@@ -47,14 +50,15 @@ struct scene_pin {
 
 struct scene {
 	uint16_t compat; /* the IOAS of VFIO's calls, set last; UINT16_MAX: none */
-	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed,
-		faults;
+	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed, faults,
+		veventqs;
 	uint16_t context[SCENE_MAX], memfd[SCENE_MAX];
 	struct scene_ioas ioas[SCENE_MAX];
 	struct scene_area area[SCENE_MAX];
 	struct scene_device device[SCENE_MAX];
 	struct scene_hwpt hwpt[SCENE_MAX];
 	struct scene_fault fault[SCENE_MAX];
+	struct scene_veventq veventq[SCENE_MAX];
 	struct scene_access access[SCENE_MAX];
 	struct scene_pin pin[SCENE_MAX];
 };
