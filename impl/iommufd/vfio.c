@@ -142,7 +142,9 @@ int64_t handle_VFIO_CHECK_EXTENSION_COMPAT(struct command *command)
 	case VFIO_UNMAP_ALL: return !no_iommu_mode(command);
 	case VFIO_DMA_CC_IOMMU: return extension_coherent(command);
 	case VFIO_UPDATE_VADDR: return SIM_BUG(command->task, EXTENSION_VADDR);
-	default: return 0; /* also VFIO_NOIOMMU_IOMMU: not configured */
+	/* The kernel is not configured for it, unless a group is there that needs it. */
+	case VFIO_NOIOMMU_IOMMU: return no_iommu_mode(command);
+	default: return 0;
 	}
 }
 
@@ -153,6 +155,8 @@ int64_t handle_VFIO_SET_IOMMU_COMPAT(struct command *command)
 	struct ioas *ioas;
 	int rc = 0;
 
+	if (type == VFIO_NOIOMMU_IOMMU && no_iommu_mode(command))
+		return task_capable(task, SIM_CAP_SYS_RAWIO) ? 0 : -EPERM;
 	if ((type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU) || no_iommu_mode(command))
 		return -EINVAL;
 	ioas = compat_ioas_get(task, command->context);
