@@ -470,6 +470,11 @@ static const struct race {
 		{stage_faults, stage_fault_file, stage_fault_file, stage_fault_close},
 		{stage_fault_file, stage_fault_file, stage_fault_file, stage_fault_move,
 			stage_fault_move, stage_fault_destroy, stage_fault_close, do_close}},
+	/* VFIO */
+	{3, WITH_COMPAT, {stage_compat_unmap, stage_compat_unmap, stage_compat_set},
+		{stage_compat_map, stage_compat_unmap, stage_compat_unmap, stage_compat_info,
+			stage_compat_type, stage_compat_set, do_destroy_ioas, do_unmap, do_copy,
+			do_device, do_pin, do_huge_pages, do_close}},
 	/* anything */
 	{2, WITH_ACCESS | WITH_DEVICE, {do_anything},
 		{do_anything, do_anything, do_map, do_unmap, do_pin, do_replace, do_destroy}},
@@ -609,6 +614,8 @@ static void set_up(struct stage *stage, unsigned needs)
 	}
 	for (unsigned i = 0; i < 2; i++)
 		stage->ioas[i] = add_ioctl(stage, CALL_ID_IOMMU_IOAS_ALLOC);
+	if (needs & WITH_COMPAT)
+		stage_compat_set_up(stage);
 	if (chance(stage, 7, 8))
 		add_area(stage, stage->ioas[stage->focus], 0);
 	if (chance(stage, 1, 2))

@@ -20,6 +20,7 @@ enum stage_needs { /* what set-up has to make; the rest is there now and then */
 	WITH_FILE = 1 << 6,	    /* mappings are of a file, mostly */
 	WITH_PASIDS = 1 << 7,	    /* a device with PASIDs, and page tables for them */
 	WITH_FAULTS = 1 << 8,	    /* a fault queue, which the device's page table has */
+	WITH_COMPAT = 1 << 10,	    /* a compat IOAS, mostly of type 1 */
 };
 
 /* What the threads share: indices of the calls that made it, or NONE. */
@@ -108,5 +109,15 @@ void stage_pasid_check(struct stage *stage);
 void stage_pasid_move_rid(struct stage *stage);
 void stage_pasid_destroy_table(struct stage *stage);
 void stage_pasid_dma(struct stage *stage);
+
+/* ---- generate_threads_vfio.c: one call each ---- */
+
+/* The first IOAS becomes the compat IOAS, before it has areas. */
+void stage_compat_set_up(struct stage *stage);
+void stage_compat_set(struct stage *stage);
+void stage_compat_type(struct stage *stage);
+void stage_compat_map(struct stage *stage);
+void stage_compat_unmap(struct stage *stage);
+void stage_compat_info(struct stage *stage);
 
 #endif
