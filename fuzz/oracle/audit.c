@@ -211,17 +211,17 @@ static bool check_viommu(struct audit *audit, const struct viommu *viommu)
 	return true;
 }
 
-/* A queue is in its place, depends on the one before it, and its memory cannot be unmapped. I17 */
+/* A second queue depends on a first one, and the memory of a queue cannot be unmapped. I17 */
 static bool check_queue(struct audit *audit, const struct hw_queue *queue)
 {
 	const struct viommu *viommu = queue->viommu;
 	const struct ioas *ioas = viommu->parent->ioas;
 	const struct range_item *node = range_map_first(&ioas->areas, queue->iova, queue->iova);
 
-	if (viommu->queues[queue->index] != queue ||
-		queue->depends != (queue->index ? viommu->queues[queue->index - 1] : NULL))
+	if ((queue->depends != NULL) != (queue->index == 1) ||
+		(queue->depends && queue->depends->viommu != viommu))
 		return AUDIT_BROKEN(audit, "HW queues",
-			"queue %u is not at index %u of VIOMMU %u, or not behind another",
+			"queue %u with index %u of VIOMMU %u is not behind another",
 			queue->object.id, queue->index, viommu->object.id);
 	if (queue->access->ioas != ioas)
 		return AUDIT_BROKEN(audit, "HW queues", "queue %u is not on the IOAS of its VIOMMU",

@@ -479,14 +479,16 @@ struct model_viommu {
 	struct model_lock reports;   /* veventqs_rwsem (12.1) */
 	struct model_backing *pages; /* that processes map at `offset`, or NULL */
 	uint64_t offset;
-	struct model_hw_queue *queues[IOMMU_TEST_HW_QUEUE_MAX];
+	struct model_hw_queue *first_queue;
+	bool had_second_queue;
 };
 
 struct model_hw_queue {
 	struct model_object object;
 	struct model_viommu *viommu;
 	struct model_access *access;
-	uint64_t iova, length; /* pinned */
+	struct model_hw_queue *before; /* that it uses, or NULL */
+	uint64_t iova, length;	       /* pinned */
 	uint32_t index;
 };
 

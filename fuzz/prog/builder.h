@@ -45,6 +45,9 @@ void builder_dirty(struct builder *b);
 /* A page table of the context that was made by hand: true and its producer and IOAS. */
 bool builder_some_hwpt(struct builder *b, uint16_t context, struct scene_hwpt *found);
 
+/* Nested page tables, VIOMMUs and what belongs to them (generate_nested.c). */
+void builder_nested(struct builder *b);
+
 /* Idioms of PASIDs (generate_pasid.c). */
 void builder_pasid(struct builder *b);
 

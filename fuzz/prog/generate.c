@@ -758,6 +758,7 @@ static const struct idiom {
 	{builder_hwpt, 30, NEEDS_TEST},
 	{builder_hw_info, 12, NEEDS_TEST},
 	{builder_dirty, 25, NEEDS_TEST},
+	{builder_nested, 60, NEEDS_TEST},
 	{builder_pasid, 25, NEEDS_TEST},
 	{builder_fault, 25, NEEDS_TEST},
 	{builder_vevent, 20, NEEDS_TEST},

@@ -24,9 +24,10 @@
 	"fault, ffd = IOMMU_FAULT_QUEUE_ALLOC fd\n"                                                \
 	"table = IOMMU_HWPT_ALLOC fd flags=FAULT_ID_VALID dev_id=idev pt_id=as fault_id=fault\n"   \
 	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=table\n"
-#define VIOMMU                                                                                     \
-	"par = IOMMU_HWPT_ALLOC fd flags=NEST_PARENT dev_id=idev pt_id=as\n"                       \
-	"vi = IOMMU_VIOMMU_ALLOC fd type=SELFTEST dev_id=idev hwpt_id=par\n"
+#define PARENT	    "par = IOMMU_HWPT_ALLOC fd flags=NEST_PARENT dev_id=idev pt_id=as\n"
+#define VIOMMU	    PARENT "vi = IOMMU_VIOMMU_ALLOC fd type=SELFTEST dev_id=idev hwpt_id=par\n"
+#define NAMED	    VIOMMU "vdev = IOMMU_VDEVICE_ALLOC fd viommu_id=vi dev_id=idev virt_id=0x99\n"
+#define QUEUE	    "IOMMU_HW_QUEUE_ALLOC fd viommu_id=vi type=SELFTEST length=2K nesting_parent_iova="
 #define FRESH_OF_P2 "P2: fd = open /dev/iommu\nP2: as = IOMMU_IOAS_ALLOC fd\n"
 #define FILE_AREA                                                                                  \
 	"mfd = memfd size=8P\n"                                                                    \
@@ -165,6 +166,51 @@ static const char *const scenes[] = {
 	"IOMMU_HWPT_GET_DIRTY_BITMAP fd hwpt_id=hand iova=-1P length=2P page_size=1P\n"
 	"IOMMU_HWPT_SET_DIRTY_TRACKING fd hwpt_id=hwpt flags=ENABLE\n"
 	"IOMMU_HWPT_GET_DIRTY_BITMAP fd hwpt_id=hwpt iova=16M length=1P page_size=1P\n",
+	/* nested page tables, VIOMMUs, their devices and queues */
+	FRESH DEVICE PARENT
+	"nest = IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=par data_type=SELFTEST "
+	"data_uptr=x\"4d000000\"\n"
+	"IOMMU_HWPT_ALLOC fd dev_id=idev pt_id=par data_type=SELFTEST data_len=4 "
+	"data_uptr=mem+20000P\n"
+	"IOMMU_HWPT_INVALIDATE fd hwpt_id=nest data_type=SELFTEST entry_len=8 entry_num=1 "
+	"data_uptr=mem+20000P\n"
+	"IOMMU_HWPT_INVALIDATE fd hwpt_id=nest data_type=SELFTEST entry_len=8 entry_num=1 "
+	"data_uptr=x\"0200000000000000\"\n"
+	"IOMMU_HWPT_INVALIDATE fd hwpt_id=nest __reserved=1\n"
+	"IOMMU_TEST_OP_MD_CHECK_IOTLB fd id=nest iotlb_id=1 iotlb=77\n"
+	"IOMMU_TEST_OP_MD_CHECK_IOTLB fd id=nest iotlb_id=4 iotlb=77\n"
+	"IOMMU_TEST_OP_MD_CHECK_IOTLB fd id=par iotlb_id=1 iotlb=77\n"
+	"IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=nest\n",
+	FRESH DEVICE NAMED
+	"IOMMU_HWPT_INVALIDATE fd hwpt_id=vi data_type=SELFTEST entry_len=13 entry_num=1 "
+	"data_uptr=x\"00000000990000000100000001\"\n"
+	"IOMMU_HWPT_INVALIDATE fd hwpt_id=vi data_type=SELFTEST entry_len=8 entry_num=1 "
+	"data_uptr=x\"0000000099000000\"\n"
+	"IOMMU_TEST_OP_DEV_CHECK_CACHE fd id=idev cache_id=0\n"
+	"IOMMU_TEST_OP_DEV_CHECK_CACHE fd id=idev cache_id=4\n"
+	"IOMMU_TEST_OP_DEV_CHECK_CACHE fd id=dev cache_id=0\n"
+	"IOMMU_VIOMMU_ALLOC fd type=SELFTEST dev_id=idev hwpt_id=hwpt\n"
+	"IOMMU_VIOMMU_ALLOC fd type=SELFTEST dev_id=idev hwpt_id=par data_len=24 "
+	"data_uptr=mem+20000P\n"
+	"IOMMU_VIOMMU_ALLOC fd type=SELFTEST dev_id=idev hwpt_id=par data_len=7 "
+	"data_uptr=mem+4100P\n"
+	"IOMMU_VDEVICE_ALLOC fd viommu_id=vi dev_id=idev virt_id=0x98\n"
+	"_, _, idev2 = IOMMU_TEST_OP_MOCK_DOMAIN fd id=as\n"
+	"IOMMU_VDEVICE_ALLOC fd viommu_id=vi dev_id=idev2 virt_id=0x99\n"
+	"IOMMU_DESTROY fd id=dev\n"
+	"IOMMU_DESTROY fd id=vdev\n",
+	FRESH DEVICE VIOMMU AREA QUEUE
+	"16M index=1\n" QUEUE "16M index=2\n" QUEUE "16M+2K\n" QUEUE "16M\n" QUEUE
+	"16M index=1\n" QUEUE "48M\n" QUEUE "-1\n"
+	"IOMMU_HW_QUEUE_ALLOC fd viommu_id=vi type=SELFTEST length=-2K nesting_parent_iova=2K\n"
+	"IOMMU_HW_QUEUE_ALLOC fd viommu_id=vi type=SELFTEST length=-1P nesting_parent_iova=1P\n"
+	"IOMMU_HW_QUEUE_ALLOC fd viommu_id=vi type=SELFTEST nesting_parent_iova=16M\n"
+	"IOMMU_IOAS_UNMAP fd ioas_id=as iova=16M length=4P\n",
+	FRESH DEVICE VIOMMU "IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|WRITEABLE "
+			    "user_va=mem+4096P length=1P iova=16M\n" QUEUE "16M\n"
+			    "IOMMU_IOAS_MAP fd ioas_id=as flags=FIXED_IOVA|READABLE "
+			    "user_va=mem+4096P length=2K iova=17M\n" QUEUE "17M\n" QUEUE
+			    "17M at=mem+20000P\n",
 	/* memory that is not there, limits */
 	FRESH HOLLOW_AREA DEVICE
 	"IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as\n"

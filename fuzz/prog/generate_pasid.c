@@ -123,7 +123,7 @@ static void transfer(struct builder *b, const struct place *place)
 	struct value iova;
 	uint32_t call;
 
-	if (!area || b->options->live)
+	if (!area || b->options->live || b->options->exclude_needs & NEEDS_INPROC)
 		return;
 	iova = area->iova;
 	call = builder_call(

@@ -133,8 +133,9 @@ static bool queue_may_scatter(const struct prog *prog, const struct call *call)
 		return true;
 	if (iova.kind == VALUE_NUMBER && iova.number % (2 * half) < half)
 		half *= 2;
-	/* What no memory could hold fails before. */
-	return length > half - at && length < UINT64_C(1) << 40;
+	/* What no memory could hold fails before, and so does what is no range. */
+	return length > half - at && length < UINT64_C(1) << 40 &&
+	       iova.number + (length - 1) >= iova.number;
 }
 
 static const char *system_obstacle(const struct prog *prog, uint32_t index)

@@ -114,10 +114,22 @@ static void add_dma(struct scene *scene, const struct prog *prog, const struct c
 	};
 }
 
+/* The IOAS behind what a device can be attached to; what is unknown stays as it is. */
+static uint16_t ioas_behind(const struct scene *scene, uint16_t table)
+{
+	for (uint32_t i = scene->hwpts; i-- > 0;)
+		if (scene->hwpt[i].call == table)
+			return scene->hwpt[i].ioas;
+	for (uint32_t i = scene->nesteds; i-- > 0;)
+		if (scene->nested[i].call == table)
+			return scene->nested[i].ioas;
+	return table;
+}
+
 static void add_device(struct scene *scene, const struct prog *prog, uint32_t index)
 {
 	const struct call *call = &prog->calls[index];
-	uint16_t ioas = producer(call_get(prog, call, "id"));
+	uint16_t ioas = ioas_behind(scene, producer(call_get(prog, call, "id")));
 	struct scene_ioas *target = scene_find_ioas(scene, ioas);
 	struct scene_device *device = SCENE_PUSH(scene->device, scene->devices);
 
@@ -132,7 +144,7 @@ static void add_device(struct scene *scene, const struct prog *prog, uint32_t in
 static void replace_device(struct scene *scene, const struct prog *prog, const struct call *call)
 {
 	uint16_t stdev = producer(call_get(prog, call, "id"));
-	uint16_t ioas = producer(call_get(prog, call, "pt_id"));
+	uint16_t ioas = ioas_behind(scene, producer(call_get(prog, call, "pt_id")));
 
 	for (uint32_t i = 0; i < scene->devices; i++) {
 		struct scene_ioas *old = scene_find_ioas(scene, scene->device[i].ioas);
@@ -148,18 +160,74 @@ static void replace_device(struct scene *scene, const struct prog *prog, const s
 	}
 }
 
+static void add_viommu(struct scene *scene, const struct prog *prog, uint32_t index)
+{
+	const struct call *call = &prog->calls[index];
+
+	*SCENE_PUSH(scene->viommu, scene->viommus) = (struct scene_viommu){.call = (uint16_t)index,
+		.context = subject_of(prog, call),
+		.ioas = ioas_behind(scene, producer(call_get(prog, call, "hwpt_id"))),
+		.device = UINT16_MAX,
+		.data = call_get(prog, call, "data_uptr").kind != VALUE_UNSET};
+}
+
+static void name_device(struct scene *scene, const struct prog *prog, const struct call *call)
+{
+	uint16_t viommu = producer(call_get(prog, call, "viommu_id"));
+
+	for (uint32_t i = 0; i < scene->viommus; i++)
+		if (scene->viommu[i].call == viommu)
+			scene->viommu[i].device = producer(call_get(prog, call, "dev_id"));
+}
+
+/* On a parent or a VIOMMU of the scene. */
+static void add_nested(struct scene *scene, const struct prog *prog, uint32_t index, uint16_t on)
+{
+	struct scene_nested nested = {.call = (uint16_t)index,
+		.context = subject_of(prog, &prog->calls[index]),
+		.ioas = UINT16_MAX,
+		.viommu = UINT16_MAX};
+
+	for (uint32_t i = 0; i < scene->hwpts; i++)
+		if (scene->hwpt[i].call == on && scene->hwpt[i].parent)
+			nested.ioas = scene->hwpt[i].ioas;
+	for (uint32_t i = 0; i < scene->viommus; i++) {
+		if (scene->viommu[i].call != on)
+			continue;
+		nested.ioas = scene->viommu[i].ioas;
+		nested.viommu = on;
+	}
+	if (nested.ioas != UINT16_MAX)
+		*SCENE_PUSH(scene->nested, scene->nesteds) = nested;
+}
+
+static void destroy_nested(struct scene *scene, uint16_t call)
+{
+	for (uint32_t i = scene->nesteds; i-- > 0;)
+		if (scene->nested[i].call == call)
+			SCENE_DROP(scene->nested, scene->nesteds, i);
+	for (uint32_t i = scene->viommus; i-- > 0;)
+		if (scene->viommu[i].call == call)
+			SCENE_DROP(scene->viommu, scene->viommus, i);
+}
+
 static void add_hwpt(struct scene *scene, const struct prog *prog, uint32_t index)
 {
 	const struct call *call = &prog->calls[index];
-	struct scene_ioas *ioas = scene_find_ioas(scene, producer(call_get(prog, call, "pt_id")));
+	uint16_t on = producer(call_get(prog, call, "pt_id"));
+	uint64_t flags = number_of(call_get(prog, call, "flags"));
+	struct scene_ioas *ioas = scene_find_ioas(scene, on);
 
-	if (!ioas)
+	if (!ioas) {
+		add_nested(scene, prog, index, on);
 		return;
+	}
 	ioas->devices++;
 	*SCENE_PUSH(scene->hwpt, scene->hwpts) = (struct scene_hwpt){.call = (uint16_t)index,
 		.context = subject_of(prog, call),
 		.ioas = ioas->call,
-		.pasids = number_of(call_get(prog, call, "flags")) & IOMMU_HWPT_ALLOC_PASID};
+		.pasids = flags & IOMMU_HWPT_ALLOC_PASID,
+		.parent = flags & IOMMU_HWPT_ALLOC_NEST_PARENT};
 }
 
 static void destroy_hwpt(struct scene *scene, uint16_t call)
@@ -331,6 +399,7 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 	case CALL_ID_IOMMU_DESTROY:
 		destroy_object(scene, producer(call_get(prog, call, "id")));
 		destroy_hwpt(scene, producer(call_get(prog, call, "id")));
+		destroy_nested(scene, producer(call_get(prog, call, "id")));
 		break;
 	case CALL_ID_IOMMU_HWPT_ALLOC: add_hwpt(scene, prog, index); break;
 	case CALL_ID_IOMMU_VEVENTQ_ALLOC:
@@ -339,6 +408,8 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 				.context = subject_of(prog, call),
 				.device = newest_device(scene)};
 		break;
+	case CALL_ID_IOMMU_VIOMMU_ALLOC: add_viommu(scene, prog, index); break;
+	case CALL_ID_IOMMU_VDEVICE_ALLOC: name_device(scene, prog, call); break;
 	case CALL_ID_IOMMU_FAULT_QUEUE_ALLOC:
 		*SCENE_PUSH(scene->fault, scene->faults) = (struct scene_fault){
 			.call = (uint16_t)index, .context = subject_of(prog, call)};
@@ -370,6 +441,7 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 void scene_build(struct scene *scene, const struct prog *prog, uint32_t at)
 {
 	scene->contexts = scene->ioases = scene->areas = scene->devices = scene->hwpts = 0;
+	scene->viommus = scene->nesteds = 0;
 	scene->compat = UINT16_MAX;
 	scene->accesses = scene->pins = scene->memfds = scene->closed = scene->faults =
 		scene->veventqs = 0;

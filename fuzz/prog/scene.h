@@ -30,6 +30,16 @@ struct scene_device {
 struct scene_hwpt { /* made by hand */
 	uint16_t call, context, ioas;
 	bool pasids; /* for them, too */
+	bool parent; /* of nested ones */
+};
+struct scene_viommu {
+	uint16_t call, context, ioas; /* of its parent */
+	uint16_t device;	      /* that was named, UINT16_MAX: unknown */
+	bool data;		      /* has a region to be mapped */
+};
+struct scene_nested { /* a nested page table */
+	uint16_t call, context, ioas;
+	uint16_t viommu; /* made through it; UINT16_MAX: on a parent */
 };
 struct scene_fault { /* a queue of page faults */
 	uint16_t call, context;
@@ -51,7 +61,8 @@ struct scene_pin {
 struct scene {
 	uint16_t compat; /* the IOAS of VFIO's calls, set last; UINT16_MAX: none */
 	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed, faults,
-		veventqs;
+		veventqs,
+		viommus, nesteds;
 	uint16_t context[SCENE_MAX], memfd[SCENE_MAX];
 	struct scene_ioas ioas[SCENE_MAX];
 	struct scene_area area[SCENE_MAX];
@@ -59,6 +70,8 @@ struct scene {
 	struct scene_hwpt hwpt[SCENE_MAX];
 	struct scene_fault fault[SCENE_MAX];
 	struct scene_veventq veventq[SCENE_MAX];
+	struct scene_viommu viommu[SCENE_MAX];
+	struct scene_nested nested[SCENE_MAX];
 	struct scene_access access[SCENE_MAX];
 	struct scene_pin pin[SCENE_MAX];
 };

@@ -56,31 +56,43 @@ static void unpin_memory(struct task *task, struct hw_queue *queue)
 	access_destroy(task, queue->access);
 }
 
+static_assert(IOMMU_TEST_HW_QUEUE_MAX == 2, "a first queue and a second one");
+
 /* What the mock does with it; queues_lock is held. 10.23 */
-static int take_slot(struct task *task, struct hw_queue *queue)
+static int take_index(struct task *task, struct hw_queue *queue)
 {
-	struct hw_queue **queues = queue->viommu->queues;
+	struct viommu *viommu = queue->viommu;
+	bool second = queue->index == 1;
 
 	if (queue->index >= IOMMU_TEST_HW_QUEUE_MAX)
 		return -EINVAL;
-	if (queues[queue->index] && !SIM_BUG(task, QUEUE_INDEX_TWICE))
+	if ((second ? viommu->second_queue : viommu->first_queue != NULL) &&
+		!SIM_BUG(task, QUEUE_INDEX_TWICE))
 		return -EEXIST;
-	if (queue->index && !queues[queue->index - 1])
+	if (!second) {
+		viommu->first_queue = queue;
+		return 0;
+	}
+	if (!viommu->first_queue)
 		return -EIO;
-	if (queue->index && !SIM_BUG(task, QUEUE_INDEPENDENT)) {
-		queue->depends = queues[queue->index - 1];
+	if (!SIM_BUG(task, QUEUE_INDEPENDENT)) {
+		queue->depends = viommu->first_queue;
 		object_add_user(task, &queue->depends->object);
 	}
-	queues[queue->index] = queue;
+	viommu->second_queue = true;
 	return 0;
 }
 
-static void leave_slot(struct task *task, struct hw_queue *queue)
+/* The mock gives back index 0, whichever queue goes: a queue does not know its index. */
+static void leave_index(struct task *task, struct hw_queue *queue)
 {
 	struct viommu *viommu = queue->viommu;
 
 	mutex_lock(task, &viommu->queues_lock);
-	viommu->queues[queue->index] = NULL;
+	if (queue->index && SIM_BUG(task, QUEUE_INDEX_KNOWN))
+		viommu->second_queue = false;
+	else
+		viommu->first_queue = NULL;
 	if (queue->depends)
 		object_drop_user(task, &queue->depends->object);
 	mutex_unlock(task, &viommu->queues_lock);
@@ -88,7 +100,7 @@ static void leave_slot(struct task *task, struct hw_queue *queue)
 
 void hw_queue_destroy(struct task *task, struct hw_queue *queue)
 {
-	leave_slot(task, queue);
+	leave_index(task, queue);
 	if (!SIM_BUG(task, QUEUE_MEMORY_KEPT))
 		unpin_memory(task, queue);
 	object_drop_user(task, &queue->viommu->object);
@@ -102,14 +114,14 @@ static int install(struct command *command, struct hw_queue *queue)
 	int rc;
 
 	mutex_lock(task, &queue->viommu->queues_lock);
-	rc = take_slot(task, queue);
+	rc = take_index(task, queue);
 	mutex_unlock(task, &queue->viommu->queues_lock);
 	if (rc)
 		return rc;
 	command->hw_queue_alloc.out_hw_queue_id = queue->object.id;
 	rc = command_respond(command);
 	if (rc)
-		leave_slot(task, queue);
+		leave_index(task, queue);
 	return rc;
 }
 

@@ -153,24 +153,24 @@ struct pages {
 	uint32_t references; /* areas, and pieces of a COPY in progress */
 	struct mutex mutex;  /* everything below `count` */
 	struct mm *mm;
-	struct process *process;   /* the mapper: its user and limit are charged */
-	struct file *file;	   /* MAP_FILE, a reference; NULL: memory of mm */
-	struct dmabuf *dmabuf;	   /* that it is attached to; of the file */
-	struct pages *next_attached; /* under that one's lock */
+	struct process *process;	 /* the mapper: its user and limit are charged */
+	struct file *file;		 /* MAP_FILE, a reference; NULL: memory of mm */
+	struct dmabuf *dmabuf;		 /* that it is attached to; of the file */
+	struct pages *next_attached;	 /* under that one's lock */
 	struct dmabuf_mapping *mappings; /* of a dma-buf: where domains map it */
-	uint64_t start;		   /* page-aligned address, of a file the offset */
-	uint64_t count;		   /* pages */
-	struct range_tree filled;  /* struct area.fill of those that domains map */
-	struct range_tree records; /* struct access_record */
-	struct range_tree pins;	   /* struct pin_run */
-	uint64_t pinned, charged;  /* pages; equal outside the pages mutex */
+	uint64_t start;			 /* page-aligned address, of a file the offset */
+	uint64_t count;			 /* pages */
+	struct range_tree filled;	 /* struct area.fill of those that domains map */
+	struct range_tree records;	 /* struct access_record */
+	struct range_tree pins;		 /* struct pin_run */
+	uint64_t pinned, charged;	 /* pages; equal outside the pages mutex */
 	uint32_t audit_epoch, audit_areas,
 		audit_accesses; /* what the last walk of the audit has counted */
 	uint8_t account;	/* enum account_mode */
 	bool writable;
 	bool is_dmabuf; /* its memory is never pinned, and belongs to the dma-buf */
 	bool revoked;	/* taken back, for good; under the mutex */
-	bool changing; /* found by a CHANGE_PROCESS in progress, under all locks of its walk */
+	bool changing;	/* found by a CHANGE_PROCESS in progress, under all locks of its walk */
 };
 
 struct hwpt {
@@ -199,7 +199,8 @@ struct viommu {
 	struct veventq *veventqs;      /* newest first */
 	struct region *region;	       /* what a guest maps; NULL: made without data */
 	struct mutex queues_lock;      /* queues */
-	struct hw_queue *queues[IOMMU_TEST_HW_QUEUE_MAX]; /* by index */
+	struct hw_queue *first_queue;  /* with index 0 */
+	bool second_queue;	       /* there was one with index 1; the mock never forgets */
 };
 
 /* A hardware queue of a VIOMMU in memory that stays mapped, 4.20, 10.23. */

@@ -472,7 +472,8 @@ static void test_live_programs(void)
 	}
 	tap_ok(!refused && !empty,
 		"programs for live kernels hold nothing that cannot be compared");
-	parse(&prog, CONTEXT "ioctl fd 0x3b8d size=48\nioctl fd 2 size=8\nioctl fd 0x3b81 size=12\n"
+	parse(&prog, CONTEXT "ioctl fd 0x3ba0 size=72 tail=12000000\nioctl fd 2 size=8\nioctl fd "
+			     "0x3b81 size=12\n"
 			     "open /dev/vfio/vfio\nmemfd size=4K HUGETLB\ndma_read fd\n");
 	tap_ok(prog_live_obstacle(&prog, 2) && prog_live_obstacle(&prog, 3) &&
 			!prog_live_obstacle(&prog, 4) && prog_live_obstacle(&prog, 5) &&
