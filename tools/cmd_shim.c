@@ -61,7 +61,7 @@ static const struct option_spec shim_options[] = {
 
 struct shim {
 	struct shim_options options;
-	const char *library;
+	char *library;
 	char **program;
 	uint64_t memlock;
 	bool has_memlock, report;
@@ -412,7 +412,7 @@ static int own_words(int argc, char **argv)
 static int run_shim(const struct command *command, int argc, char **argv)
 {
 	struct shim shim = {.options = {.seed = 1}};
-	int end = own_words(argc, argv), option;
+	int end = own_words(argc, argv), option, code = TOOL_STATIC;
 	struct options options;
 	const char *value;
 	char *program;
@@ -437,12 +437,11 @@ static int run_shim(const struct command *command, int argc, char **argv)
 		return TOOL_BROKEN;
 	}
 	program = find_program(shim.program[0]);
-	if (program && !can_be_served(program, 0)) {
-		free(program);
-		return TOOL_STATIC;
-	}
+	if (!program || can_be_served(program, 0))
+		code = run_program(&shim);
 	free(program);
-	return run_program(&shim);
+	free(shim.library);
+	return code;
 }
 
 const struct command command_shim = {
