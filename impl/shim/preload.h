@@ -34,6 +34,10 @@ bool link_there(void);
  * Fills in who calls. errno stays. Any thread, signal handlers and children of vfork included.
  */
 bool link_call(struct shim_request *request, struct shim_reply *reply);
+/* Whether pages of drivers are mapped by anybody. */
+bool link_has_regions(void);
+/* Whether the process's root is that of the server, where the nodes are. */
+bool link_at_root(void);
 /* The folder that stands for /sys/kernel/debug, "": none. */
 const char *link_tree(void);
 /* Whether the descriptor is one of the library's own: to the program it is not open. */

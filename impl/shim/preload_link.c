@@ -61,6 +61,26 @@ bool link_has_pins(void)
 	       (shared->observed || __atomic_load_n(&shared->pins, __ATOMIC_ACQUIRE) != 0);
 }
 
+bool link_has_regions(void)
+{
+	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
+
+	return shared && __atomic_load_n(&shared->regions, __ATOMIC_ACQUIRE) != 0;
+}
+
+bool link_at_root(void)
+{
+	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
+	struct stat root;
+	int saved = errno;
+	bool same;
+
+	same = !shared || NEXT(syscall)(SYS_newfstatat, AT_FDCWD, "/", &root, 0) ||
+	       (root.st_dev == shared->root_device && root.st_ino == shared->root_inode);
+	errno = saved;
+	return same;
+}
+
 const char *link_tree(void)
 {
 	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
@@ -208,6 +228,21 @@ static void take_shared(int fd)
 	link_close_real(fd);
 }
 
+static int64_t map_for(const struct shim_reply *reply, int fd)
+{
+	int flags = (int)((uint64_t)reply->result >> 32);
+	void *mapped;
+	int error;
+
+	if (fd < 0)
+		return fd;
+	mapped = NEXT(mmap64)((void *)(uintptr_t)reply->value[0], reply->value[1],
+		(int)reply->result & 0xff, flags, fd, 0);
+	error = errno;
+	link_close_real(fd);
+	return mapped == MAP_FAILED ? -error : (int64_t)(intptr_t)mapped;
+}
+
 static bool exchange(const struct connection *connection, const struct shim_request *request,
 	struct shim_reply *reply)
 {
@@ -218,6 +253,11 @@ static bool exchange(const struct connection *connection, const struct shim_requ
 	while (receive(connection, reply, &taken.fd)) {
 		switch (reply->kind) {
 		case SHIM_TAKE:
+			if (!transmit(connection, &taken, sizeof(taken)))
+				return false;
+			break;
+		case SHIM_MAP:
+			taken.fd = map_for(reply, (int)taken.fd);
 			if (!transmit(connection, &taken, sizeof(taken)))
 				return false;
 			break;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -228,6 +229,50 @@ void memory_stays(void)
 __attribute__((destructor)) static void end(void)
 {
 	memory_leaves();
+}
+
+/* Whoever gets a signal may end by it. */
+static void may_end(pid_t pid)
+{
+	tell(SHIM_LEAVES,
+		pid > 0 && pid != getpid() ? (uintptr_t)pid
+		: pid > 0		   ? 0
+					   : UINTPTR_MAX,
+		0, 0);
+}
+
+SHIM_EXPORT int kill(pid_t pid, int signal)
+{
+	if (signal)
+		may_end(pid);
+	return NEXT(kill)(pid, signal);
+}
+
+SHIM_EXPORT int raise(int signal)
+{
+	may_end(getpid());
+	return NEXT(raise)(signal);
+}
+
+SHIM_EXPORT void abort(void)
+{
+	memory_leaves();
+	NEXT(abort)();
+	__builtin_unreachable();
+}
+
+/* A child has its parent's mappings of pages of drivers. */
+SHIM_EXPORT pid_t fork(void)
+{
+	struct shim_request request = {.call = SHIM_BORN};
+	struct shim_reply reply;
+	pid_t pid = NEXT(fork)();
+
+	if (pid >= 0 && link_has_regions()) {
+		request.argument[0] = (uint64_t)(pid ? pid : getpid());
+		link_call(&request, &reply);
+	}
+	return pid;
 }
 
 SHIM_EXPORT void _exit(int status)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -124,19 +125,68 @@ SHIM_EXPORT int __openat64_2(int folder, const char *path, int flags)
 	return openat64(folder, path, flags, 0);
 }
 
+/*
+ * A stream of the C library that has functions of its own asks for single bytes, which queues do
+ * not give: whole records are read for it.
+ */
+#define RECORD	    40 /* of the queues with the largest ones */
+#define RECORDS_MAX 100
+
+struct stream {
+	int fd;
+	size_t at, have;
+	char bytes[RECORD * RECORDS_MAX];
+};
+
 static ssize_t stream_read(void *cookie, char *bytes, size_t count)
 {
-	return read((int)(intptr_t)cookie, bytes, count);
+	struct stream *stream = cookie;
+	ssize_t got;
+
+	if (stream->at == stream->have) {
+		got = read(stream->fd, stream->bytes, RECORD);
+		if (got < 0 && errno == EINVAL)
+			got = read(stream->fd, stream->bytes, sizeof(stream->bytes));
+		if (got <= 0)
+			return got;
+		stream->at = 0;
+		stream->have = (size_t)got;
+	}
+	if (count > stream->have - stream->at)
+		count = stream->have - stream->at;
+	memcpy(bytes, stream->bytes + stream->at, count);
+	stream->at += count;
+	return (ssize_t)count;
 }
 
 static ssize_t stream_write(void *cookie, const char *bytes, size_t count)
 {
-	return write((int)(intptr_t)cookie, bytes, count);
+	return write(((struct stream *)cookie)->fd, bytes, count);
 }
 
 static int stream_close(void *cookie)
 {
-	return close((int)(intptr_t)cookie);
+	struct stream *stream = cookie;
+	int result = close(stream->fd);
+
+	free(stream);
+	return result;
+}
+
+static FILE *open_stream(int fd, const char *mode)
+{
+	static const cookie_io_functions_t functions = {
+		.read = stream_read, .write = stream_write, .close = stream_close};
+	struct stream *stream = calloc(1, sizeof(*stream));
+	FILE *opened;
+
+	if (!stream)
+		return NULL;
+	stream->fd = fd;
+	opened = fopencookie(stream, mode, functions);
+	if (!opened)
+		free(stream);
+	return opened;
 }
 
 /* As the first letters of an fopen mode say. */
@@ -150,8 +200,6 @@ static int flags_of(const char *mode)
 /* Streams read and write by themselves, past read and write. */
 static bool fopen_ours(const char *text, const char *mode, FILE **stream)
 {
-	static const cookie_io_functions_t functions = {
-		.read = stream_read, .write = stream_write, .close = stream_close};
 	struct path path;
 	enum path_kind kind = path_look(AT_FDCWD, text, &path);
 	int fd;
@@ -165,9 +213,19 @@ static bool fopen_ours(const char *text, const char *mode, FILE **stream)
 		return true;
 	default:
 		fd = (int)open_served(&path, flags_of(mode), kind);
-		*stream = fd < 0 ? NULL : fopencookie((void *)(intptr_t)fd, mode, functions);
+		*stream = fd < 0 ? NULL : open_stream(fd, mode);
 		return true;
 	}
+}
+
+SHIM_EXPORT FILE *fdopen(int fd, const char *mode)
+{
+	struct shim_request request = {.call = SHIM_KIND};
+	struct shim_reply reply;
+
+	if (link_identify(&request, fd) && link_call(&request, &reply) && reply.ours)
+		return open_stream(fd, mode);
+	return NEXT(fdopen)(fd, mode);
 }
 
 SHIM_EXPORT FILE *fopen(const char *path, const char *mode)

@@ -115,7 +115,7 @@ enum path_kind path_look(int folder, const char *text, struct path *path)
 	strcpy(path->text, "/");
 	known = (*text == '/' || beginning(folder, path->text)) && append_parts(path->text, text);
 	errno = saved;
-	return known ? kind_of(path) : PATH_OTHER;
+	return known && link_at_root() ? kind_of(path) : PATH_OTHER;
 }
 
 /* The lines of the status file as they would be with what the machine has pinned. */

@@ -25,10 +25,11 @@ enum shim_call {
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
 	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
 	SHIM_MOVED,  /* argument[0]: from, [1]: to, [2]: length */
-	SHIM_LEAVES, /* all memory is about to go: exec or exit */
+	SHIM_LEAVES, /* argument[0]: a pid, 0: itself, -1: everybody; all memory is about to go */
 	SHIM_STAYED, /* it did not: exec failed */
 	SHIM_STATUS, /* argument[0]: pid; result: whether known; value: VmLck and VmPin in KiB */
 	SHIM_CUT,    /* bytes [argument[0], argument[1]) of the file are about to go */
+	SHIM_BORN,   /* argument[0]: pid of a new child */
 	SHIM_CALL_COUNT
 };
 
@@ -56,8 +57,10 @@ struct shim_request {
 
 enum shim_reply_kind {
 	SHIM_RESULT,
-	SHIM_TAKE,   /* with a descriptor: install it, answer with struct shim_taken */
-	SHIM_DROP,   /* close the descriptor with number result */
+	SHIM_TAKE, /* with a descriptor: install it, answer with struct shim_taken */
+	SHIM_DROP, /* close the descriptor with number result */
+	SHIM_MAP,  /* with a descriptor: map it; value: address, length; result: prot | flags << 32
+		    */
 	SHIM_SHARED, /* with a descriptor: memory to read, struct shim_shared */
 };
 
@@ -70,14 +73,16 @@ struct shim_reply {
 
 /* What all programs see at any time. */
 struct shim_shared {
-	uint64_t pins;	     /* atomic: that the machine has */
-	uint32_t observed;   /* the server wants to hear of all memory that goes */
-	uint32_t backtraces; /* whether requests say where they come from */
-	char tree[64];	     /* a folder that stands for /sys/kernel/debug; "": none */
+	uint64_t pins;			  /* atomic: that the machine has */
+	uint32_t regions;		  /* atomic: whether pages of drivers are mapped */
+	uint32_t observed;		  /* the server wants to hear of all memory that goes */
+	uint32_t backtraces;		  /* whether requests say where they come from */
+	uint64_t root_device, root_inode; /* where the nodes are: not behind chroot */
+	char tree[64];			  /* a folder that stands for /sys/kernel/debug; "": none */
 };
 
 struct shim_taken {
-	int64_t fd; /* or negative errno */
+	int64_t fd; /* or negative errno; answering MAP: the address */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -112,6 +113,7 @@ static bool make_sim(struct shim_server *server)
 		.kernel = server->options.kernel,
 		.seed = server->options.seed,
 		.bug = server->options.bug,
+		.dmabuf_descriptor = true,
 		.events = {.context = server, .report = warned},
 		.capabilities = SIM_CAP_ALL,
 		.host = &shim_host};
@@ -125,6 +127,7 @@ static bool make_sim(struct shim_server *server)
 static bool make_shared(struct shim_server *server)
 {
 	size_t size = sizeof(*server->shared);
+	struct stat root;
 
 	server->shared_fd = memfd_create("iommuzz-shim", MFD_CLOEXEC);
 	if (server->shared_fd < 0 || ftruncate(server->shared_fd, (off_t)size))
@@ -133,6 +136,10 @@ static bool make_shared(struct shim_server *server)
 	if (server->shared == MAP_FAILED)
 		return false;
 	server->shared->backtraces = server->options.backtraces;
+	if (!stat("/", &root)) {
+		server->shared->root_device = root.st_dev;
+		server->shared->root_inode = root.st_ino;
+	}
 	server->shared->observed = server->options.observer != NULL;
 	return true;
 }

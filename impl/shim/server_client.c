@@ -53,6 +53,12 @@ static int64_t serve_mmap(struct shim_client *client, const struct shim_request 
 
 static int64_t serve_transfer(struct shim_client *client, const struct shim_request *request)
 {
+	bool is_queue =
+		client->target->kind != FILE_IOMMUFD && client->target->kind != FILE_TEST_ACCESS;
+
+	/* Queues are streams. */
+	if (request->argument[2] != UINT64_MAX && is_queue)
+		return -ESPIPE;
 	if (request->argument[2] != UINT64_MAX && request->argument[2])
 		return -ESPIPE;
 	return request->call == SHIM_READ ? sim_read(client->task, request->fd,
@@ -124,8 +130,22 @@ static int64_t serve_file(
 	return result;
 }
 
+/* Processes that may be about to end keep copies of what is pinned. */
+static void serve_leaves(struct shim_client *client, int64_t pid)
+{
+	struct shim_server *server = client->server;
+	const struct shim_process *process;
+
+	pthread_mutex_lock(&server->lock);
+	for (process = server->processes; process; process = process->next) {
+		if (pid < 0 || (pid ? process->pid == pid : process == client->process))
+			host_memory_leaves(client->task, host_mm(process->process));
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
 /* What the program does to its memory. */
-static void serve_memory(const struct shim_client *client, const struct shim_request *request)
+static void serve_memory(struct shim_client *client, const struct shim_request *request)
 {
 	const uint64_t *argument = request->argument;
 	struct mm *mm = host_mm(client->process->process);
@@ -135,7 +155,8 @@ static void serve_memory(const struct shim_client *client, const struct shim_req
 	case SHIM_MOVED:
 		host_memory_moved(client->task, mm, argument[0], argument[1], argument[2]);
 		break;
-	case SHIM_LEAVES: host_memory_leaves(client->task, mm); break;
+	case SHIM_LEAVES: serve_leaves(client, (int64_t)argument[0]); break;
+	case SHIM_BORN: shim_process_born(client, (pid_t)argument[0], request->uid); break;
 	case SHIM_STAYED: host_memory_stays(client->task, mm); break;
 	case SHIM_CUT:
 		host_file_cut(client->task,
@@ -206,6 +227,8 @@ static void serve(
 	shim_observe_call(client, request, &before, reply);
 	shim_settle(server, client->task, false);
 	shim_update(client);
+	__atomic_store_n(
+		&server->shared->regions, host_regions_mapped(server->sim), __ATOMIC_RELEASE);
 	__atomic_store_n(&server->shared->pins, mm_pins(server->sim), __ATOMIC_RELEASE);
 	shim_observe_end(server);
 }

@@ -219,12 +219,28 @@ static struct file *from_fd(void *thread, int fd)
 	return file;
 }
 
+static int64_t map(
+	void *thread, int fd, uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags)
+{
+	const struct shim_client *client = thread;
+	struct shim_reply reply = {.kind = SHIM_MAP,
+		.result = (int64_t)((uint64_t)prot | (uint64_t)flags << 32),
+		.value = {addr, length}};
+	struct shim_taken answer;
+
+	if (!shim_send(client, &reply, fd) ||
+		recv(client->socket, &answer, sizeof(answer), 0) != sizeof(answer))
+		return -EINTR;
+	return answer.fd;
+}
+
 const struct sim_host shim_host = {
 	.from_fd = from_fd,
 	.reserve = shim_reserve,
 	.install = install,
 	.give_back = give_back,
 	.close_on_exec = close_on_exec,
+	.map = map,
 	.memlock = shim_memlock,
 	.capabilities = shim_capabilities,
 };
@@ -317,6 +333,8 @@ void shim_settle(struct shim_server *server, struct task *task, bool by_close)
 {
 	struct timespec until;
 
+	if (__atomic_load_n(&server->shared->regions, __ATOMIC_ACQUIRE))
+		host_regions_count(task, shim_count_mappings, server);
 	pthread_mutex_lock(&server->lock);
 	while (settle_one(server, task, by_close))
 		;

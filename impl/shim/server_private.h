@@ -156,6 +156,10 @@ bool shim_send(const struct shim_client *client, const struct shim_reply *reply,
 struct shim_process *shim_process_join(
 	struct shim_client *client, pid_t pid, uint32_t uid, bool fresh);
 void shim_process_leave(struct shim_client *client);
+/* A child of the client's process, which has its mappings. */
+void shim_process_born(struct shim_client *client, pid_t pid, uint32_t uid);
+/* As host_count_function, of the server. */
+uint32_t shim_count_mappings(void *server, uint64_t device, uint64_t inode);
 /* Ends the memory of a process that has exited, once nobody serves it. */
 void shim_process_end(struct shim_process *process, struct task *task);
 uint64_t shim_memlock(void *process);

@@ -82,6 +82,48 @@ struct shim_process *shim_process_join(
 	return NULL;
 }
 
+void shim_process_born(struct shim_client *client, pid_t pid, uint32_t uid)
+{
+	struct shim_server *server = client->server;
+
+	pthread_mutex_lock(&server->lock);
+	if (!find(server, pid))
+		process_new_for(server, pid, uid);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static uint32_t count_in(pid_t pid, uint64_t device, uint64_t inode)
+{
+	unsigned long long number;
+	unsigned major, minor;
+	char path[64], line[4096];
+	uint32_t count = 0;
+	FILE *list;
+
+	snprintf(path, sizeof(path), "/proc/%ld/maps", (long)pid);
+	list = fopen(path, "re");
+	while (list && fgets(line, sizeof(line), list)) {
+		if (sscanf(line, "%*s %*s %*s %x:%x %llu", &major, &minor, &number) == 3)
+			count += number == inode && ((uint64_t)major << 32 | minor) == device;
+	}
+	if (list)
+		fclose(list);
+	return count;
+}
+
+uint32_t shim_count_mappings(void *owner, uint64_t device, uint64_t inode)
+{
+	struct shim_server *server = owner;
+	const struct shim_process *process;
+	uint32_t count = 0;
+
+	pthread_mutex_lock(&server->lock);
+	for (process = server->processes; process; process = process->next)
+		count += count_in(process->pid, device, inode);
+	pthread_mutex_unlock(&server->lock);
+	return count;
+}
+
 void shim_process_leave(struct shim_client *client)
 {
 	struct shim_server *server = client->server;

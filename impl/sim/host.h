@@ -24,6 +24,9 @@ struct sim_host {
 	void (*install)(void *thread, int fd, struct file *file);
 	void (*give_back)(void *thread, int fd);
 	void (*close_on_exec)(void *thread, int fd);
+	/* The thread maps a file of the owner's; as mmap. */
+	int64_t (*map)(void *thread, int fd, uint64_t addr, uint64_t length, uint32_t prot,
+		uint32_t flags);
 	/* RLIMIT_MEMLOCK now, bytes; which of the SIM_CAP_ bits the thread has now. */
 	uint64_t (*memlock)(void *process);
 	uint32_t (*capabilities)(void *thread);
@@ -64,6 +67,12 @@ void host_memory_moved(
 /* Bytes [from, to) of a file, whole pages of it, are about to be no more; device as major << 32 |
  * minor. */
 void host_file_cut(struct task *task, uint64_t device, uint64_t inode, uint64_t from, uint64_t to);
+/* How many mappings of a file processes have now; device as above. */
+typedef uint32_t (*host_count_function)(void *owner, uint64_t device, uint64_t inode);
+/* Tells the machine how often the pages of its drivers are mapped now. */
+void host_regions_count(struct task *task, host_count_function count, void *owner);
+/* Whether any are. */
+bool host_regions_mapped(struct sim *sim);
 /* A file of the host as one of the machine. Takes over fd. NULL: no memory. */
 struct file *host_file(struct task *task, int fd);
 

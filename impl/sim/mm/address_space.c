@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "impl/abi/kernel_calls.h"
-#include "impl/sim/mm/mm_private.h"
+#include "impl/sim/mm/real.h"
 
 #define LOWEST	 UINT64_C(0x10000) /* nobody maps below */
 #define MAP_TYPE 0xfu
@@ -485,7 +485,9 @@ struct mm_region *mm_region_create(
 	if (!region)
 		return NULL;
 	sim_enter(sim, &sim->memory_lock);
-	region->memory = memory_create(sim, MEMORY_SHARED, length >> SIM_PAGE_SHIFT, 0);
+	region->memory = sim->config.host
+				 ? real_region_create(sim, length)
+				 : memory_create(sim, MEMORY_SHARED, length >> SIM_PAGE_SHIFT, 0);
 	if (region->memory) {
 		region->memory->references = 1;
 		region->memory->size = length;
@@ -516,7 +518,9 @@ struct page *mm_region_page(struct task *task, struct mm_region *region, uint64_
 	struct page *page;
 
 	sim_enter(task->sim, &task->sim->memory_lock);
-	page = memory_page(task->sim, region->memory, index);
+	page = region->memory->kind == MEMORY_REAL
+		       ? real_region_page(task->sim, region->memory, index)
+		       : memory_page(task->sim, region->memory, index);
 	sim_leave(task->sim, &task->sim->memory_lock);
 	return page;
 }
@@ -537,6 +541,8 @@ int64_t mm_region_map(
 	struct mm *mm = task_mm(task);
 	int64_t result;
 
+	if (mm && region->memory->kind == MEMORY_REAL && task->host)
+		return real_region_map(task, region->memory, addr, prot, flags);
 	if (!mm || mm->provider == MM_REAL)
 		return -ENODEV;
 	down_write(task, &mm->lock);

@@ -42,6 +42,7 @@ struct memory {
 	int fd;
 	uint8_t *window; /* the file, mapped */
 	uint64_t window_size;
+	uint32_t mapped; /* a region: mappings by processes of the host */
 	uint64_t device, inode;
 	struct memory *next; /* of the sim's files */
 };

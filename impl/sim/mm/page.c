@@ -166,8 +166,9 @@ static bool is_real(const struct page *page)
 /* The end of a page that nobody refers to. */
 static void page_free(struct sim *sim, struct page *page)
 {
-	if (is_real(page)) {
+	if (is_real(page))
 		page->bytes = NULL;
+	if (is_real(page) && !((const struct memory *)page->object)->region) {
 		*radix_slot(sim, &((struct memory *)page->object)->pages, page->index) = NULL;
 		memory_put(sim, page->object);
 		page->object = NULL;

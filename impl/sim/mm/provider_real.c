@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -49,11 +50,6 @@ static size_t transfer(const struct mm *mm, uint64_t va, void *bytes, size_t cou
 		done += part;
 	}
 	return done;
-}
-
-size_t real_read(const struct mm *mm, uint64_t va, void *to, size_t count)
-{
-	return transfer(mm, va, to, count, false);
 }
 
 size_t real_write(const struct mm *mm, uint64_t va, const void *from, size_t count)
@@ -112,6 +108,40 @@ static const struct mapping *mapping_of(struct mappings *mappings, uint64_t va)
 			mappings->now.end = 0;
 	}
 	return mappings->now.first <= va ? &mappings->now : NULL;
+}
+
+/* The processor reads what may be written only; process_vm_readv does not. */
+static size_t read_write_only(const struct mm *mm, uint64_t va, void *to, size_t count)
+{
+	struct mappings mappings;
+	const struct mapping *mapping;
+	char path[64];
+	ssize_t done = 0;
+	int fd;
+
+	if (!mappings_open(mm, &mappings))
+		return 0;
+	mapping = mapping_of(&mappings, va);
+	if (mapping && mapping->writable && !mapping->readable) {
+		snprintf(path, sizeof(path), "/proc/%ld/mem", (long)pid_of(mm));
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (count > mapping->end - va)
+			count = mapping->end - va;
+		done = fd < 0 ? 0 : pread(fd, to, count, (off_t)va);
+		if (fd >= 0)
+			close(fd);
+	}
+	fclose(mappings.list);
+	return done > 0 ? (size_t)done : 0;
+}
+
+size_t real_read(const struct mm *mm, uint64_t va, void *to, size_t count)
+{
+	size_t done = transfer(mm, va, to, count, false);
+
+	if (done < count && va + done < TASK_SIZE)
+		done += read_write_only(mm, va + done, (uint8_t *)to + done, count - done);
+	return done;
 }
 
 static struct memory *private_memory(struct sim *sim, struct mm *mm)
@@ -198,11 +228,13 @@ static uint64_t pin_mapping(struct sim *sim, struct mm *mm, const struct mapping
 	struct memory *memory;
 	uint64_t index;
 
-	if (!(write ? mapping->writable : mapping->readable))
+	if (!(write ? mapping->writable : mapping->readable || mapping->writable))
 		return 0;
-	wanted = count_present(mm, va, wanted < count ? wanted : count);
+	wanted = wanted < count ? wanted : count;
+	if (mapping->readable)
+		wanted = count_present(mm, va, wanted);
 	memory = wanted ? memory_behind(sim, mm, mapping, va, true, &index) : NULL;
-	if (!memory || (write && memory->unpinnable))
+	if (!memory || memory->region || (write && memory->unpinnable))
 		return 0;
 	for (n = 0; n < wanted; n++) {
 		struct page *page = real_page(sim, memory, index + n);
@@ -244,6 +276,35 @@ int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bo
 	return (int64_t)done;
 }
 
+#define PAGEMAP_OF_FILE (UINT64_C(1) << 61)
+
+/* Whether a private mapping of a file still shows the file's page. */
+static bool is_of_file(const struct mm *mm, const struct mapping *mapping, uint64_t va)
+{
+	uint64_t entry = 0;
+	char path[64];
+	int fd;
+
+	if (mapping->shared || !mapping->inode)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%ld/pagemap", (long)pid_of(mm));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &entry, sizeof(entry), (off_t)(va / SIM_PAGE_SIZE * sizeof(entry))) !=
+		sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry & PAGEMAP_OF_FILE;
+}
+
+static struct memory *file_behind(
+	const struct sim *sim, const struct mapping *mapping, uint64_t va, uint64_t *index)
+{
+	*index = (va - mapping->first + mapping->offset) >> SIM_PAGE_SHIFT;
+	return real_file_find(sim, mapping->device, mapping->inode);
+}
+
 bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page)
 {
 	const struct mapping *mapping;
@@ -257,9 +318,14 @@ bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **pag
 	if (!mappings_open(mm, &mappings))
 		return false;
 	mapping = mapping_of(&mappings, va);
-	there = mapping && mapping->readable && count_present(mm, va, 1);
+	there = mapping && (mapping->readable ? count_present(mm, va, 1) : mapping->writable);
 	memory = there ? memory_behind(sim, mm, mapping, va, false, &index) : NULL;
-	if (memory)
+	/* What is not pinned by itself may be the file's. */
+	if (there && (!memory || !radix_get(&memory->pages, index)) && is_of_file(mm, mapping, va))
+		memory = file_behind(sim, mapping, va, &index);
+	if (memory && memory->region)
+		there = false;
+	else if (memory)
 		*page = radix_get(&memory->pages, index);
 	fclose(mappings.list);
 	return there;

@@ -30,6 +30,14 @@ struct page *real_page(struct sim *sim, struct memory *memory, uint64_t index);
 /* The page stands nowhere any more. */
 void real_page_leave(struct sim *sim, struct page *page);
 
+/* -- real_region.c -- */
+/* Without references. NULL: host memory. */
+struct memory *real_region_create(struct sim *sim, uint64_t length);
+struct page *real_region_page(struct sim *sim, struct memory *memory, uint64_t index);
+/* Without the lock. The address, or what the process's mmap says. */
+int64_t real_region_map(
+	struct task *task, struct memory *memory, uint64_t addr, uint32_t prot, uint32_t flags);
+
 /* -- real_change.c -- */
 /* What is pinned in [address, +length) is from now on a copy that nobody has mapped. */
 void real_goes(struct sim *sim, struct mm *mm, uint64_t address, uint64_t length);
