@@ -158,7 +158,7 @@ if able && find_image 7.3; then
 		/bin/false /bin/cat /bin/yes /bin/ls
 	holds 'false: exit status 1' 'the status is told'
 	holds 'yes: took longer than 1 s' 'and the limit'
-	grep -q '^bin$' "$work/printed/ls"
+	grep -q '^programs$' "$work/printed/ls"
 	ok $? 'and the next one still runs'
 	interrupt 1
 	interrupt 2
