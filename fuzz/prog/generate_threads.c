@@ -475,6 +475,12 @@ static const struct race {
 		{stage_compat_map, stage_compat_unmap, stage_compat_unmap, stage_compat_info,
 			stage_compat_type, stage_compat_set, do_destroy_ioas, do_unmap, do_copy,
 			do_device, do_pin, do_huge_pages, do_close}},
+	/* events */
+	{4, WITH_DEVICE | WITH_EVENTS,
+		{stage_vevent_trigger, stage_vevent_trigger, stage_vevent_read, stage_vevent_queue},
+		{stage_vevent_trigger, stage_vevent_read, stage_vevent_read, stage_vevent_close,
+			stage_vevent_destroy, stage_vevent_destroy, stage_vevent_move,
+			stage_vevent_queue, do_close}},
 	/* anything */
 	{2, WITH_ACCESS | WITH_DEVICE, {do_anything},
 		{do_anything, do_anything, do_map, do_unmap, do_pin, do_replace, do_destroy}},
@@ -630,6 +636,8 @@ static void set_up(struct stage *stage, unsigned needs)
 		stage->device[0] = add_device(stage, stage->ioas[0]);
 	if (stage->device[0] != NONE && (needs & WITH_FAULTS))
 		stage_fault_set_up(stage);
+	if (stage->device[0] != NONE && (needs & WITH_EVENTS))
+		stage_vevent_set_up(stage);
 	if (stage->device[0] != NONE && chance(stage, 1, 4))
 		stage->device[1] = add_device(stage, stage->ioas[chance(stage, 1, 2)]);
 	if (drivers && ((needs & WITH_ACCESS) || chance(stage, 1, 6)))
@@ -673,6 +681,8 @@ static void show_state(struct stage *stage)
 			destroy(stage, stage->device[i], 0);
 	if (stage->fault != NONE)
 		stage_fault_end(stage);
+	if (stage->veventq != NONE)
+		stage_vevent_end(stage);
 	for (unsigned i = 0; i < 2; i++)
 		destroy(stage, stage->ioas[i], 0);
 	if (tests) {
@@ -785,6 +795,9 @@ void builder_threads(struct builder *b)
 		.pasid_device = NONE,
 		.fault = NONE,
 		.fault_table = NONE,
+		.viommu = NONE,
+		.nested = NONE,
+		.veventq = NONE,
 		.table = {NONE, NONE},
 	};
 	unsigned most = b->options->threads > THREADS_MAX ? THREADS_MAX : b->options->threads;

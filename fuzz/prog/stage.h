@@ -21,6 +21,7 @@ enum stage_needs { /* what set-up has to make; the rest is there now and then */
 	WITH_PASIDS = 1 << 7,	    /* a device with PASIDs, and page tables for them */
 	WITH_FAULTS = 1 << 8,	    /* a fault queue, which the device's page table has */
 	WITH_COMPAT = 1 << 10,	    /* a compat IOAS, mostly of type 1 */
+	WITH_EVENTS = 1 << 9,	    /* a VIOMMU, where the device reports to a queue */
 };
 
 /* What the threads share: indices of the calls that made it, or NONE. */
@@ -31,6 +32,7 @@ struct stage {
 	uint32_t memfd;
 	uint32_t pasid_device, table[2]; /* tables for PASIDs, by IOAS */
 	uint32_t fault, fault_table;
+	uint32_t viommu, nested, veventq;
 	uint8_t thread, process;	 /* of the calls that are made */
 	uint8_t focus;			 /* index of the IOAS that most calls are about */
 };
@@ -82,6 +84,20 @@ static inline uint32_t add_ioctl(struct stage *stage, enum call_id row)
 	builder_subject(stage->b, call, stage->process ? stage->passed : stage->context);
 	return call;
 }
+
+/* ---- generate_threads_vevent.c: the first device's ---- */
+
+/* Puts the device on a VIOMMU with a queue, and perhaps an event there. */
+void stage_vevent_set_up(struct stage *stage);
+/* Ends what set-up has made; the device has gone. */
+void stage_vevent_end(struct stage *stage);
+void stage_vevent_trigger(struct stage *stage);
+/* Or a poll. */
+void stage_vevent_read(struct stage *stage);
+void stage_vevent_close(struct stage *stage);
+void stage_vevent_queue(struct stage *stage);
+void stage_vevent_move(struct stage *stage);
+void stage_vevent_destroy(struct stage *stage);
 
 /* ---- generate_threads_fault.c: the first device's ---- */
 

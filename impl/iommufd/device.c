@@ -147,6 +147,8 @@ static int attach_hardware(
 		/* Whoever reports is done with the old one, which may go then. */
 		if (!SIM_BUG(task, REPORT_UNHELD))
 			down_write(task, &device->report_rwsem);
+		else
+			schedule_point(task, SCHEDULE_ACCESS);
 		device->viommu = viommu;
 		device->virt_id = viommu && named ? device->vdevice->virt_id : 0;
 		if (!SIM_BUG(task, REPORT_UNHELD))

@@ -32,9 +32,13 @@ void veventq_destroy(struct task *task, struct veventq *veventq)
 
 	if (!SIM_BUG(task, VEVENTQ_UNLISTED_UNLOCKED))
 		down_write(task, &viommu->veventqs_rwsem);
+	else
+		schedule_point(task, SCHEDULE_ACCESS);
 	unlist(veventq);
 	if (!SIM_BUG(task, VEVENTQ_UNLISTED_UNLOCKED))
 		up_write(task, &viommu->veventqs_rwsem);
+	if (SIM_BUG(task, REPORT_QUEUE_UNHELD))
+		schedule_point(task, SCHEDULE_ACCESS);
 	while (veventq->first) {
 		struct vevent *event = veventq->first;
 
@@ -212,13 +216,14 @@ int viommu_report(struct task *task, struct viommu *viommu, uint32_t type,
 
 	down_read(task, &viommu->veventqs_rwsem);
 	veventq = find_veventq(viommu, type);
-	if (SIM_BUG(task, REPORT_QUEUE_UNHELD)) {
+	if (SIM_BUG(task, REPORT_QUEUE_UNHELD))
 		up_read(task, &viommu->veventqs_rwsem);
-		return veventq ? report(task, veventq, data) : rc;
-	}
+	if (SIM_BUG(task, REPORT_QUEUE_UNHELD) || SIM_BUG(task, VEVENTQ_UNLISTED_UNLOCKED))
+		schedule_point(task, SCHEDULE_ACCESS);
 	if (veventq)
 		rc = report(task, veventq, data);
-	up_read(task, &viommu->veventqs_rwsem);
+	if (!SIM_BUG(task, REPORT_QUEUE_UNHELD))
+		up_read(task, &viommu->veventqs_rwsem);
 	return rc;
 }
 
@@ -226,14 +231,17 @@ int viommu_report(struct task *task, struct viommu *viommu, uint32_t type,
 static int device_report(struct task *task, struct device *device)
 {
 	struct iommu_viommu_event_selftest data;
+	struct viommu *viommu;
 	int rc = -ENOENT;
 
 	if (!SIM_BUG(task, REPORT_UNHELD))
 		down_read(task, &device->report_rwsem);
-	if (device->viommu && (device->virt_id || SIM_BUG(task, REPORT_ID_ZERO))) {
-		data.virt_id = (uint32_t)device->virt_id;
-		rc = viommu_report(
-			task, device->viommu, (uint32_t)IOMMU_VEVENTQ_TYPE_SELFTEST, &data);
+	viommu = device->viommu;
+	data.virt_id = (uint32_t)device->virt_id;
+	if (viommu && (device->virt_id || SIM_BUG(task, REPORT_ID_ZERO))) {
+		if (SIM_BUG(task, REPORT_UNHELD))
+			schedule_point(task, SCHEDULE_ACCESS);
+		rc = viommu_report(task, viommu, (uint32_t)IOMMU_VEVENTQ_TYPE_SELFTEST, &data);
 	}
 	if (!SIM_BUG(task, REPORT_UNHELD))
 		up_read(task, &device->report_rwsem);
