@@ -509,6 +509,7 @@ struct model_device {
 	struct model_context *context;
 	struct model_array attached; /* struct model_attached, no order */
 	uint32_t flags;		     /* dev_flags of the mock */
+	bool known;		     /* others find its stdev */
 	bool refuses_reserved;	     /* the next attach of IOMMU_TEST_PASID_RESERVED fails (10.8) */
 	struct model_vdevice *vdevice;
 	bool dying;		     /* being unbound */

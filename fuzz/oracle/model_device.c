@@ -172,8 +172,8 @@ static struct model_hwpt *unattach(struct model *model, struct model_device *dev
 /* ---- what is attached ---- */
 
 /*
- * Nothing suits: attach comes before the page table is filled, replace after (6.4). Behind the id
- * it is one step, since nobody can tell: who else wants a page table waits for the mutex.
+ * Nothing suits: attach comes before the page table is filled, replace after (6.4). A device that
+ * nobody else knows yet is attached in one step with what follows, since nobody can tell.
  */
 static int attach_to_new(struct model *model, struct model_device *device, uint32_t pasid,
 	struct model_ioas *ioas, struct model_hwpt **old, uint32_t *pt_id)
@@ -183,24 +183,31 @@ static int attach_to_new(struct model *model, struct model_device *device, uint3
 	int rc = 0;
 
 	hwpt->automatic = true;
-	model_pass(model, &ioas->domains, true, "iova_rwsem");
 	if (!old) {
+		if (device->known)
+			model_phase(model, "group_mutex");
 		rc = attach_to(model, device, pasid, hwpt);
 		joined = !rc;
 	}
-	if (!rc)
+	if (!rc) {
+		model_pass(model, &ioas->domains, true, "iova_rwsem");
 		rc = model_ioas_add_domain(model, ioas, hwpt);
+	}
 	if (!rc && old) {
+		model_phase(model, "group_mutex");
 		rc = replace_to(model, device, pasid, hwpt, old);
 		if (rc)
 			model_ioas_remove_domain(model, ioas, hwpt);
 	}
 	if (!rc) {
+		/* Who takes the device away before leaves a page table that nobody destroys. */
+		if (device->known)
+			model_phase(model, "object_table");
 		model_object_publish(&hwpt->object);
 		*pt_id = hwpt->object.id;
 		return 0;
 	}
-	if (joined)
+	if (joined && model_device_hwpt(device, pasid) == hwpt)
 		unattach(model, device, pasid);
 	model_hwpt_free(model, hwpt);
 	return rc;
@@ -369,6 +376,7 @@ static int64_t mock_domain(struct model *model, struct model_command *command, u
 		command->test.mock_domain.out_idev_id = device->object.id;
 		rc = model_respond(model, command);
 	}
+	device->known = !rc;
 	if (rc)
 		model_selftest_end(model, selftest);
 	else

@@ -61,7 +61,8 @@
  * attach (6.4, 6.5)
  *   | object_table: page table or IOAS. HWPT: | group_mutex: tried | put. IOAS: | ioas_mutex, held:
  *   for each automatic HWPT, referenced, | group_mutex: tried | put. If none suits, in the last of
- *   these steps the id of a new one | iova_rwsem: filled (domains W), attached, published
+ *   these steps the id of a new one | iova_rwsem: filled (domains W), attached, published; if
+ *   others know the device | group_mutex: attached | iova_rwsem: filled | object_table: published
  * replace (6.6)
  *   the same; with success the old page table loses its user | object_table: the attempt to destroy
  *   it (2.7), then as DESTROY

@@ -163,7 +163,8 @@ static int translate_by(struct task *task, struct device *device, uint32_t pasid
 {
 	if (!pasid && (!old || old->ioas != hwpt->ioas) && fault_here(task, FAULT_RESERVED))
 		return -EINVAL;
-	if (!pasid_compatible(task, device, pasid, hwpt))
+	if (!(pasid && SIM_BUG(task, PASID_CHECK_UNLOCKED)) &&
+		!pasid_compatible(task, device, pasid, hwpt))
 		return -EINVAL;
 	/* 6.12 cannot enable the page requests of its mock devices. */
 	if (hwpt->fault && !sim_since(task_sim(task), LINUX(6, 13)))
@@ -176,6 +177,9 @@ static int attach_hwpt(struct task *task, struct device *device, uint32_t pasid,
 {
 	int rc;
 
+	if (pasid && SIM_BUG(task, PASID_CHECK_UNLOCKED) &&
+		!pasid_compatible(task, device, pasid, hwpt))
+		return -EINVAL;
 	mutex_lock(task, &device->group_mutex);
 	rc = reserve_place(task, device, pasid);
 	if (!rc && device_hwpt_at(device, pasid))
@@ -225,12 +229,16 @@ static void drop_hwpt(struct task *task, struct hwpt *hwpt)
 		object_drop_user(task, &hwpt->object);
 }
 
-static struct hwpt *detach_hwpt(struct task *task, struct device *device, uint32_t pasid)
+/* only: what must be attached there, NULL: whatever it is. */
+static struct hwpt *detach_hwpt(
+	struct task *task, struct device *device, uint32_t pasid, const struct hwpt *only)
 {
 	struct hwpt *hwpt;
 
 	mutex_lock(task, &device->group_mutex);
 	hwpt = device_hwpt_at(device, pasid);
+	if (only && hwpt != only)
+		hwpt = NULL;
 	if (hwpt) {
 		if (!SIM_BUG(task, DETACH_HARDWARE_KEPT))
 			attach_hardware(task, device, pasid, NULL);
@@ -244,7 +252,7 @@ static struct hwpt *detach_hwpt(struct task *task, struct device *device, uint32
 
 void device_detach(struct task *task, struct device *device, uint32_t pasid)
 {
-	struct hwpt *hwpt = detach_hwpt(task, device, pasid);
+	struct hwpt *hwpt = detach_hwpt(task, device, pasid, NULL);
 
 	if (hwpt)
 		drop_hwpt(task, hwpt);
@@ -298,7 +306,7 @@ static int attach_new(struct task *task, struct change *change, struct hwpt *hwp
 	if (rc)
 		return rc;
 	rc = hwpt_fill(task, hwpt);
-	if (rc && detach_hwpt(task, change->device, change->pasid))
+	if (rc && detach_hwpt(task, change->device, change->pasid, hwpt))
 		object_drop_user(task, &hwpt->object);
 	return rc;
 }

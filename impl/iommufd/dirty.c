@@ -227,7 +227,8 @@ static void read_dirty(
 	bitmap->last_bit = ((((get->data + bytes) | (SIM_PAGE_SIZE - 1)) - get->data) << 3) + 7;
 	if (!covered_to(hwpt->ioas, get->iova, &last))
 		return;
-	list = iommu_take_dirty(task, hwpt->domain, get->iova, last, clear);
+	list = iommu_take_dirty(task, hwpt->domain, get->iova, last,
+		clear && !SIM_BUG(task, GET_DIRTY_CLEARS_LATE));
 	if (clear && !SIM_BUG(task, GET_DIRTY_NOT_FLUSHED))
 		iommu_flush(task, hwpt->domain, get->iova, last - get->iova + 1);
 	for (const struct iommu_dirty *dirty = list; dirty; dirty = dirty->next)
@@ -237,6 +238,9 @@ static void read_dirty(
 					shift, dirty->bits[w]);
 	bitmap_flush(task, bitmap);
 	iommu_free_dirty(task, list);
+	if (clear && SIM_BUG(task, GET_DIRTY_CLEARS_LATE))
+		iommu_free_dirty(
+			task, iommu_take_dirty(task, hwpt->domain, get->iova, last, true));
 }
 
 /* Steps 4 to 8. Needs iova_rwsem. */

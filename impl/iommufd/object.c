@@ -259,9 +259,10 @@ void object_drop_user_and_destroy(
 		schedule_point(task, SCHEDULE_PUT);
 	}
 	spin_lock(task, &context->objects_lock);
+	/* One that is still being made cannot be found, and stays. */
 	if (counter_add(task, &object->users, (uint32_t)-1) == 1 &&
 		!SIM_BUG(task, AUTOMATIC_LAST_MISSED))
-		destroy = true;
+		destroy = idr_find(&context->objects, object->id) == object;
 	if (destroy) {
 		counter_add(task, &object->users, (uint32_t)-1);
 		idr_remove(&context->objects, object->id);
