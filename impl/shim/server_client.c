@@ -229,7 +229,7 @@ static void serve(
 	shim_update(client);
 	__atomic_store_n(
 		&server->shared->regions, host_regions_mapped(server->sim), __ATOMIC_RELEASE);
-	__atomic_store_n(&server->shared->pins, mm_pins(server->sim), __ATOMIC_RELEASE);
+	__atomic_store_n(&server->shared->pins, host_pins(server->sim), __ATOMIC_RELEASE);
 	shim_observe_end(server);
 }
 

@@ -73,6 +73,8 @@ typedef uint32_t (*host_count_function)(void *owner, uint64_t device, uint64_t i
 void host_regions_count(struct task *task, host_count_function count, void *owner);
 /* Whether any are. */
 bool host_regions_mapped(struct sim *sim);
+/* Pins that the machine has now; mm_pins is for a machine at rest. */
+uint64_t host_pins(struct sim *sim);
 /* A file of the host as one of the machine. Takes over fd. NULL: no memory. */
 struct file *host_file(struct task *task, int fd);
 

@@ -345,8 +345,8 @@ static void test_region(void)
 	page = mm_region_page(f.task, region, 0);
 	page_write(f.task, page, 0, "drv", 3);
 	a = (uint64_t)mm_region_map(f.task, region, 0, RW, CALL_MAP_SHARED);
-	tap_ok(users == 2 && !sim_expect(f.task, a, "drv", 3) &&
-			mm_visible_page(f.task, a) == page && !mm_region_page(f.task, region, 2),
+	tap_ok(users == 2 && !sim_expect(f.task, a, "drv", 3) && !mm_visible_page(f.task, a) &&
+			!mm_region_page(f.task, region, 2),
 		"a driver's pages in a process");
 	sim_fork(f.task, 1);
 	tap_ok(users == 3, "fork adds a mapping");

@@ -79,6 +79,7 @@ static void test_pins(struct sim *sim, struct task *task, uint8_t *bytes)
 static void test_shared(struct task *task)
 {
 	int fd = memfd_create("test", 0);
+	struct page *pages[2];
 	uint8_t *a, *b;
 
 	if (fd < 0 || ftruncate(fd, (off_t)(2 * PAGE))) {
@@ -87,14 +88,18 @@ static void test_shared(struct task *task)
 	}
 	a = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	b = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, (off_t)PAGE);
-	tap_ok(mm_visible_page(task, address_of(a) + PAGE) ==
-				mm_visible_page(task, address_of(b)) &&
-			mm_visible_page(task, address_of(a)) !=
-				mm_visible_page(task, address_of(b)),
+	tap_ok(!mm_visible_page(task, address_of(a)), "a page is known while it is pinned");
+	tap_ok(mm_pin(task, task_mm(task), address_of(a), 2, true, pages) == 2 &&
+			mm_visible_page(task, address_of(a) + PAGE) == pages[1] &&
+			mm_visible_page(task, address_of(b)) == pages[1] &&
+			mm_visible_page(task, address_of(a)) == pages[0] && pages[0] != pages[1],
 		"one page of a file, two addresses");
+	munmap(a, 2 * PAGE);
+	page_write(task, pages[1], 0, "file", 4);
+	tap_ok(!memcmp(b, "file", 4), "a pinned page of a file is the file's, mapped or not");
 	tap_ok(ftruncate(fd, (off_t)PAGE) == 0 && !mm_visible_page(task, address_of(b)),
 		"beyond the end of the file");
-	munmap(a, 2 * PAGE);
+	page_unpin(task, pages, 2);
 	munmap(b, PAGE);
 	close(fd);
 }

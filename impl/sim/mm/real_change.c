@@ -202,3 +202,13 @@ void host_file_cut(struct task *task, uint64_t device, uint64_t inode, uint64_t 
 		detach_range(sim, memory, first, (to >> SIM_PAGE_SHIFT) - first, NULL);
 	sim_leave(sim, &sim->memory_lock);
 }
+
+uint64_t host_pins(struct sim *sim)
+{
+	uint64_t pins;
+
+	sim_enter(sim, &sim->memory_lock);
+	pins = sim->physical.pins;
+	sim_leave(sim, &sim->memory_lock);
+	return pins;
+}
