@@ -239,6 +239,8 @@ static int mark_all(struct model *model, struct model_hwpt *hwpt, struct model_c
 
 	if (!hwpt->tracking)
 		return -EINVAL;
+	if (bytes > INT32_MAX) /* more than any allocation of Linux */
+		return -ENOMEM;
 	bits = model_alloc(model, bytes);
 	model_phase(model, "user-copy");
 	rc = model_copy_in(model, bits, command->test.dirty.uptr, bytes);

@@ -239,8 +239,7 @@ static void read_dirty(
 	bitmap_flush(task, bitmap);
 	iommu_free_dirty(task, list);
 	if (clear && SIM_BUG(task, GET_DIRTY_CLEARS_LATE))
-		iommu_free_dirty(
-			task, iommu_take_dirty(task, hwpt->domain, get->iova, last, true));
+		iommu_free_dirty(task, iommu_take_dirty(task, hwpt->domain, get->iova, last, true));
 }
 
 /* Steps 4 to 8. Needs iova_rwsem. */
@@ -328,7 +327,8 @@ static int mark(struct command *command, struct hwpt *hwpt, uint64_t count)
 
 	if (!iommu_tracks(hwpt->domain) && !SIM_BUG(task, DIRTY_UNTRACKED))
 		return -EINVAL;
-	bits = sim_alloc_array(task, bytes, 1);
+	/* No allocation of Linux is larger. */
+	bits = bytes > INT32_MAX ? NULL : sim_alloc_array(task, bytes, 1);
 	if (!bits)
 		return -ENOMEM;
 	rc = copy_from_user(task, bits, command->test.dirty.uptr, bytes);
