@@ -34,6 +34,8 @@ bool link_there(void);
  * Fills in who calls. errno stays. Any thread, signal handlers and children of vfork included.
  */
 bool link_call(struct shim_request *request, struct shim_reply *reply);
+/* Whether the server wants to hear of more than it has to. */
+bool link_is_observed(void);
 /* Whether pages of drivers are mapped by anybody. */
 bool link_has_regions(void);
 /* Whether the process's root is that of the server, where the nodes are. */

@@ -168,7 +168,8 @@ static void settle(void)
 
 SHIM_EXPORT int close(int fd)
 {
-	struct shim_request request;
+	struct shim_request request = {.call = SHIM_CLOSES};
+	struct shim_reply reply;
 	bool ours;
 	int result;
 
@@ -177,6 +178,8 @@ SHIM_EXPORT int close(int fd)
 		return -1;
 	}
 	ours = link_identify(&request, fd);
+	if (ours && link_is_observed())
+		link_call(&request, &reply);
 	result = NEXT(close)(fd);
 	if (ours)
 		settle();

@@ -61,6 +61,13 @@ bool link_has_pins(void)
 	       (shared->observed || __atomic_load_n(&shared->pins, __ATOMIC_ACQUIRE) != 0);
 }
 
+bool link_is_observed(void)
+{
+	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);
+
+	return shared && shared->observed;
+}
+
 bool link_has_regions(void)
 {
 	const struct shim_shared *shared = __atomic_load_n(&state.shared, __ATOMIC_ACQUIRE);

@@ -29,6 +29,7 @@ enum shim_call {
 	SHIM_STAYED, /* it did not: exec failed */
 	SHIM_STATUS, /* argument[0]: pid; result: whether known; value: VmLck and VmPin in KiB */
 	SHIM_CUT,    /* bytes [argument[0], argument[1]) of the file are about to go */
+	SHIM_CLOSES, /* fd: is about to be closed; only where the server observes */
 	SHIM_BORN,   /* argument[0]: pid of a new child */
 	SHIM_CALL_COUNT
 };

@@ -88,7 +88,7 @@ static void *watch(void *argument)
 	while (!stopping) {
 		epoll_wait(server->epoll, &event, 1, -1);
 		shim_observe_begin(server);
-		shim_settle(server, server->watcher_task, false);
+		shim_settle(server, server->watcher_task);
 		shim_observe_end(server);
 		pthread_mutex_lock(&server->lock);
 		stopping = server->stopping;
@@ -185,7 +185,7 @@ void shim_server_wait(struct shim_server *server)
 		pthread_cond_wait(&server->changed, &server->lock);
 	pthread_mutex_unlock(&server->lock);
 	shim_observe_begin(server);
-	shim_settle(server, server->owner_task, false);
+	shim_settle(server, server->owner_task);
 	shim_observe_end(server);
 }
 

@@ -198,6 +198,7 @@ static void serve_call(
 	case SHIM_KIND: reply->result = serve_file(client, request, reply); break;
 	case SHIM_STATUS: reply->result = serve_status(client, request->argument[0], reply); break;
 	case SHIM_SETTLE: break;
+	case SHIM_CLOSES: shim_file_closes(client->server, request->device, request->inode); break;
 	case SHIM_EXISTS:
 		if (strcmp(request->path, "/dev/iommu") != 0)
 			reply->result = -ENOENT;
@@ -218,14 +219,14 @@ static void serve(
 	reply->kind = SHIM_RESULT;
 	reply->ours = 1;
 	shim_observe_begin(server);
-	shim_settle(server, client->task, request->call == SHIM_SETTLE);
+	shim_settle(server, client->task);
 	host_process_set_uid(client->task, client->process->process, request->uid);
 	shim_knob_apply(client);
 	shim_observe_before(client, request, &before);
 	serve_call(client, request, reply);
 	shim_knob_note(client);
 	shim_observe_call(client, request, &before, reply);
-	shim_settle(server, client->task, false);
+	shim_settle(server, client->task);
 	shim_update(client);
 	__atomic_store_n(
 		&server->shared->regions, host_regions_mapped(server->sim), __ATOMIC_RELEASE);

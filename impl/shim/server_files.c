@@ -195,6 +195,18 @@ struct file *shim_file_find(
 	return file;
 }
 
+void shim_file_closes(struct shim_server *server, uint64_t device, uint64_t inode)
+{
+	struct shim_file *known;
+
+	pthread_mutex_lock(&server->lock);
+	for (known = server->files; known; known = known->next) {
+		if (known->inode == inode && known->device == device)
+			known->closes = true;
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
 static struct file *from_fd(void *thread, int fd)
 {
 	struct shim_client *client = thread;
@@ -299,7 +311,7 @@ static bool has_dying(const struct shim_server *server)
 }
 
 /* With the lock, which is left meanwhile: one thing that has ended. False: nothing. */
-static bool settle_one(struct shim_server *server, struct task *task, bool by_close)
+static bool settle_one(struct shim_server *server, struct task *task)
 {
 	struct shim_file *file = next_closed(server);
 	struct shim_process *process = file ? NULL : next_dead(server);
@@ -312,7 +324,7 @@ static bool settle_one(struct shim_server *server, struct task *task, bool by_cl
 	if (file) {
 		if (observer && observer->closed && file->file)
 			observer->closed(observer->context,
-				(struct shim_key){file->device, file->inode}, by_close);
+				(struct shim_key){file->device, file->inode}, file->closes);
 		if (file->file)
 			host_close(task, file->file);
 		close(file->end);
@@ -329,14 +341,14 @@ static bool settle_one(struct shim_server *server, struct task *task, bool by_cl
 	return true;
 }
 
-void shim_settle(struct shim_server *server, struct task *task, bool by_close)
+void shim_settle(struct shim_server *server, struct task *task)
 {
 	struct timespec until;
 
 	if (__atomic_load_n(&server->shared->regions, __ATOMIC_ACQUIRE))
 		host_regions_count(task, shim_count_mappings, server);
 	pthread_mutex_lock(&server->lock);
-	while (settle_one(server, task, by_close))
+	while (settle_one(server, task))
 		;
 	/* Who has seen the death of a process sees that of its memory, too; a call of it that does
 	 * not end is not waited for. */
@@ -345,7 +357,7 @@ void shim_settle(struct shim_server *server, struct task *task, bool by_close)
 	while (has_dying(server) || server->releasing) {
 		if (pthread_cond_timedwait(&server->changed, &server->lock, &until))
 			break;
-		while (settle_one(server, task, by_close))
+		while (settle_one(server, task))
 			;
 	}
 	pthread_mutex_unlock(&server->lock);

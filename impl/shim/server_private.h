@@ -30,6 +30,7 @@ struct shim_file {
 	int end;
 	bool polled;   /* has events to wait for */
 	bool readable; /* a byte is in the pipe */
+	bool closes;   /* a program closes it; else its end does */
 };
 
 /* A file in which a program says what is to fail, specification 14. */
@@ -115,7 +116,9 @@ int shim_reserve(void *client);
 bool shim_install(struct shim_client *client, int fd, struct file *file, struct shim_knob *knob);
 /* Releases what nobody has a descriptor of any more and ends processes that are dead. With no
  * locks. */
-void shim_settle(struct shim_server *server, struct task *task, bool by_close);
+void shim_settle(struct shim_server *server, struct task *task);
+/* A program is about to close a descriptor of the file. */
+void shim_file_closes(struct shim_server *server, uint64_t device, uint64_t inode);
 /* What poll says of queues of events is what they have now. With no locks. */
 void shim_update(struct shim_client *client);
 

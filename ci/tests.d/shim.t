@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# `iommuzz shim`: programs of tests/shim with the implementation behind their /dev/iommu, what becomes of their exit,
+# what is refused, and traces and reports. Each kind of check has a control that it must not pass.
+cd "$(dirname "$0")/../.." || exit 2
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
+build=${IOMMUZZ_BUILD:-build/release}
+iommuzz=$build/iommuzz
+programs=$build/tests/shim
+shim() { timeout 60 "$iommuzz" shim "$@" >"$work/out" 2>"$work/err"; }
+is() { # STATUS COMMAND...
+	expected=$1
+	shift
+	"$@"
+	[ $? -eq "$expected" ]
+}
+
+for name in memory threads waits; do
+	shim -- "$programs/shim_$name" && ! grep -q '^not ok' "$work/out"
+	ok $? "shim_$name"
+done
+# The same programs without it: the device is not there, or a kernel's own.
+"$programs/shim_memory" >"$work/out" 2>&1
+[ -e /dev/iommu ] || ! grep -q '^not ok' "$work/out"
+is 1 test $? -eq 0 || [ -e /dev/iommu ]
+ok $? "control: without the shim it fails"
+
+is 7 shim -- sh -c 'exit 7'
+ok $? "the exit code is the program's"
+is 143 shim -- sh -c 'kill -TERM $$'
+ok $? "and so is its signal"
+is 127 shim -- ./there-is-no-such-program
+ok $? "a program that is not there"
+is 2 shim && is 2 shim --seed x -- true && is 2 shim --devices nothing -- true
+ok $? "wrong usage"
+[ "$(timeout 60 "$iommuzz" shim -- sh -c 'echo a | cat -')" = a ]
+ok $? "what has nothing to do with it passes through"
+(
+	"$iommuzz" shim -- sleep 50 &
+	sleep 1
+	kill -TERM $!
+	wait $!
+) >"$work/out" 2>&1
+[ $? -eq 143 ]
+ok $? "a signal to the command goes to the program"
+
+printf 'int main(void) { return 0; }\n' >"$work/static.c"
+if gcc -static -o "$work/static" "$work/static.c" 2>"$work/err"; then
+	is 125 shim -- "$work/static" && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q 'statically linked' "$work/err"
+	ok $? "a statically linked program is refused in one line"
+	printf '#!%s\n' "$work/static" >"$work/script" && chmod +x "$work/script"
+	is 125 shim -- "$work/script"
+	ok $? "also behind a script"
+else
+	skip "a statically linked program is refused" "no static C library"
+fi
+
+is 3 shim --trace "$work/careless.prog" -- "$programs/shim_careless" && "$iommuzz" check "$work/careless.prog" >"$work/out"
+ok $? "a trace does what the program did"
+"$iommuzz" fmt --check "$work/careless.prog" >"$work/out" 2>&1
+ok $? "and is written as fmt writes"
+sed 's/-> ENOENT/-> 0/' "$work/careless.prog" >"$work/wrong.prog" && sed -i 's/^#: id careless/#: id wrong/' "$work/wrong.prog"
+is 1 "$iommuzz" check "$work/wrong.prog" >"$work/out"
+ok $? "control: a trace with another result fails"
+shim --trace "$work/threads.prog" -- "$programs/shim_threads" && "$iommuzz" check "$work/threads.prog" >"$work/out"
+ok $? "threads are traced one call at a time"
+
+shim --report -- "$programs/shim_careless"
+grep -q 'leave_an_ioas+' "$work/err" && grep -q 'use_after_destroy' "$work/err" &&
+	grep -q 'mapping of 0x1000 bytes' "$work/err" && grep -q 'descriptor 3 (iommufd)' "$work/err" &&
+	grep -q 'goes while 1 pages of it are pinned' "$work/err" && grep -q 'which was destroyed' "$work/err"
+ok $? "the report names what is left, what is wrong, and whose calls they were"
+shim --report -- "$programs/shim_careless" tidy
+[ "$(grep -c ': 0$' "$work/err")" -eq 5 ]
+ok $? "control: nothing to report of a tidy program"
+
+is 1 shim --fail-nth 1 -- "$programs/shim_careless" tidy && [ ! -s "$work/err" ]
+ok $? "--fail-nth makes a step fail"
+shim --fail-nth 100000 -- "$programs/shim_careless" tidy && grep -q 'not reached' "$work/err"
+ok $? "or says that it was not reached"
+[ "$(timeout 60 "$iommuzz" shim --memlock 8192 -- sh -c 'ulimit -l')" = 8 ]
+ok $? "--memlock"
+echo "1..$number"
+exit "$failures"
