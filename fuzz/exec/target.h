@@ -29,6 +29,7 @@ struct target_config {
 	bool caps_none; /* P1 has no capabilities (and uid 1000); otherwise all capabilities and uid
 			   0 */
 	bool dmabuf_descriptor; /* DMABUF_GET returns its descriptor (10.24) */
+	bool huge_pages;	/* there are some of 2 MiB */
 	uint32_t compat;
 	/* Of the program that follows, for targets whose processes are real: */
 	bool threads;	     /* calls come from threads that run in turns (events.phase, fibers) */

@@ -136,6 +136,7 @@ static struct sim_config sim_config_of(struct target *target, const struct targe
 		.capabilities = config->caps_none ? 0 : SIM_CAP_ALL,
 		.uid = config->caps_none ? USER_UID : 0,
 		.dmabuf_descriptor = config->dmabuf_descriptor,
+		.huge_pages = config->huge_pages,
 		.events =
 			{
 				.context = target,
@@ -238,7 +239,6 @@ static bool inproc_has(struct target *target, uint32_t needs, const char **reaso
 		{NEEDS_CONTAINER, "needs container: VFIO containers are not implemented yet"},
 		{NEEDS_SPAPR, "needs spapr: TCE windows are not implemented yet"},
 		{NEEDS_KVM, "needs kvm: KVM devices are not implemented yet"},
-		{PROG_NEEDS_HUGETLB, "needs hugetlb: huge page files are not implemented yet"},
 	};
 
 	(void)target;
@@ -310,8 +310,13 @@ static int64_t call_spawn(const struct running *run)
 		capabilities_of(arguments.caps), arguments.memlock);
 }
 
+static bool has_huge_pages(const struct running *run)
+{
+	return sim_configuration(run->target->sim)->huge_pages;
+}
+
 /*
- * The model knows no huge pages, so programs get none: as on a machine that has reserved none.
+ * As on a machine that has reserved no huge pages.
  * Without length nothing is mapped, but what comes before the length is checked.
  */
 static int64_t refuse_huge_pages(const struct running *run, const struct call_mmap *arguments)
@@ -327,7 +332,7 @@ static int64_t call_map_memory(const struct running *run)
 	struct call_mmap arguments;
 
 	memcpy(&arguments, run->image, sizeof(arguments));
-	if (arguments.flags & CALL_MAP_HUGETLB)
+	if (arguments.flags & CALL_MAP_HUGETLB && !has_huge_pages(run))
 		return refuse_huge_pages(run, &arguments);
 	return sim_mmap(run->task, arguments.addr, arguments.length, arguments.prot,
 		arguments.flags, arguments.fd, arguments.offset);
@@ -436,7 +441,7 @@ static int64_t run_system(const struct running *run)
 	case CALL_ID_mprotect: return call_address_space(run);
 	case CALL_ID_memfd:
 		memcpy(&memfd, run->image, sizeof(memfd));
-		if (memfd.flags & CALL_MEMFD_HUGETLB)
+		if (memfd.flags & CALL_MEMFD_HUGETLB && !has_huge_pages(run))
 			return -EINVAL;
 		return sim_memfd(task, memfd.size, memfd.flags);
 	case CALL_ID_ftruncate: return sim_ftruncate(task, descriptor(run), first_number(run));

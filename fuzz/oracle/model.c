@@ -126,13 +126,13 @@ static void model_finish(struct target *target)
 static bool model_has(struct target *target, uint32_t needs, const char **reason)
 {
 	static const uint32_t met =
-		NEEDS_TEST | NEEDS_INPROC | PROG_NEEDS_MEMFD | PROG_NEEDS_ROOT | PROG_NEEDS_USER;
+		NEEDS_TEST | NEEDS_INPROC | PROG_NEEDS_MEMFD | PROG_NEEDS_ROOT | PROG_NEEDS_USER |
+		PROG_NEEDS_HUGETLB;
 
 	(void)target;
 	if (!(needs & ~met))
 		return true;
-	*reason =
-		needs & PROG_NEEDS_HUGETLB ? "needs hugetlb: not modelled yet" : "not modelled yet";
+	*reason = "not modelled yet";
 	return false;
 }
 

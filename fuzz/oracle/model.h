@@ -22,6 +22,7 @@
 #include "impl/abi/test_abi.h"
 
 #define MODEL_PAGE	  UINT64_C(4096)
+#define MODEL_HUGE	  UINT64_C(0x200000)
 #define MODEL_TASK_SIZE	  UINT64_C(0x7ffffffff000) /* end of user addresses */
 #define MODEL_MMAP_BASE	  UINT64_C(0x30000000000)  /* addresses of mmap without FIXED, upwards */
 #define MODEL_FIRST_FD	  3			   /* 0 to 2 are in use in every process */
@@ -106,6 +107,7 @@ struct model_backing {
 		*owner;		  /* pages of a driver (5.4): each VMA uses it; NULL: it is gone */
 	struct model_file *holds; /* and holds the iommufd; NULL: not a driver's */
 	uint64_t size;		  /* bytes */
+	bool huge;		  /* of huge pages */
 	struct model_array slots; /* struct model_slot by index */
 };
 
@@ -115,6 +117,7 @@ struct model_vma {
 	struct model_backing *backing; /* NULL: private anonymous */
 	uint8_t prot;		       /* enum call_prot */
 	bool shared;
+	bool huge; /* of huge pages, and mapped by them */
 };
 
 struct model_mm {

@@ -8,9 +8,14 @@
 #define MAP_MINIMUM UINT64_C(0x10000)
 #define MAP_ROOM    (UINT64_C(256) << 20)
 
+static uint64_t round_to(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) & ~(unit - 1);
+}
+
 static uint64_t round_up(uint64_t value)
 {
-	return (value + MODEL_PAGE - 1) & ~(MODEL_PAGE - 1);
+	return round_to(value, MODEL_PAGE);
 }
 
 static bool range_free(const struct model_mm *mm, uint64_t start, uint64_t length)
@@ -22,7 +27,8 @@ static bool range_free(const struct model_mm *mm, uint64_t start, uint64_t lengt
 }
 
 /* First fit upwards; 0 if there is no room. */
-static uint64_t choose_address(const struct model_mm *mm, uint64_t hint, uint64_t length)
+static uint64_t choose_address(
+	const struct model_mm *mm, uint64_t hint, uint64_t length, uint64_t unit)
 {
 	uint64_t address = MODEL_MMAP_BASE;
 
@@ -31,32 +37,32 @@ static uint64_t choose_address(const struct model_mm *mm, uint64_t hint, uint64_
 		return 0;
 	if (hint && hint < MAP_MINIMUM)
 		hint = MAP_MINIMUM;
-	if (hint && hint <= MODEL_TASK_SIZE - length && range_free(mm, hint, length))
+	if (hint && hint % unit == 0 && hint <= MODEL_TASK_SIZE - length && range_free(mm, hint, length))
 		return hint;
 	for (uint32_t i = model_vma_index(mm, address); i < mm->vmas.count; i++) {
 		const struct model_vma *vma = model_array_at(&mm->vmas, i);
 
 		if (vma->start >= address && vma->start - address >= length)
 			break;
-		address = vma->end;
+		address = round_to(vma->end, unit);
 	}
 	return address <= MODEL_TASK_SIZE - length ? address : 0;
 }
 
-static int check_place(
-	const struct model *model, const struct call_mmap *map, uint64_t length, uint64_t *address)
+static int check_place(const struct model *model, const struct call_mmap *map, uint64_t length,
+	uint64_t unit, uint64_t *address)
 {
 	if (map->flags & CALL_MAP_FIXED) {
 		if (length > MODEL_TASK_SIZE || map->addr > MODEL_TASK_SIZE - length)
 			return -ENOMEM;
-		if (map->addr % MODEL_PAGE)
+		if (map->addr % unit)
 			return -EINVAL;
 		if (map->addr < MAP_MINIMUM)
 			return -EPERM;
 		*address = map->addr;
 		return 0;
 	}
-	*address = choose_address(model->process->mm, map->addr, length);
+	*address = choose_address(model->process->mm, map->addr, length, unit);
 	return *address ? 0 : -ENOMEM;
 }
 
@@ -68,12 +74,25 @@ static bool beyond_file(const struct model_file *file, uint64_t offset, uint64_t
 	return offset / MODEL_PAGE > (last - length) / MODEL_PAGE;
 }
 
-/* In the order of Linux: descriptor, length, place, kind of mapping. HUGETLB gives ordinary pages.
- */
+/* Whether huge pages are mapped: those of a file, or memory that asks for them. 0 or an errno. */
+static int check_huge(const struct model *model, const struct call_mmap *map,
+	const struct model_file *file, bool *huge)
+{
+	bool of_file = file && file->kind == MODEL_FILE_MEMFD && file->memory->huge;
+
+	*huge = of_file || map->flags & CALL_MAP_HUGETLB;
+	if (!(map->flags & CALL_MAP_HUGETLB) || of_file)
+		return 0;
+	if (file)
+		return -EINVAL;
+	return model->config.huge_pages ? 0 : -ENOMEM;
+}
+
+/* In the order of Linux: descriptor, length, place, kind of mapping. */
 static int check_mmap(struct model *model, const struct call_mmap *map, struct model_file **file,
 	struct model_vma *vma)
 {
-	uint64_t length = round_up(map->length);
+	uint64_t length, unit;
 	uint32_t type = map->flags & MAP_TYPE;
 	int rc;
 
@@ -84,14 +103,16 @@ static int check_mmap(struct model *model, const struct call_mmap *map, struct m
 		if (!*file)
 			return -EBADF;
 	}
-	/* There are no huge pages, and no file of them. */
-	if (map->flags & CALL_MAP_HUGETLB)
-		return *file ? -EINVAL : -ENOMEM;
+	rc = check_huge(model, map, *file, &vma->huge);
+	if (rc)
+		return rc;
+	unit = vma->huge ? MODEL_HUGE : MODEL_PAGE;
+	length = round_to(map->length, unit);
 	if (!map->length)
 		return -EINVAL;
 	if (!length)
 		return -ENOMEM;
-	rc = check_place(model, map, length, &vma->start);
+	rc = check_place(model, map, length, unit, &vma->start);
 	if (rc)
 		return rc;
 	if (*file && beyond_file(*file, map->offset, length))
@@ -99,6 +120,8 @@ static int check_mmap(struct model *model, const struct call_mmap *map, struct m
 	/* Both bits together are SHARED_VALIDATE, for files only. */
 	if (type != CALL_MAP_SHARED && type != CALL_MAP_PRIVATE &&
 		!(*file && type == (CALL_MAP_SHARED | CALL_MAP_PRIVATE)))
+		return -EINVAL;
+	if (*file && map->offset % unit)
 		return -EINVAL;
 	vma->end = vma->start + length;
 	vma->prot = (uint8_t)(map->prot & PROT_ALL);
@@ -150,6 +173,14 @@ static int64_t map_iommufd(struct model *model, const struct call_mmap *map,
 	return (int64_t)vma->start;
 }
 
+/* Huge pages are not cut. */
+static bool cuts_huge_page(const struct model_mm *mm, uint64_t address)
+{
+	const struct model_vma *vma = model_vma_find(mm, address);
+
+	return vma && vma->huge && address > vma->start && address % MODEL_HUGE;
+}
+
 int64_t model_rule_mmap(struct model *model, struct model_command *command)
 {
 	struct model_mm *mm = model->process->mm;
@@ -180,6 +211,10 @@ int64_t model_rule_mmap(struct model *model, struct model_command *command)
 		vma.backing = file->memory;
 	else if (vma.shared)
 		vma.backing = model_backing_new(model, vma.end - vma.start);
+	if (vma.backing && vma.huge)
+		vma.backing->huge = true;
+	if (cuts_huge_page(mm, vma.start) || cuts_huge_page(mm, vma.end))
+		return -EINVAL;
 	model_vma_remove(model, mm, vma.start, vma.end);
 	model_vma_add(model, mm, &vma);
 	if (!file && vma.backing)
@@ -197,6 +232,9 @@ int64_t model_rule_munmap(struct model *model, struct model_command *command)
 	length = round_up(range.length);
 	if (range.addr % MODEL_PAGE || !length || length > MODEL_TASK_SIZE ||
 		range.addr > MODEL_TASK_SIZE - length)
+		return -EINVAL;
+	if (cuts_huge_page(model->process->mm, range.addr) ||
+		cuts_huge_page(model->process->mm, range.addr + length))
 		return -EINVAL;
 	model_vma_remove(model, model->process->mm, range.addr, range.addr + length);
 	return 0;
@@ -225,6 +263,8 @@ int64_t model_rule_mprotect(struct model *model, struct model_command *command)
 
 		if (!vma)
 			return -ENOMEM;
+		if (cuts_huge_page(mm, range.addr) || (end < vma->end && cuts_huge_page(mm, end)))
+			return -EINVAL;
 		model_vma_split(model, mm, range.addr);
 		model_vma_split(model, mm, end);
 		vma = model_vma_find(mm, range.addr);

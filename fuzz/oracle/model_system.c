@@ -8,7 +8,7 @@
 #define TRANSFER_MAX  UINT64_C(0x7ffff000) /* bytes of one read or write */
 #define FILE_MAX      INT64_MAX
 #define MEMFD_CLOEXEC 1u
-#define MEMFD_FLAGS   3u /* CLOEXEC, ALLOW_SEALING; there are no huge pages */
+#define MEMFD_FLAGS   3u /* CLOEXEC, ALLOW_SEALING */
 
 static struct model_file *subject_file(struct model *model)
 {
@@ -115,14 +115,19 @@ int64_t model_rule_memfd(struct model *model, struct model_command *command)
 {
 	struct model_file *file;
 	struct call_memfd memfd;
+	bool huge = false;
 	int64_t fd;
 
 	(void)command;
 	memcpy(&memfd, model->arguments, sizeof(memfd));
-	if (memfd.flags & ~MEMFD_FLAGS)
+	if (memfd.flags & CALL_MEMFD_HUGETLB && model->config.huge_pages)
+		huge = true;
+	if (memfd.flags & ~(MEMFD_FLAGS | (huge ? CALL_MEMFD_HUGETLB : 0u)) ||
+		(huge && memfd.size % MODEL_HUGE))
 		return -EINVAL;
 	file = model_file_new(model, MODEL_FILE_MEMFD);
 	file->memory = model_backing_new(model, memfd.size > FILE_MAX ? 0 : memfd.size);
+	file->memory->huge = huge;
 	fd = install_later(model, file, memfd.flags & MEMFD_CLOEXEC);
 	if (fd >= 0 && memfd.size > FILE_MAX)
 		model_file_put(model, model_file_remove(model->process, (uint64_t)fd));
@@ -141,6 +146,8 @@ int64_t model_rule_ftruncate(struct model *model, struct model_command *command)
 	if (!file)
 		return -EBADF;
 	if (file->kind != MODEL_FILE_MEMFD)
+		return -EINVAL;
+	if (file->memory->huge && argument.size % MODEL_HUGE)
 		return -EINVAL;
 	model_backing_resize(model, file->memory, argument.size);
 	return 0;
@@ -214,6 +221,8 @@ static int64_t transfer(struct model *model, bool write)
 		return -EFAULT;
 	if (file->kind != MODEL_FILE_MEMFD)
 		return transfer_events(model, file, &argument, write);
+	if (write && file->memory->huge)
+		return -EINVAL;
 	length = argument.length < TRANSFER_MAX ? argument.length : TRANSFER_MAX;
 	if (!write) {
 		uint64_t left =

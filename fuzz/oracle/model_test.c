@@ -90,7 +90,8 @@ int64_t model_rule_IOMMU_TEST_OP_MD_CHECK_REFS(struct model *model, struct model
 
 		if (rc)
 			return rc;
-		if ((page ? page->pins : 0) != refs)
+		if (!model_vma_find(model->process->mm, uptr)->huge &&
+			(page ? page->pins : 0) != refs)
 			return -EIO;
 		uptr += MODEL_PAGE;
 	}

@@ -150,6 +150,7 @@ static const struct number_name option_keys[] = {
 	{"compat", 0},
 	{"ioasid", 0},
 	{"dmabuf", 0},
+	{"hugetlb", 0},
 	{NULL, 0},
 };
 

@@ -118,6 +118,8 @@ static void print_options(FILE *out, const struct prog_options *options)
 	print_compat(out, options->compat);
 	if (options->flags & PROG_OPTION_DMABUF_FD)
 		fputs(" dmabuf=fd", out);
+	if (options->flags & PROG_OPTION_HUGETLB)
+		fputs(" hugetlb=2M", out);
 	if (options->flags & PROG_OPTION_IOASID_X2)
 		fputs(" ioasid=x2", out);
 	else if (options->flags & PROG_OPTION_IOASID_X3)

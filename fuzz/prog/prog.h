@@ -96,7 +96,8 @@ enum prog_option_flags {
 		1 << 2, /* ioasid=x2 and ioasid=x3: other generations of the API; at most one */
 	PROG_OPTION_IOASID_X3 = 1 << 3,
 	PROG_OPTION_DMABUF_FD = 1 << 4, /* DMABUF_GET returns its descriptor */
-	PROG_OPTION_ALL = (1 << 5) - 1,
+	PROG_OPTION_HUGETLB = 1 << 5,	/* there are huge pages of 2 MiB */
+	PROG_OPTION_ALL = (1 << 6) - 1,
 };
 
 struct prog {

@@ -267,6 +267,7 @@ int mm_look_up(struct task *task, uint64_t va, struct page_view *seen)
 	if (found) {
 		seen->phys = found->phys;
 		seen->pins = found->pins;
+		seen->compound = found->compound;
 	}
 	sim_leave(sim, &sim->memory_lock);
 	up_read(task, &mm->lock);
