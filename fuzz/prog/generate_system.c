@@ -37,10 +37,47 @@ void builder_memory(struct builder *b)
 	builder_done(b, call);
 }
 
+#define HUGE UINT64_C(0x200000)
+
+/* A file of huge pages, and a mapping of it behind mem. */
+static void huge_memfd(struct builder *b)
+{
+	uint32_t memfd = builder_call(b, CALL_ID_memfd), call, context;
+
+	b->prog->options.flags |= PROG_OPTION_HUGETLB;
+	builder_set(b, memfd, "size", value_number((1 + random_below(b->random, 2)) * HUGE));
+	builder_set(b, memfd, "flags", value_number(CALL_MEMFD_HUGETLB));
+	builder_done(b, memfd);
+	if (memfd == UINT32_MAX)
+		return;
+	call = builder_call(b, CALL_ID_mmap);
+	builder_set(b, call, "addr",
+		value_number(UINT64_C(0x30000000000) + random_below(b->random, 2) * HUGE));
+	builder_set(b, call, "length", value_number(HUGE));
+	builder_set(b, call, "prot", value_number(3));
+	builder_set(b, call, "flags",
+		value_number((random_chance(b->random, 3, 4) ? CALL_MAP_SHARED : CALL_MAP_PRIVATE) |
+			     CALL_MAP_FIXED));
+	builder_set(b, call, "fd", value_handle(memfd, 0, 0));
+	builder_done(b, call);
+	context = builder_need_context(b);
+	call = builder_call(b, CALL_ID_IOMMU_TEST_OP_MD_CHECK_REFS);
+	builder_subject(b, call, context);
+	builder_set(b, call, "length", value_number(PAGE));
+	builder_set(b, call, "uptr", value_number(UINT64_C(0x30000000000)));
+	builder_done(b, call);
+}
+
 void builder_memfd(struct builder *b)
 {
-	uint32_t memfd = builder_call(b, CALL_ID_memfd), call;
+	uint32_t memfd, call;
 
+	if (!b->options->live && !(b->options->exclude_needs & NEEDS_TEST) &&
+		random_chance(b->random, 1, 8)) {
+		huge_memfd(b);
+		return;
+	}
+	memfd = builder_call(b, CALL_ID_memfd);
 	builder_set(b, memfd, "size", value_number(8 * PAGE));
 	builder_done(b, memfd);
 	if (memfd == UINT32_MAX)
