@@ -225,10 +225,12 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uint64_t length,
 	uint32_t prot, uint32_t flags, uint64_t offset)
 {
-	/* Only memory has a largest offset. */
-	uint64_t end = file->kind == FILE_MEMFD ? INT64_MAX : UINT64_MAX;
-	int error = mm_check_file_map(addr, length, flags, end, offset);
+	int error;
 
+	/* Only memory has a largest offset, and pages of another size. */
+	if (file->kind == FILE_MEMFD)
+		return mm_mmap(task, addr, length, prot, flags, file, offset);
+	error = mm_check_file_map(addr, length, flags, UINT64_MAX, offset);
 	if (error)
 		return error;
 	if (!opened_for(file, false) ||
@@ -236,7 +238,6 @@ static int64_t map_file(struct task *task, struct file *file, uint64_t addr, uin
 		return -EACCES;
 	switch (file->kind) {
 	case FILE_DMABUF: return prot & CALL_PROT_EXEC ? -EPERM : -EINVAL; /* nothing to map */
-	case FILE_MEMFD: return mm_mmap(task, addr, length, prot, flags, file, offset);
 	case FILE_IOMMUFD:
 		length = (length + SIM_PAGE_SIZE - 1) & ~(SIM_PAGE_SIZE - 1);
 		/* A file that cannot be mapped is known before there is a place for it. */
