@@ -272,6 +272,20 @@ static void set_own_range(
 	frame->own_to = frame->call.at + (seen < row->size ? seen : row->size);
 }
 
+/* Handles are resolved at once, and their calls may be running in other threads. */
+static bool is_early(const struct exec *exec, const struct call *call)
+{
+	for (unsigned i = 0; i < prog_row(call)->field_count; i++) {
+		const struct value *value = prog_value(exec->prog, call, i);
+
+		if (value->kind == VALUE_HANDLE && value->call < exec->prog->call_count &&
+			exec->prog->calls[value->call].thread &&
+			exec->prog->calls[value->call].thread != call->thread)
+			return true;
+	}
+	return false;
+}
+
 bool exec_resolve(
 	struct exec *exec, const struct exec_thread *thread, uint32_t i, struct frame *frame)
 {
@@ -301,6 +315,7 @@ bool exec_resolve(
 	resolved->thread = (uint8_t)thread->number;
 	resolved->process = call->process;
 	resolved->depth = (uint8_t)thread->depth;
+	resolved->early = is_early(exec, call);
 	/* In a callback only a named user copy fails: of the other points the model does not know
 	 * the pass. */
 	bool counted =

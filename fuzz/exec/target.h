@@ -41,11 +41,13 @@ struct target_config {
 /* A call with every handle replaced by what it stands for on this target. */
 struct resolved_call {
 	const struct call_row *row;
-	uint16_t call;	    /* index in the program */
-	uint8_t thread;	    /* 0 main, 1..8 */
-	uint8_t process;    /* 0..7 */
-	uint8_t depth;	    /* callback nesting, 0 at top level */
-	uint8_t fail;	    /* enum fail_kind POINT or NTH, or NONE */
+	uint16_t call;	 /* index in the program */
+	uint8_t thread;	 /* 0 main, 1..8 */
+	uint8_t process; /* 0..7 */
+	uint8_t depth;	 /* callback nesting, 0 at top level */
+	bool early;   /* has outputs of other threads as they were before it began: they may go on
+			 before   its first step */
+	uint8_t fail; /* enum fail_kind POINT or NTH, or NONE */
 	uint8_t fail_point; /* enum fault_point */
 	uint16_t fail_nth;
 	uint64_t name;	  /* FIELD_NAME argument: the process of fork, pass and process (0..7) */

@@ -238,6 +238,8 @@ static void model_call(
 				.nth = call->fail_nth,
 			};
 		place_literals(model, call);
+		if (call->early)
+			model_phase(model, "start");
 		process->calls[call->thread]++;
 		outcome->result = run_rule(model, call, outcome);
 		model_release_late(model);

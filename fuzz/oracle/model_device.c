@@ -5,19 +5,15 @@
 #define DMA_MAX		 (UINT64_C(16) << 20)
 #define DEVICE_HUGE_IOVA 2u /* dev_flags before 6.19 */
 
-/* An attachment goes, in the running step; the last one takes an automatic page table along (2.7).
+/* An attachment goes, in a step of its own; the last one takes an automatic page table along (2.7).
  */
 static void hwpt_leave(struct model *model, struct model_hwpt *hwpt)
 {
-	struct model_context *context = hwpt->context;
-	uint32_t id = hwpt->object.id;
-	uint64_t serial = hwpt->object.serial;
-
+	model_phase(model, hwpt->automatic ? "object_table" : "put");
 	hwpt->object.users--;
-	if (!hwpt->automatic)
-		return;
-	model_phase(model, "object_table");
-	model_object_try_destroy(model, context, id, serial);
+	if (hwpt->automatic)
+		model_object_try_destroy(
+			model, hwpt->context, hwpt->object.id, hwpt->object.serial);
 }
 
 /* ---- one place: the RID or a PASID ---- */

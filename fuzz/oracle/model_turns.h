@@ -64,10 +64,10 @@
  *   these steps the id of a new one | iova_rwsem: filled (domains W), attached, published; if
  *   others know the device | group_mutex: attached | iova_rwsem: filled | object_table: published
  * replace (6.6)
- *   the same; with success the old page table loses its user | object_table: the attempt to destroy
- *   it (2.7), then as DESTROY
+ *   the same; with success | object_table: the old page table loses its user, and the attempt to
+ *   destroy an automatic one (2.7), then as DESTROY
  * detach (6.8)
- *   device and page table lose each other | object_table: the attempt
+ *   the device loses its page table | that its user, as with replace
  * MOCK_DOMAIN
  *   | object_table: SELFTEST | object_table: DEVICE | object_table: DEVICE published (6.1) | attach
  *   | put: answer, SELFTEST published. Undone: | group_mutex: detach | wait: DEVICE gone | object_table: SELFTEST
