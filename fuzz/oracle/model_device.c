@@ -181,7 +181,7 @@ static int attach_to_new(struct model *model, struct model_device *device, uint3
 	hwpt->automatic = true;
 	if (!old) {
 		if (device->known)
-			model_phase(model, "group_mutex");
+			model_pass(model, &device->group, true, "group_mutex");
 		rc = attach_to(model, device, pasid, hwpt);
 		joined = !rc;
 	}
@@ -190,7 +190,7 @@ static int attach_to_new(struct model *model, struct model_device *device, uint3
 		rc = model_ioas_add_domain(model, ioas, hwpt);
 	}
 	if (!rc && old) {
-		model_phase(model, "group_mutex");
+		model_pass(model, &device->group, true, "group_mutex");
 		rc = replace_to(model, device, pasid, hwpt, old);
 		if (rc)
 			model_ioas_remove_domain(model, ioas, hwpt);
@@ -235,7 +235,7 @@ static int attach_automatic(struct model *model, struct model_device *device, ui
 		serial = hwpt->object.serial;
 		hwpt->object.users++;
 		hwpt->object.wait_cnt++;
-		model_phase(model, "group_mutex");
+		model_pass(model, &device->group, true, "group_mutex");
 		rc = attach_or_replace(model, device, pasid, hwpt, old);
 		model_object_put(model, &hwpt->object);
 		if (!rc)
@@ -265,7 +265,7 @@ static int attach_by_hwpt(struct model *model, struct model_device *device, uint
 {
 	int rc;
 
-	model_phase(model, "group_mutex");
+	model_pass(model, &device->group, true, "group_mutex");
 	rc = attach_or_replace(model, device, pasid, hwpt, old);
 	model_object_put(model, &hwpt->object);
 	return rc;
@@ -319,11 +319,11 @@ void model_selftest_end(struct model *model, struct model_selftest *selftest)
 			((struct model_attached *)model_array_at(&device->attached, i))->pasid;
 
 		if (pasid) {
-			model_phase(model, "group_mutex");
+			model_pass(model, &device->group, true, "group_mutex");
 			detach_device(model, device, pasid);
 		}
 	}
-	model_phase(model, "group_mutex");
+	model_pass(model, &device->group, true, "group_mutex");
 	detach_device(model, device, 0);
 	orphan = model_vdevice_orphan(model, device);
 	if (orphan) {
@@ -472,7 +472,7 @@ int64_t model_rule_IOMMU_TEST_OP_PASID_DETACH(struct model *model, struct model_
 	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
 	if (!selftest)
 		return -ENOENT;
-	model_phase(model, "group_mutex");
+	model_pass(model, &selftest->device->group, true, "group_mutex");
 	detach_device(model, selftest->device, command->test.pasid_detach.pasid);
 	model_object_put(model, &selftest->object);
 	return 0;
@@ -487,14 +487,14 @@ static int check_attached(
 	int rc = -EINVAL;
 
 	if (!id) {
-		model_phase(model, "group_mutex");
+		model_pass(model, &device->group, true, "group_mutex");
 		return model_device_hwpt(device, pasid) ? -EINVAL : 0;
 	}
 	object = model_object_get(model, command->context, id, UINT32_MAX);
 	if (!object)
 		return -ENOENT;
 	if (object->type == MODEL_HWPT || object->type == MODEL_NESTED) {
-		model_phase(model, "group_mutex");
+		model_pass(model, &device->group, true, "group_mutex");
 		if (model_device_hwpt(device, pasid) == (struct model_hwpt *)object)
 			rc = 0;
 	}

@@ -92,8 +92,8 @@
  *   | object_table: device | object_table: parent | object_table: id | user-copy: data, answer,
  *   published, or undone | put | put: device
  * VDEVICE_ALLOC (4.17)
- *   | object_table: VIOMMU | object_table: device | group_mutex: id, answer, published; of a failure
- *   | put: device; | put: VIOMMU
+ *   | object_table: VIOMMU | object_table: device | group_mutex, held: id | viommu_vdevices: name |
+ *   user-copy: answer, published; of a failure | put: device; | put: VIOMMU
  * HW_QUEUE_ALLOC (4.20)
  *   | object_table: VIOMMU | object_table: id | object_table: ACCESS | iova_rwsem, domains W: in the
  *   list | iova_rwsem: pinned | hw_queues: index | user-copy: answer, published | put. Undone:

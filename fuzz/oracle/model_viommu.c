@@ -158,6 +158,36 @@ static struct model_vdevice *named(const struct model_viommu *viommu, uint64_t v
 	return NULL;
 }
 
+static void unname(struct model_vdevice *vdevice)
+{
+	struct model_array *all = &vdevice->viommu->vdevices;
+	uint32_t i = 0;
+
+	while (*(struct model_vdevice **)model_array_at(all, i) != vdevice)
+		i++;
+	model_array_remove(all, i, 1);
+}
+
+/* Steps 8 to 10. Until the answer is there the name is taken, but leads nowhere (6.11). */
+static int name_device(
+	struct model *model, struct model_vdevice *vdevice, struct model_command *command)
+{
+	struct model_viommu *viommu = vdevice->viommu;
+	int rc;
+
+	model_phase(model, "viommu_vdevices");
+	if (named(viommu, vdevice->virt_id))
+		return -EEXIST;
+	*(struct model_vdevice **)model_array_insert(
+		model, &viommu->vdevices, viommu->vdevices.count) = vdevice;
+	command->vdevice_alloc.out_vdevice_id = vdevice->object.id;
+	model_phase(model, "user-copy");
+	rc = model_respond(model, command);
+	if (rc)
+		unname(vdevice);
+	return rc;
+}
+
 /* From step 5 on, under the group's mutex. */
 static int make_vdevice(struct model *model, struct model_viommu *viommu,
 	struct model_device *device, struct model_command *command)
@@ -167,22 +197,20 @@ static int make_vdevice(struct model *model, struct model_viommu *viommu,
 
 	if (device->dying)
 		return -ENOENT;
-	if (device->vdevice || named(viommu, command->vdevice_alloc.virt_id))
+	if (device->vdevice)
 		return -EEXIST;
 	vdevice = model_alloc(model, sizeof(*vdevice));
 	vdevice->viommu = viommu;
 	vdevice->device = device;
 	vdevice->virt_id = command->vdevice_alloc.virt_id;
 	model_object_reserve(model, command->context, &vdevice->object, MODEL_VDEVICE);
-	command->vdevice_alloc.out_vdevice_id = vdevice->object.id;
-	rc = model_respond(model, command);
+	rc = name_device(model, vdevice, command);
 	if (rc) {
+		model_phase(model, "object_table");
 		model_object_remove(command->context, &vdevice->object);
 		model_free(model, vdevice, sizeof(*vdevice));
 		return rc;
 	}
-	*(struct model_vdevice **)model_array_insert(
-		model, &viommu->vdevices, viommu->vdevices.count) = vdevice;
 	viommu->object.users++;
 	device->vdevice = vdevice;
 	model_object_publish(&vdevice->object);
@@ -201,8 +229,9 @@ int64_t model_rule_IOMMU_VDEVICE_ALLOC(struct model *model, struct model_command
 		return -ENOENT;
 	device = model_object_get(model, command->context, alloc->dev_id, MODEL_DEVICE);
 	if (device) {
-		model_phase(model, "group_mutex");
+		model_lock(model, &device->group, true, "group_mutex");
 		rc = make_vdevice(model, viommu, device, command);
+		model_unlock(model, &device->group, true);
 		/* A vDEVICE keeps it. */
 		if (rc)
 			model_object_put(model, &device->object);
@@ -213,13 +242,8 @@ int64_t model_rule_IOMMU_VDEVICE_ALLOC(struct model *model, struct model_command
 
 void model_vdevice_end(struct model *model, struct model_vdevice *vdevice)
 {
-	struct model_array *all = &vdevice->viommu->vdevices;
-	uint32_t i = 0;
-
-	model_phase(model, "group_mutex");
-	while (*(struct model_vdevice **)model_array_at(all, i) != vdevice)
-		i++;
-	model_array_remove(all, i, 1);
+	model_pass(model, &vdevice->device->group, true, "group_mutex");
+	unname(vdevice);
 	vdevice->viommu->object.users--;
 	vdevice->device->vdevice = NULL;
 	model_object_put(model, &vdevice->device->object);
@@ -245,7 +269,7 @@ static int one_request(
 
 	if (request->flags > IOMMU_TEST_INVALIDATE_FLAG_ALL)
 		return -EOPNOTSUPP;
-	if (request->cache_id >= MOCK_DEV_CACHE_NUM || !vdevice)
+	if (request->cache_id >= MOCK_DEV_CACHE_NUM || !vdevice || vdevice->object.reserved)
 		return -EINVAL;
 	if (request->flags)
 		memset(vdevice->device->cache, 0, sizeof(vdevice->device->cache));
