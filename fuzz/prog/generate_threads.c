@@ -470,6 +470,15 @@ static const struct race {
 		{stage_faults, stage_fault_file, stage_fault_file, stage_fault_close},
 		{stage_fault_file, stage_fault_file, stage_fault_file, stage_fault_move,
 			stage_fault_move, stage_fault_destroy, stage_fault_close, do_close}},
+	/* VIOMMUs */
+	{5, WITH_DEVICE | WITH_NESTED,
+		{stage_nested_destroy, stage_nested_destroy, stage_nested_destroy_device,
+			stage_nested_name, stage_nested_move, stage_nested_invalidate},
+		{stage_nested_name, stage_nested_destroy, stage_nested_move, stage_nested_move,
+			stage_nested_alloc, stage_nested_invalidate, stage_nested_check,
+			stage_nested_queue, stage_nested_queue, stage_nested_unmap,
+			stage_nested_mmap, stage_nested_dma, do_close,
+			stage_nested_destroy_device}},
 	/* VFIO */
 	{3, WITH_COMPAT, {stage_compat_unmap, stage_compat_unmap, stage_compat_set},
 		{stage_compat_map, stage_compat_unmap, stage_compat_unmap, stage_compat_info,
@@ -638,6 +647,8 @@ static void set_up(struct stage *stage, unsigned needs)
 		stage_fault_set_up(stage);
 	if (stage->device[0] != NONE && (needs & WITH_EVENTS))
 		stage_vevent_set_up(stage);
+	if (stage->device[0] != NONE && (needs & WITH_NESTED))
+		stage_nested_set_up(stage);
 	if (stage->device[0] != NONE && chance(stage, 1, 4))
 		stage->device[1] = add_device(stage, stage->ioas[chance(stage, 1, 2)]);
 	if (drivers && ((needs & WITH_ACCESS) || chance(stage, 1, 6)))
@@ -679,6 +690,8 @@ static void show_state(struct stage *stage)
 	for (unsigned i = 0; i < 2; i++)
 		if (stage->device[i] != NONE)
 			destroy(stage, stage->device[i], 0);
+	if (stage->parent != NONE)
+		stage_nested_end(stage);
 	if (stage->fault != NONE)
 		stage_fault_end(stage);
 	if (stage->veventq != NONE)
@@ -795,7 +808,9 @@ void builder_threads(struct builder *b)
 		.pasid_device = NONE,
 		.fault = NONE,
 		.fault_table = NONE,
+		.parent = NONE,
 		.viommu = NONE,
+		.vdevice = NONE,
 		.nested = NONE,
 		.veventq = NONE,
 		.table = {NONE, NONE},

@@ -22,6 +22,7 @@ enum stage_needs { /* what set-up has to make; the rest is there now and then */
 	WITH_FAULTS = 1 << 8,	    /* a fault queue, which the device's page table has */
 	WITH_COMPAT = 1 << 10,	    /* a compat IOAS, mostly of type 1 */
 	WITH_EVENTS = 1 << 9,	    /* a VIOMMU, where the device reports to a queue */
+	WITH_NESTED = 1 << 11,	    /* a VIOMMU with a vDEVICE and a nested page table */
 };
 
 /* What the threads share: indices of the calls that made it, or NONE. */
@@ -32,7 +33,7 @@ struct stage {
 	uint32_t memfd;
 	uint32_t pasid_device, table[2]; /* tables for PASIDs, by IOAS */
 	uint32_t fault, fault_table;
-	uint32_t viommu, nested, veventq;
+	uint32_t parent, viommu, vdevice, nested, veventq;
 	uint8_t thread, process;	 /* of the calls that are made */
 	uint8_t focus;			 /* index of the IOAS that most calls are about */
 };
@@ -111,6 +112,24 @@ void stage_fault_file(struct stage *stage);
 void stage_fault_close(struct stage *stage);
 void stage_fault_move(struct stage *stage);
 void stage_fault_destroy(struct stage *stage);
+
+/* ---- generate_threads_nested.c: one call each ---- */
+
+/* The parent, the VIOMMU and what stands on it. */
+void stage_nested_set_up(struct stage *stage);
+/* What can go of it goes. */
+void stage_nested_end(struct stage *stage);
+void stage_nested_name(struct stage *stage);
+void stage_nested_alloc(struct stage *stage);
+void stage_nested_move(struct stage *stage);
+void stage_nested_destroy(struct stage *stage);
+void stage_nested_destroy_device(struct stage *stage);
+void stage_nested_invalidate(struct stage *stage);
+void stage_nested_check(struct stage *stage);
+void stage_nested_queue(struct stage *stage);
+void stage_nested_unmap(struct stage *stage);
+void stage_nested_mmap(struct stage *stage);
+void stage_nested_dma(struct stage *stage);
 
 /* ---- generate_threads_pasid.c: one call each ---- */
 
