@@ -305,6 +305,27 @@ static void test_dma(struct sim *sim, struct task *task, struct recorded *record
 	tap_ok(sim_alloc_objects(sim) == 0 && mm_pins(sim) == 0, "nothing is left");
 }
 
+static void test_requests(struct task *task, struct recorded *recorded)
+{
+	struct iommu_device *device = iommu_device_create(task, 1);
+
+	tap_ok(!iommu_device_request(task, device) && !iommu_device_requests(device),
+		"no page request of a device that nobody has enabled");
+	iommu_device_enable_requests(task, device);
+	iommu_device_enable_requests(task, device);
+	iommu_device_disable_requests(task, device);
+	tap_ok(iommu_device_request(task, device) && iommu_device_requests_enabled(device) == 1,
+		"enabled as often as it is not disabled");
+	iommu_device_answer(task, device, true);
+	tap_ok(!iommu_device_requests(device), "an answer to each request");
+	recorded->reports = 0;
+	iommu_device_answer(task, device, false);
+	tap_ok(recorded->reports == 1, "an answer that no request waits for is reported");
+	iommu_device_disable_requests(task, device);
+	tap_ok(!iommu_device_request(task, device), "disabled again");
+	iommu_device_destroy(task, device);
+}
+
 static void test_order(struct sim *sim, struct task *task)
 {
 	struct iommu_device *a = iommu_device_create(task, 1), *b = iommu_device_create(task, 16);
@@ -333,6 +354,7 @@ int main(void)
 	test_stale(task);
 	test_dirty_refused(task);
 	test_dma(sim, task, &recorded);
+	test_requests(task, &recorded);
 	test_order(sim, task);
 	sim_destroy(sim);
 	return tap_end();
