@@ -74,6 +74,7 @@ static void by_memory(char *memory, uint32_t type, bool large)
 	show("map", map_at(machine.fd, machine.ioas, memory, 2 * HUGE, 0x10000000));
 	show("the device sees it",
 		check_map(machine.fd, machine.hwpt, 0x10000000, memory, 2 * HUGE));
+	show("pieces do not count", check_refs(machine.fd, memory, HUGE, 55));
 	mark(&machine, "first piece", 0x10000000);
 	mark(&machine, "piece in the second page", 0x10000000 + HUGE + 5 * PAGE);
 	show("large entries", huge_pages_option(machine.fd, machine.ioas, 1));

@@ -114,7 +114,7 @@ struct page_view {
 	const struct page *page;
 	uint64_t phys;
 	uint32_t pins;
-	bool compound;
+	bool compound; /* part of a huge page, which nobody counts by pieces (10.10) */
 };
 /*
  * The same for a caller that may name any address (10.9, 10.10, 10.14): 0, -EFAULT, or -EOVERFLOW

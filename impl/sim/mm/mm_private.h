@@ -153,8 +153,9 @@ size_t real_read(const struct mm *mm, uint64_t va, void *to, size_t count);
 size_t real_write(const struct mm *mm, uint64_t va, const void *from, size_t count);
 int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bool write,
 	struct page **pages);
-/* Whether there is a page that may be read; *page NULL: it is not pinned. */
-bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page);
+/* Whether there is a page that may be read; *page NULL: it is not pinned. *huge: it is part of a
+ * huge page. */
+bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page, bool *huge);
 /* Bytes done. */
 size_t real_page_read(const struct page *page, size_t offset, void *to, size_t count);
 size_t real_page_write(const struct page *page, size_t offset, const void *from, size_t count);

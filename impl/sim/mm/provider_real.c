@@ -89,7 +89,8 @@ static bool parse(const char *line, struct mapping *mapping)
 		.inode = inode,
 		.readable = modes[0] == 'r',
 		.writable = modes[1] == 'w',
-		.shared = modes[3] == 's'};
+		.shared = modes[3] == 's',
+		.huge = !strncmp(line + name, "/anon_hugepage", 14)};
 	/* Mappings of the kernel's own have no pages that could be pinned. */
 	if (!strncmp(line + name, "[v", 2))
 		mapping->readable = mapping->writable = false;
@@ -305,7 +306,7 @@ static struct memory *file_behind(
 	return real_file_find(sim, mapping->device, mapping->inode);
 }
 
-bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page)
+bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page, bool *huge)
 {
 	const struct mapping *mapping;
 	struct mappings mappings;
@@ -315,6 +316,7 @@ bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **pag
 
 	va &= ~(SIM_PAGE_SIZE - 1);
 	*page = NULL;
+	*huge = false;
 	if (!mappings_open(mm, &mappings))
 		return false;
 	mapping = mapping_of(&mappings, va);
@@ -327,6 +329,7 @@ bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **pag
 		there = false;
 	else if (memory)
 		*page = radix_get(&memory->pages, index);
+	*huge = there && ((memory && memory->huge) || real_is_huge(pid_of(mm), mapping));
 	fclose(mappings.list);
 	return there;
 }

@@ -219,13 +219,14 @@ struct page *mm_visible_page(struct task *task, uint64_t va)
 	struct sim *sim = task->sim;
 	struct mm *mm = task_mm(task);
 	struct page *page = NULL;
+	bool huge;
 
 	if (!mm)
 		return NULL;
 	down_read(task, &mm->lock);
 	sim_enter(sim, &sim->memory_lock);
 	if (mm->provider == MM_REAL)
-		real_look_up(sim, mm, va, &page);
+		real_look_up(sim, mm, va, &page, &huge);
 	else if (!sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_LOOK, true, &page))
 		page = NULL;
 	sim_leave(sim, &sim->memory_lock);
@@ -250,7 +251,7 @@ int mm_look_up(struct task *task, uint64_t va, struct page_view *seen)
 	struct sim *sim = task->sim;
 	struct mm *mm = task_mm(task);
 	struct page *found = NULL;
-	bool there;
+	bool there, huge = false;
 
 	if (va >> SIM_PAGE_SHIFT == UINT64_MAX >> SIM_PAGE_SHIFT)
 		return -EOVERFLOW;
@@ -259,15 +260,15 @@ int mm_look_up(struct task *task, uint64_t va, struct page_view *seen)
 	down_read(task, &mm->lock);
 	sim_enter(sim, &sim->memory_lock);
 	if (mm->provider == MM_REAL)
-		there = real_look_up(sim, mm, va, &found);
+		there = real_look_up(sim, mm, va, &found, &huge);
 	else
 		there = sim_fault(mm, va & ~(SIM_PAGE_SIZE - 1), INTENT_LOOK, false, &found);
 	/* Once the locks are gone others may unmap and free it. */
-	*seen = (struct page_view){.page = found};
+	*seen = (struct page_view){.page = found, .compound = huge};
 	if (found) {
 		seen->phys = found->phys;
 		seen->pins = found->pins;
-		seen->compound = found->compound;
+		seen->compound = huge || found->compound;
 	}
 	sim_leave(sim, &sim->memory_lock);
 	up_read(task, &mm->lock);

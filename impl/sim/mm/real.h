@@ -12,6 +12,7 @@ struct mapping {
 	uint64_t first, end; /* bytes, end exclusive */
 	uint64_t offset, device, inode;
 	bool readable, writable, shared;
+	bool huge; /* as its name tells; real_is_huge knows it of every mapping */
 };
 
 /* -- real_file.c -- */
@@ -20,6 +21,8 @@ struct memory *real_file_find(const struct sim *sim, uint64_t device, uint64_t i
 /* The same, made if it is new. NULL: nobody lets us at the file, so that its pages count as the
  * process's own. */
 struct memory *real_file_of_mapping(struct sim *sim, pid_t pid, const struct mapping *mapping);
+/* Whether a mapping is of huge pages, as far as we may look at it. */
+bool real_is_huge(pid_t pid, const struct mapping *mapping);
 /* Bytes of the file; how many were done, fewer where it has ended. */
 size_t real_file_transfer(
 	const struct memory *memory, uint64_t at, void *bytes, size_t count, bool write);

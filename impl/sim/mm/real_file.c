@@ -51,6 +51,18 @@ static bool kind_of_file(int fd, bool *huge, bool *memory)
 	return true;
 }
 
+bool real_is_huge(pid_t pid, const struct mapping *mapping)
+{
+	struct statfs filesystem;
+	char path[100];
+
+	if (mapping->huge || !mapping->inode)
+		return mapping->huge;
+	snprintf(path, sizeof(path), "/proc/%ld/map_files/%llx-%llx", (long)pid,
+		(unsigned long long)mapping->first, (unsigned long long)mapping->end);
+	return statfs(path, &filesystem) == 0 && filesystem.f_type == HUGETLBFS_MAGIC;
+}
+
 /* Maps as much as the file has now. */
 static bool open_window(struct memory *memory)
 {
