@@ -56,6 +56,11 @@ static void dmabuf_free(struct task *task, struct dmabuf *dmabuf)
 	sim_free(task, dmabuf, sizeof(*dmabuf));
 }
 
+uint64_t dmabuf_file_size(const struct file *file)
+{
+	return ((const struct dmabuf *)file->object)->size;
+}
+
 void dmabuf_file_release(struct task *task, struct file *file)
 {
 	dmabuf_free(task, file->object);
@@ -71,8 +76,7 @@ int64_t handle_IOMMU_TEST_OP_DMABUF_GET(struct command *command)
 	int fd;
 
 	size &= ~(SIM_PAGE_SIZE - 1);
-	if (!size ||
-		size > (DMABUF_PAGES_MAX - SIM_BUG(task, DMABUF_ONE_LESS)) << SIM_PAGE_SHIFT)
+	if (!size || size > (DMABUF_PAGES_MAX - SIM_BUG(task, DMABUF_ONE_LESS)) << SIM_PAGE_SHIFT)
 		return -EINVAL;
 	dmabuf = dmabuf_create(task, size);
 	if (!dmabuf)

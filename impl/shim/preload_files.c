@@ -157,6 +157,34 @@ SHIM_EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
 		       : NEXT(writev)(fd, pieces, count);
 }
 
+/* Of a dma-buf, whose size programs ask so. */
+static bool seek_ours(int fd, off64_t offset, int whence, off64_t *result)
+{
+	struct shim_request request = {.call = SHIM_KIND};
+	struct shim_reply reply;
+
+	if (!link_identify(&request, fd) || !link_call(&request, &reply) || !reply.ours ||
+		!reply.value[1])
+		return false;
+	if (offset || (whence != SEEK_END && whence != SEEK_SET))
+		*result = link_result(-EINVAL);
+	else
+		*result = whence == SEEK_END ? (off64_t)reply.value[1] : 0;
+	return true;
+}
+
+SHIM_EXPORT off64_t lseek64(int fd, off64_t offset, int whence)
+{
+	off64_t result;
+
+	return seek_ours(fd, offset, whence, &result) ? result : NEXT(lseek64)(fd, offset, whence);
+}
+
+SHIM_EXPORT off_t lseek(int fd, off_t offset, int whence)
+{
+	return lseek64(fd, offset, whence);
+}
+
 /* What a close does has happened when it returns. */
 static void settle(void)
 {

@@ -72,6 +72,7 @@ static int64_t serve_kind(const struct shim_client *client, struct shim_reply *r
 	enum file_kind kind = client->target->kind;
 
 	reply->value[0] = kind == FILE_IOMMUFD;
+	reply->value[1] = kind == FILE_DMABUF ? dmabuf_file_size(client->target) : 0;
 
 	if (kind == FILE_IOMMUFD || kind == FILE_TEST_ACCESS)
 		return SHIM_KIND_PLAIN;

@@ -60,6 +60,8 @@ int64_t iommufd_file_mmap(struct task *task, struct file *file, uint64_t addr, u
 	uint32_t prot, uint32_t flags, uint64_t offset);
 void iommufd_file_release(struct task *task, struct file *file);
 void test_access_file_release(struct task *task, struct file *file);
+/* Bytes; never changes. */
+uint64_t dmabuf_file_size(const struct file *file);
 void dmabuf_file_release(struct task *task, struct file *file);
 /* Drops the queue's user and the file of its context. */
 void event_file_release(struct task *task, struct file *file);
