@@ -20,7 +20,7 @@
 #define MEMFD_KNOWN	 7u
 #define MEMFD_INVALID	 0x8000u
 #define BITMAP_MAX	 (UINT64_C(16) << 20)
-#define IOVA_RANGES_SEEN (UINT64_C(1) << 17) /* more ranges than a program can make */
+#define IOVA_RANGES_SEEN (UINT64_C(1) << 17)	 /* more ranges than a program can make */
 #define CHAIN_SEEN	 (IOVA_RANGES_SEEN * 16) /* bytes of capabilities behind a struct */
 
 static uint64_t first_number(const struct resolved_call *call)
@@ -404,8 +404,8 @@ static void watch_chain(
 	live_watch(memory, at + row->size, behind < CHAIN_SEEN ? behind : CHAIN_SEEN);
 }
 
-static void prepare_ioctl(struct live_process *process, const struct call_row *row, uint64_t at,
-	const uint8_t *image)
+static void prepare_ioctl(
+	struct live_process *process, const struct call_row *row, uint64_t at, const uint8_t *image)
 {
 	uint8_t traits = process->row_traits[row - call_rows];
 

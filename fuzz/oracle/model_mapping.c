@@ -37,7 +37,8 @@ static uint64_t choose_address(
 		return 0;
 	if (hint && hint < MAP_MINIMUM)
 		hint = MAP_MINIMUM;
-	if (hint && hint % unit == 0 && hint <= MODEL_TASK_SIZE - length && range_free(mm, hint, length))
+	if (hint && hint % unit == 0 && hint <= MODEL_TASK_SIZE - length &&
+		range_free(mm, hint, length))
 		return hint;
 	for (uint32_t i = model_vma_index(mm, address); i < mm->vmas.count; i++) {
 		const struct model_vma *vma = model_array_at(&mm->vmas, i);

@@ -219,13 +219,14 @@ int64_t model_rule_VFIO_IOMMU_UNMAP_DMA_COMPAT(struct model *model, struct model
 
 static uint64_t supported_sizes(const struct model *model, const struct model_ioas *ioas)
 {
-	const uint64_t all = model->config.kernel < LINUX(6, 19) ? 2048 : (UINT64_C(1) << 37) - 2048,
+	const uint64_t all = model->config.kernel < LINUX(6, 19) ? 2048
+								 : (UINT64_C(1) << 37) - 2048,
 		       huge = (UINT64_C(1) << 20) | MODEL_PAGE;
 	uint64_t sizes = UINT64_MAX;
 
 	for (uint32_t i = 0; i < ioas->hwpts.count; i++)
-		sizes &= (*(struct model_hwpt **)model_array_at(&ioas->hwpts, i))->huge ? huge
-											: all;
+		sizes &=
+			(*(struct model_hwpt **)model_array_at(&ioas->hwpts, i))->huge ? huge : all;
 	if (sizes % MODEL_PAGE)
 		sizes = (sizes - sizes % MODEL_PAGE) | MODEL_PAGE;
 	return sizes;

@@ -132,18 +132,20 @@ void builder_dmabuf(struct builder *b)
 	while (calls-- && !b->full) {
 		bool map = random_chance(b->random, 2, 3);
 
-		call = builder_call(b, map ? CALL_ID_IOMMU_IOAS_MAP_FILE
-					   : CALL_ID_IOMMU_TEST_OP_DMABUF_REVOKE);
+		call = builder_call(
+			b, map ? CALL_ID_IOMMU_IOAS_MAP_FILE : CALL_ID_IOMMU_TEST_OP_DMABUF_REVOKE);
 		builder_subject(b, call, context);
 		if (map) {
 			uint64_t start = random_below(b->random, FILE_PAGES);
 
-			builder_set(b, call, "flags", value_number(random_chance(b->random, 1, 2) ? 6 : 4));
+			builder_set(b, call, "flags",
+				value_number(random_chance(b->random, 1, 2) ? 6 : 4));
 			builder_set(b, call, "ioas_id", value_handle(ioas, 0, 0));
 			builder_set(b, call, "fd", dmabuf);
 			builder_set(b, call, "start", value_number(start * PAGE));
 			builder_set(b, call, "length",
-				value_number((1 + random_below(b->random, FILE_PAGES - start)) * PAGE));
+				value_number(
+					(1 + random_below(b->random, FILE_PAGES - start)) * PAGE));
 		} else {
 			builder_set(b, call, "dmabuf_fd", dmabuf);
 			builder_set(b, call, "revoked", value_number(random_below(b->random, 2)));

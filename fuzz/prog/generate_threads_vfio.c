@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Races about the compat IOAS: one range of it is mapped, cut and unmapped, and the IOAS changes. */
+/* Races about the compat IOAS: one range of it is mapped, cut and unmapped, and the IOAS changes.
+ */
 #include "fuzz/prog/stage.h"
 #include "impl/abi/iommufd_abi.h"
 #include "impl/abi/vfio_abi.h"
@@ -49,9 +50,8 @@ void stage_compat_unmap(struct stage *stage)
 
 void stage_compat_info(struct stage *stage)
 {
-	uint32_t call = add_ioctl(stage, chance(stage, 3, 4)
-						 ? CALL_ID_VFIO_IOMMU_GET_INFO_COMPAT
-						 : CALL_ID_VFIO_CHECK_EXTENSION_COMPAT);
+	uint32_t call = add_ioctl(stage, chance(stage, 3, 4) ? CALL_ID_VFIO_IOMMU_GET_INFO_COMPAT
+							     : CALL_ID_VFIO_CHECK_EXTENSION_COMPAT);
 
 	set(stage, call, "argsz", chance(stage, 1, 2) ? 72 : 24);
 	set(stage, call, "extension", VFIO_DMA_CC_IOMMU);

@@ -17,8 +17,8 @@ static struct value struct_place(struct builder *b)
 static uint32_t set_compat(struct builder *b)
 {
 	uint32_t ioas = builder_need_ioas(b), call = builder_call(b, CALL_ID_IOMMU_VFIO_IOAS);
-	uint64_t op = random_chance(b->random, 1, 8) ? random_below(b->random, 4)
-						    : IOMMU_VFIO_IOAS_SET;
+	uint64_t op =
+		random_chance(b->random, 1, 8) ? random_below(b->random, 4) : IOMMU_VFIO_IOAS_SET;
 
 	builder_subject(b, call, builder_context_of(b, ioas));
 	builder_set(b, call, "ioas_id", value_handle(ioas, 0, 0));
@@ -56,8 +56,8 @@ static void map_dma(struct builder *b, uint32_t context)
 	builder_subject(b, call, context);
 	builder_set(b, call, "flags", value_number(1 + random_below(b->random, 3)));
 	builder_set(b, call, "vaddr", value_mem(va));
-	builder_set(b, call, "iova",
-		value_number(APERTURE + random_below(b->random, 64) * 4 * PAGE));
+	builder_set(
+		b, call, "iova", value_number(APERTURE + random_below(b->random, 64) * 4 * PAGE));
 	builder_set(b, call, "size", value_number(length));
 	builder_done(b, call);
 }
@@ -99,8 +99,7 @@ static void get_info(struct builder *b, uint32_t context)
 	uint32_t call = builder_call(b, CALL_ID_VFIO_IOMMU_GET_INFO_COMPAT);
 
 	builder_subject(b, call, context);
-	builder_set(b, call, "argsz",
-		value_number(sizes[random_below(b->random, sizeof(sizes))]));
+	builder_set(b, call, "argsz", value_number(sizes[random_below(b->random, sizeof(sizes))]));
 	builder_set(b, call, "at", struct_place(b));
 	builder_done(b, call);
 }

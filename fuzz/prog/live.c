@@ -162,9 +162,10 @@ static const char *system_obstacle(const struct prog *prog, uint32_t index)
 	case CALL_ID_IOMMU_TEST_OP_PASID_ATTACH:
 		return pasid_stays(prog, index) ? "a PASID that may stay attached" : NULL;
 	case CALL_ID_VFIO_IOMMU_MAP_DMA_COMPAT:
-		return maps_without_access(prog, call) ? "a mapping without access, of which kernels "
-							 "warn"
-						       : NULL;
+		return maps_without_access(prog, call)
+			       ? "a mapping without access, of which kernels "
+				 "warn"
+			       : NULL;
 	default: return NULL;
 	}
 }

@@ -177,7 +177,7 @@ static bool option_word(
 		return true;
 	}
 	return lex_fail_found(lex, lex->at, NULL, "expected %s%s", words[0],
-		count > 1		? ", x3 or x4"
+		count > 1	     ? ", x3 or x4"
 		: words[0][0] == '-' ? " (no capabilities)"
 				     : "");
 }

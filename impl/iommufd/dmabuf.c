@@ -76,6 +76,8 @@ int64_t handle_IOMMU_TEST_OP_DMABUF_GET(struct command *command)
 	int fd;
 
 	size &= ~(SIM_PAGE_SIZE - 1);
+	if (!size && SIM_BUG(task, DMABUF_EMPTY))
+		size = SIM_PAGE_SIZE;
 	if (!size || size > (DMABUF_PAGES_MAX - SIM_BUG(task, DMABUF_ONE_LESS)) << SIM_PAGE_SHIFT)
 		return -EINVAL;
 	dmabuf = dmabuf_create(task, size);
@@ -92,7 +94,7 @@ int64_t handle_IOMMU_TEST_OP_DMABUF_GET(struct command *command)
 		return fd;
 	}
 	file_install_fd(task, fd, file);
-	if (flags & OPEN_CLOEXEC)
+	if (flags & OPEN_CLOEXEC && !SIM_BUG(task, DMABUF_KEPT_BY_EXEC))
 		file_close_on_exec(task, fd);
 	/* The kernel of this profile forgets to tell, so that nobody knows of the descriptor. */
 	return sim_configuration(task_sim(task))->dmabuf_descriptor ? fd : 0;

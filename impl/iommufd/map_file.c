@@ -16,8 +16,8 @@ static int check_range(struct task *task, const struct iommu_ioas_map_file *map)
 }
 
 /* Steps 7a to 7c, or the last of step 8. */
-static int check_file(struct task *task, const struct file *file,
-	const struct iommu_ioas_map_file *map)
+static int check_file(
+	struct task *task, const struct file *file, const struct iommu_ioas_map_file *map)
 {
 	if (file->kind == FILE_DMABUF && !SIM_BUG(task, DMABUF_END) &&
 		dmabuf_check_range(file, map->start, map->length))

@@ -136,7 +136,11 @@ static bool no_iommu_mode(struct command *command)
 
 int64_t handle_VFIO_CHECK_EXTENSION_COMPAT(struct command *command)
 {
-	switch (command->address) {
+	uint64_t extension = command->address;
+
+	if (SIM_BUG(command->task, EXTENSION_TRUNCATED))
+		extension = (uint32_t)extension;
+	switch (extension) {
 	case VFIO_TYPE1_IOMMU:
 	case VFIO_TYPE1v2_IOMMU:
 	case VFIO_UNMAP_ALL: return !no_iommu_mode(command);
@@ -157,12 +161,15 @@ int64_t handle_VFIO_SET_IOMMU_COMPAT(struct command *command)
 
 	if (type == VFIO_NOIOMMU_IOMMU && no_iommu_mode(command))
 		return task_capable(task, SIM_CAP_SYS_RAWIO) ? 0 : -EPERM;
-	if ((type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU) || no_iommu_mode(command))
+	if ((type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU &&
+		    !SIM_BUG(task, SET_IOMMU_ANY_TYPE)) ||
+		no_iommu_mode(command))
 		return -EINVAL;
 	ioas = compat_ioas_get(task, command->context);
 	if (!ioas)
 		return -ENODEV;
-	if (type == VFIO_TYPE1_IOMMU && !SIM_BUG(task, TYPE1_LARGE_PAGES))
+	if ((type == VFIO_TYPE1_IOMMU && !SIM_BUG(task, TYPE1_LARGE_PAGES)) ||
+		SIM_BUG(task, TYPE1V2_SMALL_PAGES))
 		rc = ioas_set_large_pages(task, ioas, false);
 	ioas_put(task, ioas);
 	return rc;
@@ -179,7 +186,8 @@ int64_t handle_VFIO_IOMMU_MAP_DMA_COMPAT(struct command *command)
 
 	if (rc)
 		return rc;
-	if (map.argsz < sizeof(map) || (map.flags & ~known && !SIM_BUG(task, MAP_DMA_FLAGS)))
+	if ((map.argsz < sizeof(map) && !SIM_BUG(task, MAP_DMA_ARGSZ)) ||
+		(map.flags & ~known && !SIM_BUG(task, MAP_DMA_FLAGS)))
 		return -EINVAL;
 	ioas = compat_ioas_get(task, command->context);
 	if (!ioas)
@@ -220,8 +228,8 @@ static int unmap_range(
 }
 
 /* Steps 4 to 6: what was unmapped is told also when that failed in the end. */
-static int unmap_and_tell(struct command *command, struct ioas *ioas,
-	struct vfio_iommu_type1_dma_unmap *unmap)
+static int unmap_and_tell(
+	struct command *command, struct ioas *ioas, struct vfio_iommu_type1_dma_unmap *unmap)
 {
 	struct task *task = command->task;
 	uint64_t unmapped = 0;

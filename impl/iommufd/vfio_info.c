@@ -4,7 +4,7 @@
 #include "impl/abi/vfio_abi.h"
 #include "impl/iommufd/iommufd.h"
 
-#define INFO_MIN 16U	   /* bytes that are read */
+#define INFO_MIN  16U	     /* bytes that are read */
 #define DMA_AVAIL UINT32_MAX /* there is no limit to tell */
 
 /* A capability: where its bytes begin, and how many of them the caller has room for. */
@@ -103,9 +103,8 @@ static int put_capabilities(
 		if (size < 0)
 			return (int)size;
 		if (before && argsz >= *total && !SIM_BUG(task, INFO_CHAIN_ENDS) &&
-			copy_to_user(task,
-				before + offsetof(struct vfio_info_cap_header, next), total,
-				sizeof(*total)))
+			copy_to_user(task, before + offsetof(struct vfio_info_cap_header, next),
+				total, sizeof(*total)))
 			return -EFAULT;
 		before = capability.address;
 		*total += ((uint32_t)size + 7) & ~UINT32_C(7);

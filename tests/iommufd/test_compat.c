@@ -77,8 +77,7 @@ static void test_no_iommu(struct fixture *f, int fd, struct iommufd_context *con
 		1);
 	expect(f, "type 1 is refused", sim_ioctl(f->task, fd, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU),
 		-EINVAL);
-	expect(f, "type 8 is taken", sim_ioctl(f->task, fd, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU),
-		0);
+	expect(f, "type 8 is taken", sim_ioctl(f->task, fd, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU), 0);
 	sim_setcaps(f->task, SIM_CAP_ALL & ~(uint32_t)SIM_CAP_SYS_RAWIO);
 	expect(f, "not from everybody", sim_ioctl(f->task, fd, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU),
 		-EPERM);
