@@ -39,7 +39,8 @@ void audit_grow(void *table, uint32_t *room, uint32_t count, size_t size);
 
 /* One IOAS: areas, sets, alignment, lists, and what its domains map. I1 to I4, I17 */
 bool audit_ioas(struct audit *audit, const struct ioas *ioas);
-/* Page requests of a device: each is in a queue of what it is attached to, or has its answer. I16 */
+/* Page requests of a device: each is in a queue of what it is attached to, or has its answer. I16
+ */
 bool audit_requests(struct audit *audit, const struct device *device);
 /* A queue of reported events: its place on the VIOMMU, its entries. I14, I15 */
 bool audit_veventq(struct audit *audit, const struct veventq *veventq);

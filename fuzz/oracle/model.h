@@ -514,7 +514,7 @@ struct model_device {
 	uint32_t flags;		     /* dev_flags of the mock */
 	bool known;		     /* others find its stdev */
 	bool refuses_reserved;	     /* the next attach of IOMMU_TEST_PASID_RESERVED fails (10.8) */
-	struct model_lock group; /* mutex of its group (12.1) */
+	struct model_lock group;     /* mutex of its group (12.1) */
 	struct model_vdevice *vdevice;
 	bool dying;		     /* being unbound */
 	struct model_viommu *viommu; /* 10.8: where it reports to, as virt_id */

@@ -61,8 +61,7 @@ struct scene_pin {
 struct scene {
 	uint16_t compat; /* the IOAS of VFIO's calls, set last; UINT16_MAX: none */
 	uint32_t contexts, ioases, areas, devices, hwpts, accesses, pins, memfds, closed, faults,
-		veventqs,
-		viommus, nesteds;
+		veventqs, viommus, nesteds;
 	uint16_t context[SCENE_MAX], memfd[SCENE_MAX];
 	struct scene_ioas ioas[SCENE_MAX];
 	struct scene_area area[SCENE_MAX];

@@ -34,8 +34,8 @@ struct stage {
 	uint32_t pasid_device, table[2]; /* tables for PASIDs, by IOAS */
 	uint32_t fault, fault_table;
 	uint32_t parent, viommu, vdevice, nested, veventq;
-	uint8_t thread, process;	 /* of the calls that are made */
-	uint8_t focus;			 /* index of the IOAS that most calls are about */
+	uint8_t thread, process; /* of the calls that are made */
+	uint8_t focus;		 /* index of the IOAS that most calls are about */
 };
 
 static inline uint64_t below(struct stage *stage, uint64_t limit)
