@@ -211,6 +211,8 @@ static bool can_be_served(const char *name, unsigned depth)
 
 static void preload(const struct shim *shim, const struct shim_server *server)
 {
+	char text[1024];
+	const char *options;
 	const char *others = getenv("LD_PRELOAD");
 	char *value = NULL;
 	size_t size = strlen(shim->library) + (others ? strlen(others) : 0) + 2;
@@ -220,6 +222,11 @@ static void preload(const struct shim *shim, const struct shim_server *server)
 		others ? others : "");
 	setenv("LD_PRELOAD", value, 1);
 	setenv(SHIM_VARIABLE, shim_server_address(server), 1);
+	/* Programs with AddressSanitizer insist on its runtime being first, without need here. */
+	options = getenv("ASAN_OPTIONS");
+	snprintf(text, sizeof(text), "%s%sverify_asan_link_order=0", options ? options : "",
+		options ? ":" : "");
+	setenv("ASAN_OPTIONS", text, 1);
 	free(value);
 }
 

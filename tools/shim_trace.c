@@ -452,7 +452,8 @@ static void write_resource(struct trace_call *call, const struct field *field, u
 				number = descriptor(call->trace, call->process, call->seen->key);
 		}
 	} else {
-		number = find_id(call->trace, call->seen->key, (uint8_t)class_of(field->resource), value);
+		number = find_id(
+			call->trace, call->seen->key, (uint8_t)class_of(field->resource), value);
 	}
 	if (number)
 		fprintf(call->words, " %s=o%u", field->name, number);

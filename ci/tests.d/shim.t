@@ -56,6 +56,13 @@ else
 	skip "a statically linked program is refused" "no static C library"
 fi
 
+if gcc -fsanitize=address -I. tests/shim/shim_careless.c -o "$work/sanitized" 2>"$work/err"; then
+	shim -- "$work/sanitized" tidy
+	ok $? "a program with a sanitizer"
+else
+	skip "a program with a sanitizer" "no runtime of it"
+fi
+
 is 3 shim --trace "$work/careless.prog" -- "$programs/shim_careless" && "$iommuzz" check "$work/careless.prog" >"$work/out"
 ok $? "a trace does what the program did"
 "$iommuzz" fmt --check "$work/careless.prog" >"$work/out" 2>&1

@@ -149,6 +149,19 @@ static bool mapping_of(const void *block, uintptr_t *address, size_t *length)
 	return head[1] & BLOCK_MAPPED;
 }
 
+/* Looking up a function may free what the last look-up has left; that is then kept. */
+static void release(void *block)
+{
+	static _Thread_local bool looking __attribute__((tls_model("initial-exec")));
+
+	if (looking)
+		return;
+	looking = true;
+	void (*next)(void *) = NEXT(free);
+	looking = false;
+	next(block);
+}
+
 /* The allocator unmaps by itself, without a call of munmap that could be seen. */
 SHIM_EXPORT void free(void *block)
 {
@@ -157,7 +170,7 @@ SHIM_EXPORT void free(void *block)
 
 	if (mapping_of(block, &address, &length))
 		memory_goes((const void *)address, length);
-	NEXT(free)(block);
+	release(block);
 }
 
 SHIM_EXPORT void *realloc(void *block, size_t size)
