@@ -439,10 +439,10 @@ static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *p
 
 		if (!field->width)
 			/* A call that makes a descriptor and does not tell has none to give. */
-			state->outputs[o] = plan->result_is_descriptor &&
-							    outcome->result < EXEC_FIRST_FD
-						    ? UINT64_MAX
-						    : (uint64_t)outcome->result;
+			state->outputs[o] =
+				plan->result_is_descriptor && outcome->result < EXEC_FIRST_FD
+					? UINT64_MAX
+					: (uint64_t)outcome->result;
 		else if (field->offset + field->width <= outcome->image_size)
 			state->outputs[o] = image_get(field, outcome->image);
 		else

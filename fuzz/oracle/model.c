@@ -125,9 +125,8 @@ static void model_finish(struct target *target)
 
 static bool model_has(struct target *target, uint32_t needs, const char **reason)
 {
-	static const uint32_t met =
-		NEEDS_TEST | NEEDS_INPROC | PROG_NEEDS_MEMFD | PROG_NEEDS_ROOT | PROG_NEEDS_USER |
-		PROG_NEEDS_HUGETLB;
+	static const uint32_t met = NEEDS_TEST | NEEDS_INPROC | PROG_NEEDS_MEMFD | PROG_NEEDS_ROOT |
+				    PROG_NEEDS_USER | PROG_NEEDS_HUGETLB;
 
 	(void)target;
 	if (!(needs & ~met))

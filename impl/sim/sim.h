@@ -73,7 +73,7 @@ struct sim_config {
 	uint64_t memlock;      /* bytes of RLIMIT_MEMLOCK of the first process */
 	uint32_t capabilities; /* enum sim_capability, of the first process */
 	uint32_t uid;
-	bool huge_pages; /* for programs: there are some of 2 MiB */
+	bool huge_pages;	/* for programs: there are some of 2 MiB */
 	bool dmabuf_descriptor; /* DMABUF_GET returns its descriptor; 7.3 forgets to (10.24) */
 	struct sim_events events;
 	const struct sim_host *host; /* NULL: no processes of the host (host.h) */
