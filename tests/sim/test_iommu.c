@@ -254,6 +254,49 @@ static void test_dirty_refused(struct task *task)
 	iommu_domain_destroy(task, tracking);
 }
 
+/* A guest's table that is no identity: its page at BASE is the parent's at BASE + 4 MiB. */
+static void test_nested(struct task *task)
+{
+	const uint64_t behind = BASE + (4 << 20);
+	struct iommu_domain *parent = iommu_domain_create(task, &default_table);
+	struct iommu_domain *nested = iommu_domain_create_nested(task, parent);
+	struct iommu_device *device = iommu_device_create(task, 1);
+	uint32_t given = 0;
+	uint64_t at;
+
+	iommu_map(task, parent, behind, 0x40000000, 2 * PAGE, IOMMU_PROT_READ, 0);
+	iommu_map(task, nested, BASE, behind, 1 << 20, 3, 0);
+	iommu_device_attach(task, device, 0, nested);
+	tap_ok(iommu_domain_parent(nested) == parent && !iommu_domain_parent(parent) &&
+			iommu_translate(task, nested, BASE + PAGE + 5) == 0x40001005,
+		"two stages are walked");
+	tap_ok(iommu_device_probe(task, device, 0, BASE + 7, &given) == 0x40000007 &&
+			given == IOMMU_PROT_READ,
+		"a device may do what both stages allow");
+	tap_ok(!iommu_device_probe(task, device, 0, BASE + 2 * PAGE, &given),
+		"what the parent does not map is not reached");
+	iommu_unmap(task, parent, behind, 2 * PAGE);
+	iommu_flush(task, parent, behind, 2 * PAGE);
+	tap_ok(!iommu_device_probe(task, device, 0, BASE + 7, &given),
+		"a flush of the parent reaches the devices of the guest");
+	iommu_map(task, parent, behind, 0x40000000, 8 * PAGE, 3, 0);
+	for (at = 0; at < 8 * PAGE; at += PAGE)
+		iommu_device_probe(task, device, 0, BASE + at, &given);
+	iommu_unmap(task, nested, BASE, 1 << 20);
+	iommu_domain_invalidate(task, nested, 1);
+	tap_ok(!iommu_device_stale(device, &at) &&
+			!iommu_device_probe(task, device, 0, BASE + PAGE, &given) &&
+			!iommu_device_probe(task, device, 0, BASE + 5 * PAGE, &given) &&
+			iommu_device_probe(task, device, 0, BASE + 2 * PAGE, &given),
+		"an invalidation drops the translations of its tag");
+	iommu_device_invalidate(task, device, IOMMU_TAGS);
+	tap_ok(!iommu_device_probe(task, device, 0, BASE + 2 * PAGE, &given),
+		"one of the device drops all of its");
+	iommu_device_destroy(task, device);
+	iommu_domain_destroy(task, nested);
+	iommu_domain_destroy(task, parent);
+}
+
 static void test_dma(struct sim *sim, struct task *task, struct recorded *recorded)
 {
 	struct iommu_domain *domain = iommu_domain_create(task, &default_table);
@@ -353,6 +396,7 @@ int main(void)
 	test_errors(task);
 	test_stale(task);
 	test_dirty_refused(task);
+	test_nested(task);
 	test_dma(sim, task, &recorded);
 	test_requests(task, &recorded);
 	test_order(sim, task);
