@@ -111,20 +111,22 @@ void builder_change_process(struct builder *b)
 	builder_done(b, call);
 }
 
-/* A dma-buf, and what its exporter does with it. */
+/* A dma-buf, and what its exporter does with it. A kernel does not tell the descriptor, and a guess
+ * may be an access, whose file would keep its own context for ever: scenes show dma-bufs there. */
 void builder_dmabuf(struct builder *b)
 {
-	uint32_t ioas = builder_need_ioas(b), context = builder_context_of(b, ioas), call;
-	uint32_t calls = 2 + (uint32_t)random_below(b->random, 4);
+	uint32_t ioas, context, call, calls = 2 + (uint32_t)random_below(b->random, 4);
 	struct value dmabuf;
 
+	if (b->options->live)
+		return;
+	ioas = builder_need_ioas(b);
+	context = builder_context_of(b, ioas);
 	call = builder_call(b, CALL_ID_IOMMU_TEST_OP_DMABUF_GET);
 	if (call == UINT32_MAX || context == UINT16_MAX)
 		return;
-	/* A kernel does not tell: with luck it is the next descriptor. */
-	dmabuf = b->options->live ? value_handle(context, 0, 1) : value_handle(call, 0, 0);
-	if (!b->options->live)
-		b->prog->options.flags |= PROG_OPTION_DMABUF_FD;
+	dmabuf = value_handle(call, 0, 0);
+	b->prog->options.flags |= PROG_OPTION_DMABUF_FD;
 	builder_subject(b, call, context);
 	builder_set(b, call, "length", value_number(FILE_PAGES * PAGE));
 	builder_set(b, call, "open_flags", value_number(random_below(b->random, 4)));
