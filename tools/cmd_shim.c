@@ -249,6 +249,25 @@ static _Noreturn void become_program(const struct shim *shim, const struct shim_
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
+/* Who is told to end tells the program, and ends with it. */
+static volatile pid_t told;
+
+static void pass_on(int signal)
+{
+	if (told > 0)
+		kill(told, signal);
+}
+
+static void pass_signals(pid_t program)
+{
+	static const int passed[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+	struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+
+	told = program;
+	for (unsigned n = 0; n < sizeof(passed) / sizeof(*passed); n++)
+		sigaction(passed[n], &action, NULL);
+}
+
 /* The program's own end, once its children have ended too. */
 static int wait_for(pid_t program)
 {
@@ -345,6 +364,7 @@ static int run_program(struct shim *shim)
 		tool_error("%s: cannot be started: %s", shim->program[0], strerror(errno));
 		return TOOL_BROKEN;
 	}
+	pass_signals(program);
 	status = wait_for(program);
 	shim_server_wait(server);
 	if (shim->options.fail_nth && !shim_server_failed(server))
