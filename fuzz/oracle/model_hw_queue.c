@@ -79,7 +79,10 @@ static int take_index(struct model_hw_queue *queue)
 	case 1:
 		if (viommu->had_second_queue)
 			return -EEXIST;
-		if (!viommu->first_queue)
+		/* One on its way in or out cannot be held. */
+		if (!viommu->first_queue ||
+			model_object_find(viommu->context, viommu->first_queue->object.id,
+				MODEL_HW_QUEUE) != &viommu->first_queue->object)
 			return -EIO;
 		viommu->had_second_queue = true;
 		queue->before = viommu->first_queue;

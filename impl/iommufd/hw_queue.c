@@ -76,8 +76,10 @@ static int take_index(struct task *task, struct hw_queue *queue)
 	if (!viommu->first_queue)
 		return -EIO;
 	if (!SIM_BUG(task, QUEUE_INDEPENDENT)) {
+		/* It may be on its way in or out. */
+		if (!object_try_add_user(task, viommu->context, &viommu->first_queue->object))
+			return -EIO;
 		queue->depends = viommu->first_queue;
-		object_add_user(task, &queue->depends->object);
 	}
 	viommu->second_queue = true;
 	return 0;

@@ -425,6 +425,10 @@ bool object_lock_counters(struct task *task, struct iommufd_object *object);
 void object_put(struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* An edge of table 2.4. The caller holds another reference while it adds one. */
 void object_add_user(struct task *task, struct iommufd_object *object);
+/* As that, where nobody holds one: false, and nothing is added, unless the object is in the table.
+ * Takes the table lock. */
+bool object_try_add_user(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 void object_drop_user(struct task *task, struct iommufd_object *object);
 /* What IOMMU_DESTROY and the last close do: -ENOENT, -EBUSY unless users is 1. No fault point. 2.5
  */

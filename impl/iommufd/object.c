@@ -175,6 +175,19 @@ void object_add_user(struct task *task, struct iommufd_object *object)
 	counter_add(task, &object->users, 1);
 }
 
+bool object_try_add_user(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	bool listed;
+
+	spin_lock(task, &context->objects_lock);
+	listed = idr_find(&context->objects, object->id) == object;
+	if (listed)
+		counter_add(task, &object->users, 1);
+	spin_unlock(task, &context->objects_lock);
+	return listed;
+}
+
 void object_drop_user(struct task *task, struct iommufd_object *object)
 {
 	schedule_point(task, SCHEDULE_PUT);
