@@ -9,8 +9,10 @@ struct model_access *model_access_new(struct model *model, struct model_context 
 	access->context = context;
 	context->file->refs++;
 	model_array_init(&access->pins, sizeof(struct model_pin));
-	model_object_add(model, context, &access->object, MODEL_ACCESS);
+	model_object_reserve(model, context, &access->object, MODEL_ACCESS);
 	access->object.users++;
+	model_phase(model, "object_table");
+	model_object_publish(&access->object);
 	return access;
 }
 

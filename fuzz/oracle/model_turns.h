@@ -129,7 +129,7 @@
  * ADD_RESERVED
  *   | object_table | iova_rwsem | put
  * access_create
- *   | object_table: ACCESS | other: the driver's handle
+ *   | object_table: id of the ACCESS | object_table: published | other: the driver's handle
  * CREATE_ACCESS
  *   | object_table: descriptor reserved, ACCESS | object_table: IOAS | iova_rwsem, domains W: in
  *   its list; answer, descriptor open
