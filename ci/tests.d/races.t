@@ -48,8 +48,9 @@ if [ "${1-}" = --row ]; then
 	IOMMUZZ_BUG=$defect "$build/fuzz_race_replay" $(cat "$scratch/list") >/dev/null 2>"$log"
 	found=$(sed -n "s/.*ERROR: \(AddressSanitizer: [a-z-]*\).*/\1/p; /$seen/p" "$log" | head -n 1)
 	inputs=$(grep -c ': [0-9]* bytes$' "$log")
-	[ -n "$found" ] || inputs=-
-	printf '%-28s %-29s %-5s %s; %s\n' "$defect" "$program" "$inputs" "$explored" "$found"
+	[ -n "$found" ] || inputs=- found=$explored
+	[ "$found" = "$explored" ] || explored="$explored; $found"
+	printf '%-28s %-29s %-5s %s\n' "$defect" "$program" "$inputs" "$explored"
 	exit 0
 fi
 
