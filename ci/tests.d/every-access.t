@@ -26,7 +26,9 @@ ok $? 'the build'
 # shellcheck disable=SC2086
 {
 	set -- --generate "$generated" $programs
-	look --marked --bound 2 --random "$random" --pct "$random" --write "$work/marked" "$@" && [ "$(sum 2)" -gt 0 ]
+	# Ten times as many: what both may do, this side must have seen.
+	look --marked --bound 2 --random $((10 * random)) --pct $((10 * random)) --write "$work/marked" "$@" &&
+		[ "$(sum 2)" -gt 0 ]
 	code=$? outcomes_seen=$(sum 2) seen=$(grep -c ' new, ' "$work/out")
 	ok $code "$outcomes_seen outcomes of $seen programs at marked points"
 	look --whole --bound "$bound" --runs-max 5000 --random 100 --pct 100 --known "$work/marked" "$@" &&

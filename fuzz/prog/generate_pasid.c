@@ -43,9 +43,12 @@ static struct value some_table(struct builder *b, const struct scene_device *dev
 {
 	uint32_t call, ioas = device->ioas;
 
-	if (random_chance(b->random, 1, 10)) /* whatever is there */
-		return value_handle(random_chance(b->random, 1, 2) ? device->call : device->ioas,
-			random_chance(b->random, 1, 2), 0);
+	if (random_chance(b->random, 1, 10)) { /* whatever is there */
+		bool itself = random_chance(b->random, 1, 2);
+
+		return itself ? value_handle(device->call, random_chance(b->random, 1, 2), 0)
+			      : value_handle(device->ioas, 0, 0);
+	}
 	for (uint32_t i = b->scene.hwpts; i-- > 0;)
 		if (b->scene.hwpt[i].context == device->context &&
 			(b->scene.hwpt[i].pasids || random_chance(b->random, 1, 8)) &&
