@@ -15,7 +15,10 @@ __attribute__((noinline)) static int use_after_destroy(int fd)
 	uint32_t id = new_ioas(fd);
 
 	destroy(fd, id);
-	return destroy(fd, id);
+	int again = destroy(fd, id);
+
+	__asm__ volatile(""); /* as above */
+	return again;
 }
 
 int main(int argc, char **argv)
