@@ -336,6 +336,17 @@ static bool start_listeners(struct shim *shim, struct listeners *listeners,
 	return (!shim->trace || listeners->trace) && (!shim->report || listeners->report);
 }
 
+/* The machine holds the descriptors of all its processes; the program keeps its own limit. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run_program(struct shim *shim)
 {
 	struct listeners listeners = {.trace = NULL};
@@ -364,6 +375,7 @@ static int run_program(struct shim *shim)
 		tool_error("%s: cannot be started: %s", shim->program[0], strerror(errno));
 		return TOOL_BROKEN;
 	}
+	raise_descriptor_limit();
 	pass_signals(program);
 	status = wait_for(program);
 	shim_server_wait(server);

@@ -3,6 +3,7 @@
 #include "impl/shim/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static bool listen_at(struct shim_server *server)
 		(unsigned long long)number);
 	length = strlen(server->address);
 	memcpy(address.sun_path + 1, server->address, length);
+	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	server->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	return server->listener >= 0 &&
 	       !bind(server->listener, (const struct sockaddr *)&address,
@@ -64,6 +66,17 @@ static void serve_new(struct shim_server *server, int socket)
 	pthread_attr_destroy(&detached);
 }
 
+/* The table is full: who waits is told so by the end of its connection. */
+static void turn_away(struct shim_server *server)
+{
+	close(server->spare);
+	int socket = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (socket >= 0)
+		close(socket);
+	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void *accept_all(void *argument)
 {
 	struct shim_server *server = argument;
@@ -73,6 +86,8 @@ static void *accept_all(void *argument)
 
 		if (socket >= 0)
 			serve_new(server, socket);
+		else if (errno == EMFILE || errno == ENFILE)
+			turn_away(server);
 		else if (errno == EINVAL) /* shut down */
 			return NULL;
 	}
@@ -209,6 +224,7 @@ void shim_server_stop(struct shim_server *server)
 	host_task_destroy(server->owner_task);
 	sim_destroy(server->sim);
 	close(server->listener);
+	close(server->spare);
 	close(server->epoll);
 	close(server->wake);
 	close(server->shared_fd);

@@ -90,6 +90,7 @@ struct shim_server {
 	char address[64];
 	struct shim_shared *shared;
 	int listener, epoll, wake, shared_fd;
+	int spare; /* given up for a moment to turn a thread away when the table is full */
 	enum shim_watch wake_watch;
 	pthread_t acceptor, watcher;
 	struct task *watcher_task, *owner_task;
