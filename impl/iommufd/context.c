@@ -2,6 +2,13 @@
 /* A context lives as long as its open file description. 1.1, 2.6 */
 #include "impl/iommufd/iommufd.h"
 
+void iommufd_start(struct sim *sim)
+{
+	struct iommufd_machine *machine = sim_iommufd_state(sim);
+
+	*machine = (struct iommufd_machine){.lock = spinlock_init(LOCK_OTHER)};
+}
+
 struct iommufd_context *context_open(struct task *task)
 {
 	struct iommufd_machine *machine = machine_of(task);
@@ -14,8 +21,6 @@ struct iommufd_context *context_open(struct task *task)
 	context->creation_lock = rwsem_init(LOCK_IOAS_CREATION);
 	context->regions_lock = spinlock_init(LOCK_REGIONS);
 	range_tree_init(&context->regions);
-	if (!machine->contexts_made)
-		machine->lock = spinlock_init(LOCK_OTHER);
 	spin_lock(task, &machine->lock);
 	context->number = ++machine->contexts_made;
 	context->previous = machine->newest;

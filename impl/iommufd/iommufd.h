@@ -64,7 +64,7 @@ struct iommufd_object {
 	uint8_t type; /* enum object_type */
 };
 
-/* What all contexts of one machine share; lies inside struct sim and is zero at the start. */
+/* What all contexts of one machine share; lies inside struct sim. iommufd_start sets it up. */
 struct iommufd_machine {
 	struct iommufd_context *contexts; /* by age */
 	struct iommufd_context *newest;

@@ -80,6 +80,9 @@ int64_t veventq_file_read(struct task *task, struct file *file, uint64_t at, uin
 uint32_t veventq_file_poll(struct task *task, struct file *file);
 /* Makes a fresh context and its file; NULL: no memory. */
 struct file *iommufd_file_open(struct task *task);
+/* Sets up what all contexts of a machine share. sim_create and sim_reset call it before there is a
+ * process. */
+void iommufd_start(struct sim *sim);
 /*
  * The in-kernel drivers unload: every access that access_create made and nobody destroyed goes,
  * with its pins (it holds the iommufd's file). sim_finish calls it before the processes exit.

@@ -44,7 +44,7 @@ static bool start(struct sim *sim, const struct sim_config *config)
 	sim->workqueues = NULL;
 	sim->timers = NULL;
 	sim->now_ms = 0;
-	memset(sim->iommufd, 0, sizeof(sim->iommufd));
+	iommufd_start(sim);
 	mm = mm_create(sim, config->provider);
 	return mm &&
 	       !process_create(sim, 0, config->uid, config->capabilities, config->memlock, mm);
