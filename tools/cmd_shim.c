@@ -84,14 +84,21 @@ static void listen_seen(void *context, const struct shim_seen *seen)
 		shim_report_seen(listeners->report, seen);
 }
 
-static void listen_closed(void *context, struct shim_key key, bool by_close)
+static uint32_t listen_origin(void *context, int pid, const uint64_t *frames, uint32_t count)
+{
+	const struct listeners *listeners = context;
+
+	return listeners->report ? shim_report_origin(listeners->report, pid, frames, count) : 0;
+}
+
+static void listen_closed(void *context, const struct shim_closed *closed)
 {
 	const struct listeners *listeners = context;
 
 	if (listeners->trace)
-		shim_trace_closed(listeners->trace, key);
+		shim_trace_closed(listeners->trace, closed->key);
 	if (listeners->report)
-		shim_report_closed(listeners->report, key, by_close);
+		shim_report_closed(listeners->report, closed);
 }
 
 static void listen_exited(void *context, int pid)
@@ -322,6 +329,7 @@ static bool start_listeners(struct shim *shim, struct listeners *listeners,
 		.description = description};
 
 	*observer = (struct shim_observer){.context = listeners,
+		.origin = listen_origin,
 		.seen = listen_seen,
 		.closed = listen_closed,
 		.exited = listen_exited,

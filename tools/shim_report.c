@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The report keeps what each successful call made until another one undoes it. What is there when
- * the last descriptor of its context goes was left behind.
- */
 #define _GNU_SOURCE
 #include "tools/shim_report.h"
 
@@ -14,47 +10,46 @@
 
 #include "impl/abi/catalogue.h"
 #include "impl/abi/iommufd_abi.h"
+#include "impl/iommufd/left.h"
 #include "impl/shim/protocol.h"
 #include "impl/sim/file.h"
-#include "tools/shim_symbols.h"
+#include "tools/shim_origins.h"
 #include "tools/tool.h"
 
-#define FRAMES	     12
 #define MISTAKES_MAX 1000
+#define ALIKE_MAX    16 /* things of one origin that are listed */
 
-/* Where a call was made. */
-struct origin {
-	int pid;
-	uint32_t frame_count;
-	uint64_t frames[FRAMES];
-};
+enum section { SECTION_DESCRIPTOR = LEFT_KIND_COUNT, SECTION_COUNT };
 
-enum thing_kind { THING_OBJECT, THING_MAPPING, THING_ITEM, THING_DESCRIPTOR };
-
-struct thing {
-	uint8_t kind;	  /* enum thing_kind */
-	uint8_t resource; /* OBJECT */
-	bool gone;	  /* destroyed by the program; kept to tell who uses it afterwards */
-	bool left;	  /* of a context that is closed */
-	struct shim_key key;
-	uint64_t id;	       /* OBJECT, ITEM; MAPPING: of its IOAS; DESCRIPTOR: its number */
-	uint64_t iova, length; /* MAPPING */
-	uint64_t made_by;      /* number of the call */
-	struct origin origin;
+/* A descriptor is told as an object: its number and what is behind it. */
+struct left {
+	unsigned section; /* enum left_kind or enum section */
+	size_t order;
+	struct left_thing thing;
 };
 
 struct mistake {
 	char *text;
-	struct origin origin;
+	uint32_t origin;
+};
+
+/* What the ids of an iommufd were last, for those that are gone. */
+struct known {
+	struct shim_key key;
+	uint8_t *resources; /* enum resource by id */
+	uint32_t room;
 };
 
 struct shim_report {
-	struct shim_symbols *symbols;
-	struct thing *things;
-	size_t count, room;
+	struct shim_origins *origins;
+	struct left *left;
+	size_t left_count;
+	struct known *known;
+	size_t known_count;
 	struct mistake *mistakes;
 	size_t mistake_count;
 	uint64_t calls, failed, mistakes_in_all;
+	uint32_t origin; /* of the call in progress, 0: none */
 };
 
 struct shim_report *shim_report_start(void)
@@ -62,58 +57,77 @@ struct shim_report *shim_report_start(void)
 	struct shim_report *report = calloc(1, sizeof(*report));
 
 	if (report)
-		report->symbols = shim_symbols_start();
+		report->origins = shim_origins_start();
 	return report;
 }
 
-static struct origin origin_of(struct shim_report *report, const struct shim_seen *seen)
+uint32_t shim_report_origin(
+	struct shim_report *report, int pid, const uint64_t *frames, uint32_t count)
 {
-	struct origin origin = {.pid = seen->pid,
-		.frame_count = seen->frame_count < FRAMES ? seen->frame_count : FRAMES};
-
-	memcpy(origin.frames, seen->frames, origin.frame_count * sizeof(*origin.frames));
-	shim_symbols_note(report->symbols, seen->pid, origin.frames, origin.frame_count);
-	return origin;
+	return report->origin = shim_origins_number(report->origins, pid, frames, count);
 }
 
-static struct thing *add_thing(
-	struct shim_report *report, const struct shim_seen *seen, enum thing_kind kind, uint64_t id)
-{
-	struct thing *thing;
+/* ---- what is left ---- */
 
-	if (report->count == report->room) {
-		report->room = report->room ? report->room * 2 : 64;
-		report->things = tool_grow(report->things, report->room, sizeof(*report->things));
-	}
-	thing = &report->things[report->count++];
-	*thing = (struct thing){.kind = (uint8_t)kind,
-		.key = seen->key,
-		.id = id,
-		.made_by = report->calls,
-		.origin = origin_of(report, seen)};
-	return thing;
+static void add_left(struct shim_report *report, unsigned section, const struct left_thing *thing)
+{
+	if ((report->left_count & (report->left_count - 1)) == 0)
+		report->left = tool_grow(report->left,
+			report->left_count ? report->left_count * 2 : 1, sizeof(*report->left));
+	report->left[report->left_count] =
+		(struct left){.section = section, .order = report->left_count, .thing = *thing};
+	report->left_count++;
 }
 
-static bool same_file(struct shim_key a, struct shim_key b)
+static void add_from_file(void *context, const struct left_thing *thing)
 {
-	return a.inode == b.inode && a.device == b.device;
+	add_left(context, thing->kind, thing);
 }
 
-/* The newest object with an id, also one that is gone. */
-static struct thing *find_object(struct shim_report *report, struct shim_key key, uint64_t id)
+static struct known *find_known(struct shim_report *report, struct shim_key key)
 {
-	for (size_t n = report->count; n-- > 0;) {
-		struct thing *thing = &report->things[n];
+	for (size_t n = 0; n < report->known_count; n++) {
+		struct known *known = &report->known[n];
 
-		if (thing->kind == THING_OBJECT && thing->id == id && !thing->left &&
-			same_file(thing->key, key))
-			return thing;
+		if (known->key.inode == key.inode && known->key.device == key.device)
+			return known;
 	}
 	return NULL;
 }
 
+static void forget(struct shim_report *report, struct shim_key key)
+{
+	struct known *known = find_known(report, key);
+
+	if (!known)
+		return;
+	free(known->resources);
+	*known = report->known[--report->known_count];
+}
+
+void shim_report_closed(struct shim_report *report, const struct shim_closed *closed)
+{
+	static const uint8_t behind[FILE_KIND_COUNT] = {
+		[FILE_IOMMUFD] = RESOURCE_IOMMUFD,
+		[FILE_TEST_ACCESS] = RESOURCE_ACCESS_FD,
+		[FILE_DMABUF] = RESOURCE_DMABUF,
+		[FILE_FAULT] = RESOURCE_FAULT_FD,
+		[FILE_VEVENTQ] = RESOURCE_VEVENTQ_FD,
+	};
+	struct left_thing descriptor = {.resource = behind[closed->file->kind],
+		.id = (uint32_t)closed->fd,
+		.origin = closed->file->origin};
+
+	file_left(closed->file, add_from_file, report);
+	if (!closed->by_close)
+		add_left(report, SECTION_DESCRIPTOR, &descriptor);
+	forget(report, closed->key);
+}
+
+/* ---- sequences that make no sense ---- */
+
 __attribute__((format(printf, 3, 4))) static void add_mistake(
-	struct shim_report *report, const struct shim_seen *seen, const char *format, ...)
+	struct shim_report *report, uint32_t origin, const char *format, ...)
 {
 	struct mistake *mistake;
 	va_list arguments;
@@ -124,13 +138,40 @@ __attribute__((format(printf, 3, 4))) static void add_mistake(
 	report->mistakes =
 		tool_grow(report->mistakes, report->mistake_count + 1, sizeof(*report->mistakes));
 	mistake = &report->mistakes[report->mistake_count++];
-	*mistake = (struct mistake){.text = NULL};
-	if (seen)
-		mistake->origin = origin_of(report, seen);
+	mistake->origin = origin;
 	va_start(arguments, format);
 	if (vasprintf(&mistake->text, format, arguments) < 0)
 		mistake->text = NULL;
 	va_end(arguments);
+}
+
+static bool is_id(const struct field *field)
+{
+	return field->kind == FIELD_RESOURCE && field->width == 4 &&
+	       resource_matches(RESOURCE_ANY_ID, field->resource);
+}
+
+static void learn(struct shim_report *report, const struct shim_seen *seen, uint32_t id)
+{
+	uint8_t resource = file_object(seen->file, id);
+	struct known *known = find_known(report, seen->key);
+
+	if (resource == RESOURCE_NONE)
+		return;
+	if (!known) {
+		report->known =
+			tool_grow(report->known, report->known_count + 1, sizeof(*report->known));
+		known = &report->known[report->known_count++];
+		*known = (struct known){.key = seen->key};
+	}
+	if (id >= known->room) {
+		uint32_t room = id * 2 < 64 ? 64 : id * 2;
+
+		known->resources = tool_grow(known->resources, room, 1);
+		memset(known->resources + known->room, RESOURCE_NONE, room - known->room);
+		known->room = room;
+	}
+	known->resources[id] = resource;
 }
 
 static void note_outputs(
@@ -141,234 +182,185 @@ static void note_outputs(
 
 	for (int n = 0; n < count; n++) {
 		const struct field *field = &row->fields[outputs[n]];
-		struct thing *thing;
 
-		if (field->kind != FIELD_RESOURCE || !field->width)
-			continue;
-		if (resource_is_descriptor(field->resource)) {
-			thing = add_thing(report, seen, THING_DESCRIPTOR, (uint64_t)seen->new_fd);
-			thing->key = seen->new_key;
-		} else if (field->resource == RESOURCE_ACCESS_ITEM) {
-			thing = add_thing(report, seen, THING_ITEM, field_get(field, seen->after));
-		} else {
-			thing = add_thing(
-				report, seen, THING_OBJECT, field_get(field, seen->after));
-		}
-		thing->resource = field->resource;
+		if (is_id(field) && (size_t)field->offset + field->width <= seen->after_size)
+			learn(report, seen, (uint32_t)field_get(field, seen->after));
 	}
 }
 
-/* What one call made with the object goes with it: a mock device's page table, say. */
-static void note_destroy(struct shim_report *report, const struct shim_seen *seen)
+/* An id that the call could not find: gone, of another kind, or never given out. */
+static void note_id(struct shim_report *report, const struct shim_seen *seen,
+	const struct call_row *row, const struct field *field, uint32_t id)
 {
-	const struct iommu_destroy *destroy = (const void *)seen->before;
-	struct thing *object = find_object(report, seen->key, destroy->id);
+	const struct known *known = find_known(report, seen->key);
+	uint8_t now = file_object(seen->file, id),
+		before = known && id < known->room ? known->resources[id] : RESOURCE_NONE;
 
-	if (!seen->result && object) {
-		for (size_t n = 0; n < report->count; n++) {
-			struct thing *thing = &report->things[n];
-
-			if (thing->made_by == object->made_by && thing->kind == THING_OBJECT)
-				thing->gone = true;
-			if (thing->kind == THING_MAPPING && thing->id == destroy->id &&
-				same_file(thing->key, seen->key))
-				thing->gone = true;
-		}
-	} else if (seen->result == -EBUSY) {
-		add_mistake(report, seen, "object %u is destroyed while something uses it",
-			destroy->id);
-	}
+	if (now != RESOURCE_NONE && !resource_matches(field->resource, now))
+		add_mistake(report, seen->origin, "%s names %s %u as %s", row->name,
+			resource_name(now), id, resource_name(field->resource));
+	else if (now == RESOURCE_NONE && before != RESOURCE_NONE)
+		add_mistake(report, seen->origin, "%s names %s %u, which was destroyed", row->name,
+			resource_name(before), id);
+	else if (now == RESOURCE_NONE)
+		add_mistake(report, seen->origin, "%s names object %u, which was never made",
+			row->name, id);
 }
 
-static void note_mapping(struct shim_report *report, const struct shim_seen *seen, uint64_t ioas,
-	uint64_t iova, uint64_t length)
-{
-	struct thing *thing = add_thing(report, seen, THING_MAPPING, ioas);
-
-	thing->iova = iova;
-	thing->length = length;
-}
-
-static void note_unmap(struct shim_report *report, const struct shim_seen *seen)
-{
-	const struct iommu_ioas_unmap *unmap = (const void *)seen->before;
-	uint64_t last = unmap->iova + (unmap->length - 1);
-
-	if (seen->result == -ENOENT && unmap->length != UINT64_MAX)
-		add_mistake(report, seen,
-			"IOVA %#" PRIx64 " of IOAS %u is unmapped, but nothing is mapped so",
-			(uint64_t)unmap->iova, unmap->ioas_id);
-	if (seen->result)
-		return;
-	for (size_t n = 0; n < report->count; n++) {
-		struct thing *thing = &report->things[n];
-
-		if (thing->kind == THING_MAPPING && thing->id == unmap->ioas_id &&
-			same_file(thing->key, seen->key) && thing->iova <= last &&
-			thing->iova + thing->length - 1 >= unmap->iova)
-			thing->gone = true;
-	}
-}
-
-/* Whether the call names an object that is gone. */
-static void note_use(
+static void note_ids(
 	struct shim_report *report, const struct shim_seen *seen, const struct call_row *row)
 {
 	for (unsigned n = 1; n < row->field_count; n++) {
 		const struct field *field = &row->fields[n];
-		const struct thing *object;
-		uint64_t id;
+		uint32_t id;
 
-		if (field->kind != FIELD_RESOURCE || !(field->direction & FIELD_IN) ||
-			resource_is_descriptor(field->resource) || !field->width ||
+		if (!is_id(field) || !(field->direction & FIELD_IN) ||
 			(size_t)field->offset + field->width > seen->before_size)
 			continue;
-		id = field_get(field, seen->before);
-		object = id ? find_object(report, seen->key, id) : NULL;
-		if (object && object->gone)
-			add_mistake(report, seen, "%s names %s %" PRIu64 ", which was destroyed",
-				row->name, resource_name(object->resource), id);
+		id = (uint32_t)field_get(field, seen->before);
+		if (id)
+			note_id(report, seen, row, field, id);
+	}
+}
+
+static void note_failure(struct shim_report *report, const struct shim_seen *seen,
+	const struct call_row *row, int id)
+{
+	const struct iommu_ioas_unmap *unmap = (const void *)seen->before;
+	const struct iommu_destroy *destroy = (const void *)seen->before;
+
+	switch (seen->result) {
+	case -ENOENT:
+		note_ids(report, seen, row);
+		if (id == CALL_ID_IOMMU_IOAS_UNMAP && unmap->length != UINT64_MAX &&
+			file_object(seen->file, unmap->ioas_id) == RESOURCE_IOAS)
+			add_mistake(report, seen->origin,
+				"IOVA %#" PRIx64
+				" of IOAS %u is unmapped, but nothing is mapped so",
+				(uint64_t)unmap->iova, unmap->ioas_id);
+		break;
+	case -EEXIST:
+		add_mistake(report, seen->origin, "%s: something is mapped there", row->name);
+		break;
+	case -EBUSY:
+		if (id == CALL_ID_IOMMU_DESTROY)
+			add_mistake(report, seen->origin,
+				"%s %u is destroyed while something uses it",
+				resource_name(file_object(seen->file, destroy->id)), destroy->id);
+		break;
 	}
 }
 
 static void note_ioctl(struct shim_report *report, const struct shim_seen *seen)
 {
-	const void *before = seen->before, *after = seen->after;
 	int found = call_find_ioctl(
 		RESOURCE_IOMMUFD, (uint32_t)seen->argument[0], seen->before, seen->before_size);
-	const struct call_row *row = found < 0 ? NULL : &call_rows[found];
 
-	if (!row || seen->kind != FILE_IOMMUFD)
+	report->calls++;
+	report->failed += seen->result < 0;
+	/* A failure that was injected is not the program's. */
+	if (found < 0 || !seen->file || seen->file->kind != FILE_IOMMUFD || seen->failed_at)
 		return;
-	if (seen->result == -ENOENT)
-		note_use(report, seen, row);
-	if (seen->result == -EEXIST)
-		add_mistake(report, seen, "%s: something is mapped there", row->name);
 	if (seen->result >= 0)
-		note_outputs(report, seen, row);
-	switch (found) {
-	case CALL_ID_IOMMU_DESTROY: note_destroy(report, seen); break;
-	case CALL_ID_IOMMU_IOAS_UNMAP: note_unmap(report, seen); break;
-	case CALL_ID_IOMMU_IOAS_MAP:
-		if (!seen->result)
-			note_mapping(report, seen, ((const struct iommu_ioas_map *)before)->ioas_id,
-				((const struct iommu_ioas_map *)after)->iova,
-				((const struct iommu_ioas_map *)before)->length);
-		break;
-	case CALL_ID_IOMMU_IOAS_MAP_FILE:
-		if (!seen->result)
-			note_mapping(report, seen,
-				((const struct iommu_ioas_map_file *)before)->ioas_id,
-				((const struct iommu_ioas_map_file *)after)->iova,
-				((const struct iommu_ioas_map_file *)before)->length);
-		break;
-	case CALL_ID_IOMMU_IOAS_COPY:
-		if (!seen->result)
-			note_mapping(report, seen,
-				((const struct iommu_ioas_copy *)before)->dst_ioas_id,
-				((const struct iommu_ioas_copy *)after)->dst_iova,
-				((const struct iommu_ioas_copy *)before)->length);
-		break;
-	}
+		note_outputs(report, seen, &call_rows[found]);
+	else
+		note_failure(report, seen, &call_rows[found], found);
 }
 
 void shim_report_seen(struct shim_report *report, const struct shim_seen *seen)
 {
-	struct thing *thing;
-
-	switch (seen->call) {
-	case SHIM_OPEN:
-		if (seen->result < 0 || strncmp(seen->path, "/dev/", 5) != 0)
-			return;
-		thing = add_thing(report, seen, THING_DESCRIPTOR, (uint64_t)seen->new_fd);
-		thing->key = seen->new_key;
-		thing->resource = RESOURCE_IOMMUFD;
-		break;
-	case SHIM_IOCTL:
-		report->calls++;
-		report->failed += seen->result < 0;
+	if (seen->call == SHIM_IOCTL)
 		note_ioctl(report, seen);
-		break;
-	case SHIM_GOES:
-		if (seen->pins)
-			add_mistake(report, seen,
-				"memory at %#" PRIx64 " goes while %u pages of it are pinned",
-				seen->argument[0], seen->pins);
-		break;
-	}
-}
-
-/* Destroyed things have nobody left to name them. */
-void shim_report_closed(struct shim_report *report, struct shim_key key, bool by_close)
-{
-	size_t kept = 0;
-
-	for (size_t n = 0; n < report->count; n++) {
-		struct thing *thing = &report->things[n];
-
-		if (!thing->left && same_file(thing->key, key)) {
-			if (thing->gone || (thing->kind == THING_DESCRIPTOR && by_close))
-				continue;
-			thing->left = true;
-		}
-		report->things[kept++] = *thing;
-	}
-	report->count = kept;
+	if (seen->call == SHIM_GOES && seen->pins)
+		add_mistake(report, seen->origin,
+			"memory at %#" PRIx64 " goes while %u pages of it are pinned",
+			seen->argument[0], seen->pins);
+	report->origin = 0;
 }
 
 void shim_report_warned(struct shim_report *report, const char *rule, const char *message)
 {
-	add_mistake(report, NULL, "a kernel would warn: %s: %s", rule, message);
+	add_mistake(report, report->origin, "a kernel would warn: %s: %s", rule, message);
 }
 
-static void print_thing(const struct thing *thing, FILE *out)
+/* ---- printing ---- */
+
+static void print_left(const struct shim_report *report, const struct left *left, FILE *out)
 {
-	switch (thing->kind) {
-	case THING_OBJECT:
-		fprintf(out, "  %s %" PRIu64 "\n", resource_name(thing->resource), thing->id);
+	const struct left_thing *thing = &left->thing;
+
+	switch (left->section) {
+	case LEFT_OBJECT:
+		fprintf(out, "  %s %u%s\n", resource_name(thing->resource), thing->id,
+			thing->automatic ? ", which goes with its last device" : "");
 		break;
-	case THING_MAPPING:
-		fprintf(out,
-			"  mapping of %#" PRIx64 " bytes at IOVA %#" PRIx64 " of IOAS %" PRIu64
-			"\n",
-			thing->length, thing->iova, thing->id);
+	case LEFT_MAPPING:
+		fprintf(out, "  mapping of %#" PRIx64 " bytes at IOVA %#" PRIx64 " of %s %u\n",
+			thing->length, thing->iova, resource_name(thing->resource), thing->id);
 		break;
-	case THING_ITEM: fprintf(out, "  pins of an access, item %" PRIu64 "\n", thing->id); break;
+	case LEFT_PIN:
+		fprintf(out, "  pins of %#" PRIx64 " bytes at IOVA %#" PRIx64 ", %s %u\n",
+			thing->length, thing->iova, resource_name(thing->resource), thing->id);
+		break;
 	default:
-		fprintf(out, "  descriptor %" PRIu64 " (%s), open until process %d ended\n",
-			thing->id, resource_name(thing->resource), thing->origin.pid);
+		fprintf(out, "  descriptor %u (%s), which process %d opened and nobody closed\n",
+			thing->id, resource_name(thing->resource),
+			shim_origins_pid(report->origins, thing->origin));
 	}
+}
+
+static int by_section_and_origin(const void *a, const void *b)
+{
+	const struct left *x = a, *y = b;
+
+	if (x->section != y->section)
+		return x->section < y->section ? -1 : 1;
+	if (x->thing.origin != y->thing.origin)
+		return x->thing.origin < y->thing.origin ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Those that one backtrace made, from *left on. How many. */
+static size_t print_alike(
+	struct shim_report *report, const struct left *left, size_t count, FILE *out)
+{
+	size_t alike = 0;
+
+	for (; alike < count && left[alike].thing.origin == left->thing.origin; alike++)
+		if (alike < ALIKE_MAX)
+			print_left(report, &left[alike], out);
+	if (alike > ALIKE_MAX)
+		fprintf(out, "  and %zu more made there\n", alike - ALIKE_MAX);
+	shim_origins_print(report->origins, left->thing.origin, "    ", out);
+	return alike;
 }
 
 void shim_report_print(struct shim_report *report, FILE *out)
 {
-	static const char *const titles[] = {"objects", "mappings", "pins", "descriptors"};
+	static const char *const titles[SECTION_COUNT] = {
+		"objects", "mappings", "pins", "descriptors"};
+	size_t at = 0;
 
 	fprintf(out, "iommuzz shim: %" PRIu64 " calls, %" PRIu64 " failed\n", report->calls,
 		report->failed);
-	for (unsigned kind = 0; kind < 4; kind++) {
-		size_t count = 0;
+	if (report->left_count)
+		qsort(report->left, report->left_count, sizeof(*report->left),
+			by_section_and_origin);
+	for (unsigned section = 0; section < SECTION_COUNT; section++) {
+		size_t end = at;
 
-		for (size_t n = 0; n < report->count; n++)
-			count += report->things[n].kind == kind && !report->things[n].gone;
-		fprintf(out, "%s left: %zu\n", titles[kind], count);
-		for (size_t n = 0; n < report->count; n++) {
-			const struct thing *thing = &report->things[n];
-
-			if (thing->kind != kind || thing->gone)
-				continue;
-			print_thing(thing, out);
-			shim_symbols_print(report->symbols, thing->origin.pid, thing->origin.frames,
-				thing->origin.frame_count, "    ", out);
-		}
+		while (end < report->left_count && report->left[end].section == section)
+			end++;
+		fprintf(out, "%s left: %zu\n", titles[section], end - at);
+		while (at < end)
+			at += print_alike(report, &report->left[at], end - at, out);
 	}
 	fprintf(out, "bad sequences: %" PRIu64 "\n", report->mistakes_in_all);
 	for (size_t n = 0; n < report->mistake_count; n++) {
 		const struct mistake *mistake = &report->mistakes[n];
 
 		fprintf(out, "  %s\n", mistake->text ? mistake->text : "");
-		shim_symbols_print(report->symbols, mistake->origin.pid, mistake->origin.frames,
-			mistake->origin.frame_count, "    ", out);
+		shim_origins_print(report->origins, mistake->origin, "    ", out);
 	}
 }
 
@@ -376,8 +368,11 @@ void shim_report_end(struct shim_report *report)
 {
 	for (size_t n = 0; n < report->mistake_count; n++)
 		free(report->mistakes[n].text);
-	shim_symbols_end(report->symbols);
+	for (size_t n = 0; n < report->known_count; n++)
+		free(report->known[n].resources);
+	shim_origins_end(report->origins);
 	free(report->mistakes);
-	free(report->things);
+	free(report->known);
+	free(report->left);
 	free(report);
 }

@@ -61,7 +61,8 @@ struct iommufd_object {
 	uint32_t id;
 	uint32_t users;
 	uint32_t wait_count;
-	uint8_t type; /* enum object_type */
+	uint32_t origin; /* task_origin of who made it */
+	uint8_t type;	 /* enum object_type */
 };
 
 /* What all contexts of one machine share; lies inside struct sim. iommufd_start sets it up. */
@@ -121,6 +122,7 @@ struct area {
 		*fill;	 /* page indexes, in pages->filled while domains map it; NULL otherwise */
 	uint64_t offset; /* byte of the pages object at the first IOVA */
 	uint32_t accesses, locks; /* num_accesses, num_locks; changed under the pages mutex */
+	uint32_t origin;	  /* task_origin of who made it */
 	uint8_t protection;	  /* enum iommu_protection */
 	bool filled;
 	bool prevent_access;
@@ -287,7 +289,8 @@ struct access {
 struct access_item {
 	struct access_item *next;
 	uint64_t iova, length;
-	uint32_t id; /* ACCESS_PAGES: out_access_pages_id */
+	uint32_t id;	 /* ACCESS_PAGES: out_access_pages_id */
+	uint32_t origin; /* task_origin of who pinned */
 };
 
 /* A task inside a call or callback of an in-kernel driver, on its stack. */

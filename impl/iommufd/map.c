@@ -61,6 +61,7 @@ static int map_insert(struct task *task, struct ioas *ioas, struct map_piece *pi
 		area->node.last = next + (pieces[i].length - 1);
 		area->offset = pieces[i].offset;
 		area->protection = map_protection(flags);
+		area->origin = task_origin(task);
 		area->piece = count > 1;
 		if (!range_map_insert(&ioas->areas, &area->node)) {
 			rc = -ENOMEM;

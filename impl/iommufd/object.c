@@ -55,6 +55,7 @@ int object_alloc(struct task *task, struct iommufd_context *context, size_t size
 	object->id = (uint32_t)id;
 	object->users = 1;
 	object->wait_count = 1;
+	object->origin = task_origin(task);
 	object->type = (uint8_t)type;
 	*out = object;
 	return 0;

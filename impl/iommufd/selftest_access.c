@@ -165,6 +165,7 @@ static int access_pages(struct command *command, struct test_access *driver, uin
 	}
 	item->iova = iova;
 	item->length = length;
+	item->origin = task_origin(task);
 	item->id = driver->next_item++;
 	command->test.access_pages.out_access_pages_id = item->id;
 	/* The driver's own lock, which 12.4 does not name. */

@@ -194,10 +194,20 @@ static void settle(void)
 	link_call(&request, &reply);
 }
 
-SHIM_EXPORT int close(int fd)
+/* Whether the descriptor is of the machine; who observes hears that it goes. */
+static bool closes(int fd)
 {
 	struct shim_request request = {.call = SHIM_CLOSES};
 	struct shim_reply reply;
+	bool ours = link_identify(&request, fd);
+
+	if (ours && link_is_observed())
+		link_call(&request, &reply);
+	return ours;
+}
+
+SHIM_EXPORT int close(int fd)
+{
 	bool ours;
 	int result;
 
@@ -205,9 +215,7 @@ SHIM_EXPORT int close(int fd)
 		errno = EBADF;
 		return -1;
 	}
-	ours = link_identify(&request, fd);
-	if (ours && link_is_observed())
-		link_call(&request, &reply);
+	ours = closes(fd);
 	result = NEXT(close)(fd);
 	if (ours)
 		settle();
@@ -224,12 +232,12 @@ static bool taken(int fd)
 
 SHIM_EXPORT int dup2(int from, int to)
 {
-	struct shim_request request;
-	bool ours = from != to && link_identify(&request, to);
+	bool ours;
 	int result;
 
 	if (taken(to))
 		return -1;
+	ours = from != to && closes(to);
 	result = NEXT(dup2)(from, to);
 	if (ours)
 		settle();
@@ -238,12 +246,12 @@ SHIM_EXPORT int dup2(int from, int to)
 
 SHIM_EXPORT int dup3(int from, int to, int flags)
 {
-	struct shim_request request;
-	bool ours = from != to && link_identify(&request, to);
+	bool ours;
 	int result;
 
 	if (taken(to))
 		return -1;
+	ours = from != to && closes(to);
 	result = NEXT(dup3)(from, to, flags);
 	if (ours)
 		settle();
@@ -260,8 +268,11 @@ SHIM_EXPORT int close_range(unsigned first, unsigned last, int flags)
 	for (unsigned fd = first, from = first; !result; fd++) {
 		bool end = fd > last || fd >= SHIM_OWN_MAX;
 
-		if (!end && !link_owns((int)fd))
+		if (!end && !link_owns((int)fd)) {
+			if (link_is_observed() && !(flags & (int)CLOSE_RANGE_CLOEXEC))
+				closes((int)fd);
 			continue;
+		}
 		if (end)
 			return from > last ? 0 : NEXT(close_range)(from, last, flags);
 		if (from < fd)

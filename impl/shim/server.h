@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct file;
 struct mm;
 struct shim_server;
 
@@ -39,17 +40,27 @@ struct shim_seen {
 	bool no_descriptor; /* it failed since the program could have no more of them */
 	uint32_t failed_at; /* the pass of a fault point at which a failure was injected, 0: none */
 	uint32_t pins;	    /* GOES: pinned pages in the range */
-	const uint64_t *frames; /* return addresses */
-	uint32_t frame_count;
-	const struct mm *mm; /* the caller's memory */
+	uint32_t origin;    /* what the observer's origin has said of it */
+	const struct file *file; /* that it was made on, or NULL */
+	const struct mm *mm;	 /* the caller's memory */
+};
+
+/* A file whose last descriptor is gone, just before it is released. */
+struct shim_closed {
+	struct shim_key key;
+	const struct file *file;
+	int fd;	       /* as which it was made */
+	bool by_close; /* not by the end of a process */
 };
 
 /* Told of all calls, one at a time. All may be NULL. */
 struct shim_observer {
 	void *context;
 	void (*seen)(void *context, const struct shim_seen *seen);
-	/* The last descriptor of a file was closed; by: by a close, not by the end of a process. */
-	void (*closed)(void *context, struct shim_key key, bool by_close);
+	/* Before a call: the number by which what it makes is told apart (task_origin); frames: the
+	 * return addresses in the program. */
+	uint32_t (*origin)(void *context, int pid, const uint64_t *frames, uint32_t count);
+	void (*closed)(void *context, const struct shim_closed *closed);
 	void (*exited)(void *context, int pid);
 	void (*warned)(void *context, const char *rule, const char *message);
 };

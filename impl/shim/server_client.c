@@ -198,8 +198,8 @@ static void serve_call(
 	case SHIM_MMAP:
 	case SHIM_KIND: reply->result = serve_file(client, request, reply); break;
 	case SHIM_STATUS: reply->result = serve_status(client, request->argument[0], reply); break;
-	case SHIM_SETTLE: break;
-	case SHIM_CLOSES: shim_file_closes(client->server, request->device, request->inode); break;
+	case SHIM_SETTLE: shim_file_closed(client); break;
+	case SHIM_CLOSES: shim_file_closes(client, request->device, request->inode); break;
 	case SHIM_EXISTS:
 		if (strcmp(request->path, "/dev/iommu") != 0)
 			reply->result = -ENOENT;

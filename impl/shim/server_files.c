@@ -136,6 +136,7 @@ bool shim_install(struct shim_client *client, int fd, struct file *file, struct 
 		.polled = file && has_queue(file),
 		.device = taken.device,
 		.inode = taken.inode,
+		.fd = fd,
 		.end = taken.end};
 	pthread_mutex_lock(&server->lock);
 	added->next = server->files;
@@ -195,14 +196,28 @@ struct file *shim_file_find(
 	return file;
 }
 
-void shim_file_closes(struct shim_server *server, uint64_t device, uint64_t inode)
+void shim_file_closes(struct shim_client *client, uint64_t device, uint64_t inode)
 {
+	struct shim_server *server = client->server;
 	struct shim_file *known;
 
 	pthread_mutex_lock(&server->lock);
 	for (known = server->files; known; known = known->next) {
 		if (known->inode == inode && known->device == device)
-			known->closes = true;
+			known->closing = client;
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+void shim_file_closed(struct shim_client *client)
+{
+	struct shim_server *server = client->server;
+	struct shim_file *known;
+
+	pthread_mutex_lock(&server->lock);
+	for (known = server->files; known; known = known->next) {
+		if (known->closing == client)
+			known->closing = NULL;
 	}
 	pthread_mutex_unlock(&server->lock);
 }
@@ -324,7 +339,10 @@ static bool settle_one(struct shim_server *server, struct task *task)
 	if (file) {
 		if (observer && observer->closed && file->file)
 			observer->closed(observer->context,
-				(struct shim_key){file->device, file->inode}, file->closes);
+				&(struct shim_closed){.key = {file->device, file->inode},
+					.file = file->file,
+					.fd = file->fd,
+					.by_close = file->closing != NULL});
 		if (file->file)
 			host_close(task, file->file);
 		close(file->end);

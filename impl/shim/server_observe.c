@@ -34,12 +34,22 @@ static void look(const struct shim_client *client, uint64_t address, struct shim
 void shim_observe_before(
 	struct shim_client *client, const struct shim_request *request, struct shim_image *image)
 {
+	const struct shim_observer *observer = client->server->options.observer;
+
 	client->new_fd = -1;
 	client->no_descriptor = false;
 	image->size = 0;
-	if (client->server->options.observer && request->call == SHIM_IOCTL)
+	if (!observer)
+		return;
+	if (observer->origin) {
+		client->origin =
+			observer->origin(observer->context, client->process->pid, request->frame,
+				request->frames < SHIM_FRAMES ? request->frames : SHIM_FRAMES);
+		host_task_origin(client->task, client->origin);
+	}
+	if (request->call == SHIM_IOCTL)
 		look(client, request->argument[1], image);
-	if (client->server->options.observer && request->call == SHIM_GOES)
+	if (request->call == SHIM_GOES)
 		client->going = host_memory_pins(host_mm(client->process->process),
 			request->argument[0], request->argument[1]);
 }
@@ -77,11 +87,13 @@ void shim_observe_call(struct shim_client *client, const struct shim_request *re
 	const struct shim_observer *observer = client->server->options.observer;
 	struct shim_image after = {.size = 0};
 	struct shim_seen seen;
+	struct file *file;
 
 	if (!observer || !observer->seen || !reply->ours)
 		return;
 	if (request->call == SHIM_IOCTL)
 		look(client, request->argument[1], &after);
+	file = shim_file_find(client->server, request->device, request->inode, NULL);
 	seen = (struct shim_seen){.call = request->call,
 		.pid = client->process->pid,
 		.parent = parent_of(client->process->pid),
@@ -103,10 +115,12 @@ void shim_observe_call(struct shim_client *client, const struct shim_request *re
 		.no_descriptor = client->no_descriptor,
 		.failed_at = failed_at(client),
 		.pins = request->call == SHIM_GOES ? client->going : 0,
-		.frames = request->frame,
-		.frame_count = request->frames < SHIM_FRAMES ? request->frames : SHIM_FRAMES,
+		.origin = client->origin,
+		.file = file,
 		.mm = host_mm(client->process->process)};
 	observer->seen(observer->context, &seen);
+	if (file)
+		host_close(client->task, file);
 }
 
 size_t shim_peek(const struct shim_seen *seen, uint64_t address, void *to, size_t count)

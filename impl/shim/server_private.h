@@ -28,9 +28,10 @@ struct shim_file {
 	struct shim_knob *knob; /* owned */
 	uint64_t device, inode;
 	int end;
-	bool polled;   /* has events to wait for */
-	bool readable; /* a byte is in the pipe */
-	bool closes;   /* a program closes it; else its end does */
+	bool polled;			   /* has events to wait for */
+	bool readable;			   /* a byte is in the pipe */
+	int fd;				   /* as which a program got it */
+	const struct shim_client *closing; /* is about to close a descriptor of it */
 };
 
 /* A file in which a program says what is to fail, specification 14. */
@@ -65,6 +66,7 @@ struct shim_client {
 	struct file *target;
 	uint32_t target_kind;	  /* enum file_kind */
 	uint32_t going;		  /* pins in memory that is about to go */
+	uint32_t origin;	  /* of the call, as the observer says */
 	struct shim_client *next; /* of the server */
 	/* What the thread's fail-nth file was told, -1: nothing new; and what it reads. Atomic. */
 	int64_t arm;
@@ -118,8 +120,10 @@ bool shim_install(struct shim_client *client, int fd, struct file *file, struct 
 /* Releases what nobody has a descriptor of any more and ends processes that are dead. With no
  * locks. */
 void shim_settle(struct shim_server *server, struct task *task);
-/* A program is about to close a descriptor of the file. */
-void shim_file_closes(struct shim_server *server, uint64_t device, uint64_t inode);
+/* The program is about to close a descriptor of the file; it has done so, and files that are still
+ * there have others. */
+void shim_file_closes(struct shim_client *client, uint64_t device, uint64_t inode);
+void shim_file_closed(struct shim_client *client);
 /* What poll says of queues of events is what they have now. With no locks. */
 void shim_update(struct shim_client *client);
 

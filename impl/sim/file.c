@@ -15,8 +15,11 @@ struct file *file_open(struct task *task, enum file_kind kind, void *object, uin
 	struct file *file = sim_alloc(task, sizeof(*file));
 
 	if (file)
-		*file = (struct file){
-			.references = 1, .kind = (uint8_t)kind, .flags = flags, .object = object};
+		*file = (struct file){.references = 1,
+			.kind = (uint8_t)kind,
+			.flags = flags,
+			.origin = task_origin(task),
+			.object = object};
 	return file;
 }
 

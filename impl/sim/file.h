@@ -24,8 +24,9 @@ enum file_kind {
 
 struct file {
 	uint32_t references;
-	uint8_t kind;	/* enum file_kind */
-	uint32_t flags; /* O_* */
+	uint8_t kind;	 /* enum file_kind */
+	uint32_t flags;	 /* O_* */
+	uint32_t origin; /* task_origin of who made it */
 	uint64_t position;
 	struct file *next; /* among those that are released at the end of the call */
 	void *object;	   /* struct iommufd_context *, struct test_access *, struct memfd *, struct

@@ -84,6 +84,11 @@ void host_task_destroy(struct task *task)
 	sim_free_internal(sim, task, sizeof(*task));
 }
 
+void host_task_origin(struct task *task, uint32_t origin)
+{
+	task->origin = origin;
+}
+
 struct task *host_kernel_task(struct sim *sim)
 {
 	return host_task_create(sim, NULL, NULL);

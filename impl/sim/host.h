@@ -43,6 +43,8 @@ void host_process_exit(struct task *task, struct process *process);
 /* A thread of process; NULL: host memory. host_task_destroy when it is in no call any more. */
 struct task *host_task_create(struct sim *sim, struct process *process, void *owner);
 void host_task_destroy(struct task *task);
+/* What the thread makes from now on is of that origin (task_origin). The thread is in no call. */
+void host_task_origin(struct task *task, uint32_t origin);
 /* A thread of the machine itself, in no process. */
 struct task *host_kernel_task(struct sim *sim);
 

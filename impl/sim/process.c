@@ -177,6 +177,11 @@ struct mm *task_mm(const struct task *task)
 	return task->process ? task->process->mm : NULL;
 }
 
+uint32_t task_origin(const struct task *task)
+{
+	return task->origin;
+}
+
 unsigned task_thread(const struct task *task)
 {
 	return task->process && !task->host ? (task->locks.number - 1) % SIM_THREADS : 0;

@@ -110,6 +110,11 @@ struct process *task_process(const struct task *task);
 struct mm *task_mm(const struct task *task);
 /* Which thread of its process it is: 0 main, 1 to 8; 0 for a kernel thread. */
 unsigned task_thread(const struct task *task);
+/*
+ * A number for what the task does now, by which objects, mappings, pins and files that it makes are
+ * told apart in reports: 0, or what the owner has last given to host_task_origin.
+ */
+uint32_t task_origin(const struct task *task);
 /* Whether its process has that one of the SIM_CAP_ bits. */
 bool task_capable(const struct task *task, uint32_t capability);
 /* The kernel profile, as LINUX(major, minor), and how locks work in this machine. */

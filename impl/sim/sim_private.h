@@ -58,6 +58,7 @@ struct task {
 	uint32_t syscall_depth; /* system calls within callbacks of system calls; read by others */
 	struct task *next;	/* of the sim */
 	void *host;		/* a thread of the host: its owner's (host.h) */
+	uint32_t origin;	/* of what it makes (sim.h) */
 };
 
 struct process {
