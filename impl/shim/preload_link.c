@@ -8,6 +8,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -38,7 +39,13 @@ static struct {
 	/* What the server shows to all; NULL before the first connection. */
 	const struct shim_shared *shared; /* atomic */
 	pid_t pid;			  /* atomic: the process that own is of */
-} state;
+	/* A page with a word that a child by fork does not inherit: who finds it is that process,
+	 * or runs in its memory. NULL: no page. */
+	int *marker;
+	/* Of all threads that cannot have one of their own, since the table is full. */
+	struct connection reserve;
+	pid_t reserve_user; /* atomic: the thread that uses it, 0: nobody */
+} state = {.reserve = {.socket = -1}};
 
 static _Thread_local struct connection mine
 	__attribute__((tls_model("initial-exec"))) = {.socket = -1};
@@ -126,6 +133,22 @@ static void disconnect(struct connection *connection)
 	connection->socket = -1;
 }
 
+static pid_t thread_id(void)
+{
+	return (pid_t)NEXT(syscall)(SYS_gettid);
+}
+
+static void make_marker(void)
+{
+	int *page = NEXT(mmap64)(
+		NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED || NEXT(madvise)(page, sizeof(*page), MADV_WIPEONFORK))
+		return;
+	*page = 1;
+	state.marker = page;
+}
+
 /* A child has copies of its parent's connections, which only the parent may use. */
 static void forget_parent(void)
 {
@@ -138,24 +161,37 @@ static void forget_parent(void)
 			link_close_real(fd);
 	}
 	mine = (struct connection){.socket = -1};
+	state.reserve = mine;
+	__atomic_store_n(&state.reserve_user, 0, __ATOMIC_RELAXED);
+	if (state.marker)
+		__atomic_store_n(state.marker, 1, __ATOMIC_RELAXED);
 }
 
-/* Out of the way of the program's descriptors, also when it has lowered its limit. */
-static int move_up(int socket)
+/* Whether this is a child of vfork, in the memory of a parent whose connections it must leave. */
+static bool is_guest(void)
 {
-	struct rlimit limit, raised;
-	int lowest, moved;
+	if (__atomic_load_n(&state.pid, __ATOMIC_RELAXED) == getpid())
+		return false;
+	if (state.marker && __atomic_load_n(state.marker, __ATOMIC_RELAXED))
+		return true;
+	forget_parent();
+	return false;
+}
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return socket;
-	lowest = (int)(limit.rlim_cur < SHIM_OWN_MAX ? limit.rlim_cur : SHIM_OWN_MAX) - OWN_ROOM;
-	moved = fcntl(socket, F_DUPFD_CLOEXEC, lowest > 3 ? lowest : OWN_ROOM);
-	if (moved < 0) {
-		raised = limit;
-		raised.rlim_cur = limit.rlim_max < SHIM_OWN_MAX ? limit.rlim_max : SHIM_OWN_MAX;
-		setrlimit(RLIMIT_NOFILE, &raised);
-		moved = fcntl(socket, F_DUPFD_CLOEXEC, OWN_ROOM);
-		setrlimit(RLIMIT_NOFILE, &limit);
+/*
+ * Above the program's limit where it could raise that; else high, out of the way of its
+ * descriptors.
+ */
+static int move_up(int socket, const struct rlimit *limit)
+{
+	int lowest = (int)(limit->rlim_cur < SHIM_OWN_MAX ? limit->rlim_cur : SHIM_OWN_MAX);
+	int moved = fcntl(socket, F_DUPFD_CLOEXEC, lowest);
+
+	if (moved < 0 || moved >= SHIM_OWN_MAX) {
+		if (moved >= 0)
+			link_close_real(moved);
+		lowest = lowest - OWN_ROOM > 3 ? lowest - OWN_ROOM : 3;
+		moved = fcntl(socket, F_DUPFD_CLOEXEC, lowest);
 	}
 	if (moved < 0)
 		return socket;
@@ -163,7 +199,7 @@ static int move_up(int socket)
 	return moved;
 }
 
-static int connect_server(void)
+static int connect_socket(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -177,8 +213,27 @@ static int connect_server(void)
 		link_close_real(socket_fd);
 		return -1;
 	}
-	socket_fd = move_up(socket_fd);
-	own_set(socket_fd, true);
+	return socket_fd;
+}
+
+static int connect_server(void)
+{
+	struct rlimit limit, raised;
+	int socket_fd;
+	bool raise;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return -1;
+	raised = limit;
+	raised.rlim_cur = limit.rlim_max < SHIM_OWN_MAX ? limit.rlim_max : SHIM_OWN_MAX;
+	raise = raised.rlim_cur > limit.rlim_cur && !setrlimit(RLIMIT_NOFILE, &raised);
+	socket_fd = connect_socket();
+	if (socket_fd >= 0) {
+		socket_fd = move_up(socket_fd, &limit);
+		own_set(socket_fd, true);
+	}
+	if (raise)
+		setrlimit(RLIMIT_NOFILE, &limit);
 	return socket_fd;
 }
 
@@ -276,11 +331,11 @@ static bool exchange(const struct connection *connection, const struct shim_requ
 	return false;
 }
 
-static bool introduce(struct connection *connection, bool fresh)
+/* fresh: the program has just started; thread: whose it is, 0: of whoever needs it. */
+static bool introduce(struct connection *connection, bool fresh, pid_t thread)
 {
-	struct shim_request request = {.call = SHIM_HELLO,
-		.argument = {fresh, (uint64_t)NEXT(syscall)(SYS_gettid)},
-		.uid = getuid()};
+	struct shim_request request = {
+		.call = SHIM_HELLO, .argument = {fresh, (uint64_t)thread}, .uid = getuid()};
 	struct shim_reply reply;
 
 	connection->pid = getpid();
@@ -315,31 +370,92 @@ static void take_backtrace(struct shim_request *request)
 	request->frames = count > 0 ? (uint32_t)count : 0;
 }
 
+/* False: the thread itself uses it, in what its signal handler has interrupted, or there is none.
+ */
+static bool take_reserve(void)
+{
+	pid_t self = thread_id(), user = 0;
+
+	while (!__atomic_compare_exchange_n(
+		&state.reserve_user, &user, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		if (user == self)
+			return false;
+		user = 0;
+		sched_yield();
+	}
+	return true;
+}
+
+static void release_reserve(void)
+{
+	__atomic_store_n(&state.reserve_user, 0, __ATOMIC_RELEASE);
+}
+
+static bool call_by_reserve(struct shim_request *request, struct shim_reply *reply)
+{
+	bool done;
+
+	if (!take_reserve())
+		return false;
+	request->thread = (uint32_t)thread_id();
+	done = state.reserve.socket >= 0 && exchange(&state.reserve, request, reply);
+	if (!done)
+		disconnect(&state.reserve);
+	release_reserve();
+	return done;
+}
+
+/*
+ * Who has descriptors of the machine may fill the table: a connection is kept for that. Where there
+ * is no room for it already the thread gives its own to all.
+ */
+static void make_reserve(void)
+{
+	if (state.reserve.socket >= 0 || !take_reserve())
+		return;
+	if (state.reserve.socket < 0 && !introduce(&state.reserve, false, 0) && !mine.busy) {
+		state.reserve = mine;
+		mine.socket = -1;
+	}
+	release_reserve();
+}
+
+/* By the thread's connection, or one that is made for the call. False: it cannot be made. */
+static bool call_by_own(struct connection *connection, struct shim_request *request,
+	struct shim_reply *reply, bool *made)
+{
+	bool done;
+
+	connection->busy = true;
+	*made = connection->socket >= 0 || introduce(connection, false, thread_id());
+	if (*made && connection == &mine)
+		pthread_setspecific(state.ending, &mine);
+	done = *made && exchange(connection, request, reply);
+	connection->busy = false;
+	if (!done || connection != &mine)
+		disconnect(connection);
+	return done;
+}
+
 bool link_call(struct shim_request *request, struct shim_reply *reply)
 {
-	/* A signal handler that interrupts a call of its thread needs a connection of its own. */
-	struct connection *connection = &mine, other = {.socket = -1};
+	struct connection other = {.socket = -1};
 	int saved = errno;
-	bool done;
+	bool done, made, guest;
 
 	if (!link_there())
 		return false;
-	if (__atomic_load_n(&state.pid, __ATOMIC_RELAXED) != getpid())
-		forget_parent();
-	if (mine.busy)
-		connection = &other;
+	guest = is_guest();
 	request->uid = getuid();
 	request->euid = geteuid();
 	if (link_wants_backtraces())
 		take_backtrace(request);
-	connection->busy = true;
-	done = connection->socket >= 0 || introduce(connection, false);
-	if (done && connection == &mine)
-		pthread_setspecific(state.ending, &mine);
-	done = done && exchange(connection, request, reply);
-	connection->busy = false;
-	if (!done || connection == &other)
-		disconnect(connection);
+	/* A signal handler that interrupts a call of its thread needs one of its own, too. */
+	done = call_by_own(guest || mine.busy ? &other : &mine, request, reply, &made);
+	if (!done && !made && !guest)
+		done = call_by_reserve(request, reply);
+	if (done && !guest && (request->call == SHIM_OPEN || (reply->ours && request->inode)))
+		make_reserve();
 	errno = saved;
 	return done;
 }
@@ -374,8 +490,9 @@ __attribute__((constructor)) static void start(void)
 	memcpy(state.address, address, length);
 	state.address_length = length;
 	state.pid = getpid();
+	make_marker();
 	pthread_key_create(&state.ending, end_thread);
 	pthread_atfork(NULL, NULL, forget_parent);
-	if (introduce(&mine, true))
+	if (introduce(&mine, true, thread_id()))
 		pthread_setspecific(state.ending, &mine);
 }

@@ -13,7 +13,8 @@
 #define SHIM_VARIABLE "IOMMUZZ_SHIM"
 
 enum shim_call {
-	SHIM_HELLO,  /* argument[0]: 1 from a program that has just started; [1]: thread id */
+	SHIM_HELLO,  /* argument[0]: 1 from a program that has just started; [1]: thread id, 0: any
+		      */
 	SHIM_OPEN,   /* path; argument[0]: flags */
 	SHIM_EXISTS, /* path; result: 0 or -ENOENT */
 	SHIM_IOCTL,  /* fd; argument[0]: command, [1]: argument */
@@ -51,6 +52,7 @@ struct shim_request {
 	uint64_t device, inode; /* of fd, as fstat says */
 	uint64_t argument[5];
 	uint32_t uid, euid; /* real and effective user id */
+	uint32_t thread;    /* that calls, 0: that whose connection it is */
 	uint32_t frames;    /* how many of frame are set */
 	uint64_t frame[SHIM_FRAMES];
 	char path[SHIM_PATH];

@@ -210,6 +210,14 @@ static void serve_call(
 	}
 }
 
+/* Threads that have no room for a connection share one: others look for it by its thread. */
+static void set_thread(struct shim_client *client, uint32_t thread)
+{
+	pthread_mutex_lock(&client->server->lock);
+	client->tid = (pid_t)thread;
+	pthread_mutex_unlock(&client->server->lock);
+}
+
 static void serve(
 	struct shim_client *client, struct shim_request *request, struct shim_reply *reply)
 {
@@ -217,6 +225,8 @@ static void serve(
 	struct shim_image before;
 
 	request->path[sizeof(request->path) - 1] = 0;
+	if (request->thread)
+		set_thread(client, request->thread);
 	reply->kind = SHIM_RESULT;
 	reply->ours = 1;
 	shim_observe_begin(server);
@@ -233,6 +243,8 @@ static void serve(
 		&server->shared->regions, host_regions_mapped(server->sim), __ATOMIC_RELEASE);
 	__atomic_store_n(&server->shared->pins, host_pins(server->sim), __ATOMIC_RELEASE);
 	shim_observe_end(server);
+	if (request->thread)
+		set_thread(client, 0);
 }
 
 static bool receive(const struct shim_client *client, struct shim_request *request)

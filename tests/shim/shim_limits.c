@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A table of descriptors that is full: threads, children and signal handlers still make calls. */
+#define _GNU_SOURCE
+#include "tests/shim/client.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define THREADS	 16
+#define CHILDREN 50
+#define LIMIT	 100
+
+static int fd;
+static volatile sig_atomic_t handled;
+
+static void handler(int signal)
+{
+	(void)signal;
+	handled = new_ioas(fd) != 0;
+}
+
+static void *work(void *wrong)
+{
+	for (unsigned round = 0; round < 20; round++) {
+		uint32_t id = new_ioas(fd);
+
+		if (!id || destroy(fd, id))
+			return wrong;
+	}
+	return NULL;
+}
+
+static bool threads_work(void)
+{
+	pthread_t threads[THREADS];
+	bool good = true;
+	void *result;
+
+	for (unsigned n = 0; n < THREADS; n++)
+		good &= !pthread_create(&threads[n], NULL, work, &fd);
+	for (unsigned n = 0; n < THREADS; n++)
+		good &= !pthread_join(threads[n], &result) && !result;
+	return good;
+}
+
+static int status_of(pid_t child)
+{
+	int status = -1;
+
+	waitpid(child, &status, 0);
+	return status;
+}
+
+static unsigned fill(void)
+{
+	unsigned count = 0;
+
+	while (dup(fd) >= 0)
+		count++;
+	return count;
+}
+
+static void test_full(void)
+{
+	pid_t child;
+
+	tap_ok(fill() > LIMIT / 2 && errno == EMFILE, "the table is full");
+	tap_ok(!work(&fd), "the thread that has a connection uses it");
+	tap_ok(threads_work(), "new threads share one");
+	signal(SIGUSR1, handler);
+	raise(SIGUSR1);
+	tap_ok(handled, "a signal handler");
+	child = fork();
+	if (!child)
+		_exit(work(&fd) != NULL || !threads_work());
+	tap_ok(!status_of(child), "a child and its threads");
+	tap_ok(open("/dev/iommu", O_RDWR) < 0 && errno == EMFILE, "no more for the program");
+}
+
+__attribute__((noinline)) static bool vfork_works(void)
+{
+	pid_t child = vfork();
+
+	if (!child)
+		_exit(work(&fd) != NULL);
+	return !status_of(child);
+}
+
+/* Each would leave a connection behind if it took its parent's memory for its own. */
+static void test_vfork(void)
+{
+	unsigned good = 0;
+
+	for (unsigned n = 0; n < CHILDREN; n++)
+		good += vfork_works();
+	tap_ok(good == CHILDREN && !work(&fd), "children of vfork, and their parent after them");
+}
+
+int main(void)
+{
+	struct rlimit limit = {LIMIT, LIMIT};
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	tap_begin();
+	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	tap_ok(!work(&fd), "a context");
+	test_vfork();
+	test_full();
+	return tap_end();
+}
