@@ -34,6 +34,7 @@ enum {
 	SHIM_SEED,
 	SHIM_DEVICES,
 	SHIM_FAIL_NTH,
+	SHIM_FAIL_RANDOM,
 	SHIM_TRACE,
 	SHIM_REPORT,
 	SHIM_BUG,
@@ -42,14 +43,18 @@ enum {
 static const struct option_spec shim_options[] = {
 	[SHIM_KERNEL] = {"kernel", 'k', "VERSION", "The kernel profile (default: the newest)."},
 	[SHIM_MEMLOCK] = {"memlock", 'm', "BYTES",
-		"RLIMIT_MEMLOCK of the program; without capabilities it limits what it pins."},
-	[SHIM_SEED] = {"seed", 's', "N", "Of everything that is drawn (default 1)."},
+		"RLIMIT_MEMLOCK of the program, also as 64K, 8M or 2G; without capabilities it\n"
+		"limits what it pins."},
+	[SHIM_SEED] = {"seed", 's', "N", "Which failures --fail-random draws (default 1)."},
 	[SHIM_DEVICES] = {"devices", 'd', "LIST",
 		"Nodes below /dev that the program finds, separated by commas: iommu (default).\n"
 		"Mock devices are made by the program itself (IOMMU_TEST_OP_MOCK_DOMAIN)."},
 	[SHIM_FAIL_NTH] = {"fail-nth", 'n', "N",
 		"In each thread the N-th step that can fail fails. Tells on standard error\n"
 		"whether it was reached."},
+	[SHIM_FAIL_RANDOM] = {"fail-random", 'R', "N",
+		"In each thread a step that can fail fails now and then, one in N on average;\n"
+		"--seed draws which."},
 	[SHIM_TRACE] = {"trace", 't', "FILE",
 		"Writes what the program does as a program for `iommuzz run`."},
 	[SHIM_REPORT] = {"report", 'r', NULL,
@@ -248,7 +253,10 @@ static _Noreturn void become_program(const struct shim *shim, const struct shim_
 		limit.rlim_cur = shim->memlock;
 		if (limit.rlim_max < limit.rlim_cur)
 			limit.rlim_max = limit.rlim_cur;
-		setrlimit(RLIMIT_MEMLOCK, &limit);
+		if (setrlimit(RLIMIT_MEMLOCK, &limit)) {
+			tool_error("--memlock: the limit cannot be set: %s", strerror(errno));
+			_exit(TOOL_BROKEN);
+		}
 	}
 	preload(shim, server);
 	execvp(shim->program[0], shim->program);
@@ -389,6 +397,8 @@ static int run_program(struct shim *shim)
 	shim_server_wait(server);
 	if (shim->options.fail_nth && !shim_server_failed(server))
 		tool_error("--fail-nth %u: not reached", shim->options.fail_nth);
+	if (shim->options.fail_random && !shim_server_failed(server))
+		tool_error("--fail-random %u: nothing failed", shim->options.fail_random);
 	shim_server_stop(server);
 	return finish(shim, &listeners, status);
 }
@@ -408,7 +418,9 @@ static bool set_bug(struct shim *shim, const char *name)
 /* Each of the nodes exists in every machine, so that none has to be made. */
 static bool read_devices(const char *list)
 {
-	while (*list) {
+	bool more = true;
+
+	while (more) {
 		size_t length = strcspn(list, ",");
 
 		if (length != 5 || strncmp(list, "iommu", 5) != 0) {
@@ -416,9 +428,19 @@ static bool read_devices(const char *list)
 				list);
 			return false;
 		}
-		list += length + (list[length] == ',');
+		more = list[length] == ',';
+		list += length + more;
 	}
 	return true;
+}
+
+static bool read_count(const char *option, const char *value, uint32_t *count)
+{
+	uint64_t number;
+	bool right = tool_number(option, value, 1, INT32_MAX, &number);
+
+	*count = right ? (uint32_t)number : 0;
+	return right;
 }
 
 static bool read_option(struct shim *shim, int option, const char *value)
@@ -429,13 +451,10 @@ static bool read_option(struct shim *shim, int option, const char *value)
 	case SHIM_KERNEL: return tool_kernel(value, &shim->options.kernel);
 	case SHIM_MEMLOCK:
 		shim->has_memlock = true;
-		return tool_number("memlock", value, 0, UINT64_MAX, &shim->memlock);
+		return tool_size("memlock", value, &shim->memlock);
 	case SHIM_DEVICES: return read_devices(value);
-	case SHIM_FAIL_NTH:
-		if (!tool_number("fail-nth", value, 1, UINT32_MAX, &number))
-			return false;
-		shim->options.fail_nth = (uint32_t)number;
-		return true;
+	case SHIM_FAIL_NTH: return read_count("fail-nth", value, &shim->options.fail_nth);
+	case SHIM_FAIL_RANDOM: return read_count("fail-random", value, &shim->options.fail_random);
 	case SHIM_TRACE: shim->trace = value; return true;
 	case SHIM_REPORT: shim->report = true; return true;
 	case SHIM_BUG: return set_bug(shim, value);

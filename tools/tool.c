@@ -2,6 +2,7 @@
 /* Options, help and messages of the subcommands. */
 #include "tools/tool.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -56,18 +57,46 @@ bool tool_number(
 	return false;
 }
 
+bool tool_size(const char *option, const char *text, uint64_t *bytes)
+{
+	static const char suffixes[] = "KMG";
+	const char *suffix;
+	unsigned shift = 0;
+	char *end;
+
+	errno = 0;
+	*bytes = strtoull(text, &end, 0);
+	suffix = *end ? strchr(suffixes, toupper((unsigned char)*end)) : NULL;
+	if (suffix) {
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
+		end++;
+	}
+	if (*text >= '0' && *text <= '9' && !*end && !errno && *bytes <= UINT64_MAX >> shift) {
+		*bytes <<= shift;
+		return true;
+	}
+	tool_error("--%s: expected bytes, such as 65536, 64K, 8M or 2G, found '%s'", option, text);
+	return false;
+}
+
 bool tool_kernel(const char *text, uint16_t *kernel)
 {
 	unsigned major, minor;
-	char rest;
+	int length = 0;
+	const char *rest;
 
-	if (sscanf(text, "%3u.%3u%c", &major, &minor, &rest) == 2 && major < 100 && minor < 256) {
+	if (sscanf(text, "%3u.%3u%n", &major, &minor, &length) == 2 && major < 100 && minor < 256) {
 		*kernel = (uint16_t)LINUX(major, minor);
-		if (*kernel >= LINUX(6, 2) && *kernel <= LINUX_NEWEST)
+		rest = text + length;
+		/* Later numbers of a release do not change what it does. */
+		if (*rest == '.' && rest[1] && rest[1 + strspn(rest + 1, "0123456789")] == 0)
+			rest = "";
+		if (!*rest && *kernel >= LINUX(6, 2) && *kernel <= LINUX_NEWEST)
 			return true;
 	}
-	tool_error("--kernel: expected a release from 6.2 to %u.%u, found '%s'", LINUX_NEWEST >> 8,
-		LINUX_NEWEST & 255, text);
+	tool_error("--kernel: expected a release from 6.2 to %u.%u, such as 6.12 or 6.12.95, found "
+		   "'%s'",
+		LINUX_NEWEST >> 8, LINUX_NEWEST & 255, text);
 	return false;
 }
 

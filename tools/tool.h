@@ -71,7 +71,9 @@ void tool_error_near(const char *word, const char *const *candidates, const char
 /* A whole number within limits; false after an error that names the option. */
 bool tool_number(
 	const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *number);
-/* "6.12" as LINUX(6, 12); false after an error. */
+/* A number of bytes, with K, M or G (powers of 1024) if wanted; false after an error. */
+bool tool_size(const char *option, const char *text, uint64_t *bytes);
+/* "6.12", or "6.12.95", as LINUX(6, 12); false after an error. */
 bool tool_kernel(const char *text, uint16_t *kernel);
 /* Flushes standard output. An error there (full disk, closed pipe) is printed and becomes
  * TOOL_BROKEN. */

@@ -69,8 +69,10 @@ struct shim_options {
 	uint16_t kernel; /* 0: newest */
 	uint16_t bug;	 /* enum sim_bug */
 	uint32_t seed;
-	uint32_t fail_nth; /* each thread's pass of a fault point that fails, 0: none */
-	bool backtraces;   /* programs say where their calls come from */
+	uint32_t fail_nth;    /* each thread's pass of a fault point that fails, 0: none */
+	uint32_t fail_random; /* passes of fault points on average from failure to failure of a
+			       * thread, by the seed; 0: none */
+	bool backtraces;      /* programs say where their calls come from */
 	const struct shim_observer *observer; /* or NULL */
 };
 

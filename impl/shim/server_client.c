@@ -269,9 +269,8 @@ static bool welcome(struct shim_client *client)
 		!receive(client, &request) || request.call != SHIM_HELLO)
 		return false;
 	client->tid = (pid_t)request.argument[1];
-	if (client->server->options.fail_nth)
-		client->arm = client->server->options.fail_nth;
 	pthread_mutex_lock(&client->server->lock);
+	shim_knob_start(client);
 	client->next = client->server->clients;
 	client->server->clients = client;
 	pthread_mutex_unlock(&client->server->lock);

@@ -150,6 +150,27 @@ int64_t shim_knob_transfer(
 	return done;
 }
 
+/* From 1 on; twice the average at most. */
+static uint32_t draw_distance(struct shim_client *client)
+{
+	uint64_t z = client->drawn += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return 1 + (uint32_t)((z >> 32) % (2 * client->server->options.fail_random - 1));
+}
+
+void shim_knob_start(struct shim_client *client)
+{
+	const struct shim_options *options = &client->server->options;
+
+	client->drawn = (uint64_t)options->seed << 32 | client->server->connections_made++;
+	if (options->fail_nth)
+		client->arm = options->fail_nth;
+	else if (options->fail_random)
+		client->arm = draw_distance(client);
+}
+
 void shim_knob_apply(struct shim_client *client)
 {
 	int64_t number = __atomic_exchange_n(&client->arm, NOTHING_NEW, __ATOMIC_ACQUIRE);
@@ -175,6 +196,8 @@ void shim_knob_note(struct shim_client *client)
 		client->failed = true;
 		__atomic_fetch_add(&client->server->failed, 1, __ATOMIC_RELAXED);
 	}
+	if (!left && client->server->options.fail_random)
+		__atomic_store_n(&client->arm, draw_distance(client), __ATOMIC_RELEASE);
 }
 
 /* What debugfs has in a kernel with fault injection. */

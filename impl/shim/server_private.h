@@ -73,6 +73,7 @@ struct shim_client {
 	uint32_t remaining;
 	uint32_t make_it_fail;
 	uint32_t nth;	 /* what is armed, 0: nothing */
+	uint64_t drawn;	 /* state of the thread's draws */
 	uint32_t passed; /* points that were passed before the call */
 	bool failed;
 	bool no_descriptor; /* the program could have no more in the call */
@@ -105,6 +106,7 @@ struct shim_server {
 	struct shim_process *processes;
 	struct shim_client *clients;
 	unsigned connections, releasing;
+	uint64_t connections_made;
 	bool stopping;
 };
 
@@ -132,6 +134,8 @@ void shim_update(struct shim_client *client);
 int64_t shim_knob_open(struct shim_client *client, const char *path);
 int64_t shim_knob_transfer(
 	struct shim_client *client, struct shim_knob *knob, const struct shim_request *request);
+/* What fails in a thread before it says so itself: by the options. With the lock. */
+void shim_knob_start(struct shim_client *client);
 /* Before and behind each call of the client's task. */
 void shim_knob_apply(struct shim_client *client);
 void shim_knob_note(struct shim_client *client);
