@@ -47,8 +47,11 @@ static const struct option_spec shim_options[] = {
 		"limits what it pins."},
 	[SHIM_SEED] = {"seed", 's', "N", "Which failures --fail-random draws (default 1)."},
 	[SHIM_DEVICES] = {"devices", 'd', "LIST",
-		"Nodes below /dev that the program finds, separated by commas: iommu (default).\n"
-		"Mock devices are made by the program itself (IOMMU_TEST_OP_MOCK_DOMAIN)."},
+		"What the program finds, separated by commas: iommu (/dev/iommu, always there), "
+		"vfio\n"
+		"(/dev/vfio/vfio, an iommufd), noiommu (MOCK_DOMAIN_FLAGS with flag 0x80000000 "
+		"makes\n"
+		"a device without an IOMMU). Mock devices are made by the program itself."},
 	[SHIM_FAIL_NTH] = {"fail-nth", 'n', "N",
 		"In each thread the N-th step that can fail fails. Tells on standard error\n"
 		"whether it was reached."},
@@ -334,6 +337,8 @@ static bool start_listeners(struct shim *shim, struct listeners *listeners,
 {
 	struct shim_trace_options options = {.kernel = shim->options.kernel,
 		.seed = shim->options.seed,
+		.vfio_container = shim->options.vfio_container,
+		.noiommu = shim->options.noiommu,
 		.description = description};
 
 	*observer = (struct shim_observer){.context = listeners,
@@ -415,17 +420,20 @@ static bool set_bug(struct shim *shim, const char *name)
 	return false;
 }
 
-/* Each of the nodes exists in every machine, so that none has to be made. */
-static bool read_devices(const char *list)
+static bool read_devices(struct shim *shim, const char *list)
 {
 	bool more = true;
 
 	while (more) {
 		size_t length = strcspn(list, ",");
 
-		if (length != 5 || strncmp(list, "iommu", 5) != 0) {
-			tool_error("--devices: there is no node '%.*s'; known: iommu", (int)length,
-				list);
+		if (length == 4 && !strncmp(list, "vfio", 4)) {
+			shim->options.vfio_container = true;
+		} else if (length == 7 && !strncmp(list, "noiommu", 7)) {
+			shim->options.noiommu = true;
+		} else if (length != 5 || strncmp(list, "iommu", 5) != 0) {
+			tool_error("--devices: there is no '%.*s'; known: iommu, vfio, noiommu",
+				(int)length, list);
 			return false;
 		}
 		more = list[length] == ',';
@@ -452,7 +460,7 @@ static bool read_option(struct shim *shim, int option, const char *value)
 	case SHIM_MEMLOCK:
 		shim->has_memlock = true;
 		return tool_size("memlock", value, &shim->memlock);
-	case SHIM_DEVICES: return read_devices(value);
+	case SHIM_DEVICES: return read_devices(shim, value);
 	case SHIM_FAIL_NTH: return read_count("fail-nth", value, &shim->options.fail_nth);
 	case SHIM_FAIL_RANDOM: return read_count("fail-random", value, &shim->options.fail_random);
 	case SHIM_TRACE: shim->trace = value; return true;

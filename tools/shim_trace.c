@@ -773,6 +773,10 @@ static void write_header(const struct shim_trace *trace, const char *path, FILE 
 		fprintf(out, " memlock=%" PRIu64, trace->first_memlock);
 	if (trace->process_count && trace->first_capabilities != SIM_CAP_ALL)
 		fputs(" caps=-", out);
+	if (trace->options.vfio_container)
+		fputs(" container=iommufd", out);
+	if (trace->options.noiommu)
+		fputs(" noiommu=mock", out);
 	fputc('\n', out);
 }
 

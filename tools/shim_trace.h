@@ -14,7 +14,8 @@ struct shim_trace;
 struct shim_trace_options {
 	uint16_t kernel; /* 0: newest */
 	uint32_t seed;
-	const char *description; /* one line */
+	bool vfio_container, noiommu; /* the machine has them */
+	const char *description;      /* one line */
 };
 
 /* NULL: memory. */

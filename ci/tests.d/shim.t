@@ -20,6 +20,14 @@ for name in limits memory threads waits; do
 	shim -- "$programs/shim_$name" && ! grep -q '^not ok' "$work/out"
 	ok $? "shim_$name"
 done
+shim --devices iommu,vfio -- "$programs/shim_container" && ! grep -q '^not ok' "$work/out"
+ok $? "shim_container"
+shim -- "$programs/shim_container"
+is 1 test $? -eq 0
+ok $? "control: without --devices vfio there is no /dev/vfio/vfio"
+shim --devices vfio --trace "$work/container.prog" -- "$programs/shim_container" &&
+	grep -q ' container=iommufd$' "$work/container.prog" && "$iommuzz" check "$work/container.prog" >"$work/out"
+ok $? "a trace of it does the same"
 # The same programs without it: the device is not there, or a kernel's own.
 "$programs/shim_memory" >"$work/out" 2>&1
 [ -e /dev/iommu ] || ! grep -q '^not ok' "$work/out"

@@ -73,6 +73,8 @@ static struct target_config config_of(const struct exec *exec, const struct prog
 		config.caps_none = options->flags & PROG_OPTION_CAPS_NONE;
 		config.dmabuf_descriptor = options->flags & PROG_OPTION_DMABUF_FD;
 		config.huge_pages = options->flags & PROG_OPTION_HUGETLB;
+		config.vfio_container = options->flags & PROG_OPTION_CONTAINER;
+		config.noiommu = options->flags & PROG_OPTION_NOIOMMU;
 		if (options->memlock || (options->flags & PROG_OPTION_MEMLOCK_SET))
 			config.memlock = options->memlock;
 	}

@@ -137,6 +137,8 @@ static struct sim_config sim_config_of(struct target *target, const struct targe
 		.uid = config->caps_none ? USER_UID : 0,
 		.dmabuf_descriptor = config->dmabuf_descriptor,
 		.huge_pages = config->huge_pages,
+		.vfio_container = config->vfio_container,
+		.noiommu = config->noiommu,
 		.events =
 			{
 				.context = target,

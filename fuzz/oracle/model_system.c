@@ -43,11 +43,13 @@ int64_t model_rule_open(struct model *model, struct model_command *command)
 
 	(void)command;
 	memcpy(&open, model->arguments, sizeof(open));
-	/* No other node exists yet. */
-	if (open.path != CALL_OPEN_IOMMU)
+	/* No other nodes exist yet. */
+	if (open.path != CALL_OPEN_IOMMU &&
+		(open.path != CALL_OPEN_CONTAINER || !model->config.vfio_container))
 		return -ENOENT;
 	file = model_file_new(model, MODEL_FILE_IOMMU);
 	file->context = model_context_new(model, file);
+	file->context->mode_mm = open.path == CALL_OPEN_CONTAINER;
 	return install_later(model, file, false);
 }
 

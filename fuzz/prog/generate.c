@@ -9,6 +9,7 @@
 
 #include "fuzz/prog/builder.h"
 #include "impl/abi/iommufd_abi.h"
+#include "impl/abi/kernel_calls.h"
 #include "impl/abi/test_abi.h"
 
 #define PAGE	    UINT64_C(4096)
@@ -61,6 +62,12 @@ uint32_t builder_need_context(struct builder *b)
 	if (b->scene.contexts && !random_chance(b->random, 1, 40))
 		return b->scene.context[builder_pick(b, b->scene.contexts)];
 	call = builder_call(b, CALL_ID_open);
+	/* A further one may be the other node. */
+	if (call != UINT32_MAX && b->scene.contexts && !b->options->live &&
+		random_chance(b->random, 1, 3)) {
+		b->prog->options.flags |= PROG_OPTION_CONTAINER;
+		builder_set(b, call, "path", value_number(CALL_OPEN_CONTAINER));
+	}
 	if (call != UINT32_MAX)
 		scene_add(&b->scene, b->prog, call);
 	return call;

@@ -151,6 +151,8 @@ static const struct number_name option_keys[] = {
 	{"ioasid", 0},
 	{"dmabuf", 0},
 	{"hugetlb", 0},
+	{"container", 0},
+	{"noiommu", 0},
 	{NULL, 0},
 };
 

@@ -187,6 +187,8 @@ static bool option_value(struct parser *parser, int key)
 	static const char *const caps[] = {"-"};
 	static const char *const dmabufs[] = {"fd"};
 	static const char *const pages[] = {"2M"};
+	static const char *const containers[] = {"iommufd"};
+	static const char *const devices[] = {"mock"};
 	static const char *const generations[] = {"x2", "x3", "x4"};
 	static const uint32_t bits[] = {PROG_OPTION_IOASID_X2, PROG_OPTION_IOASID_X3, 0};
 	struct prog_options *options = &parser->text->prog.options;
@@ -231,6 +233,14 @@ static bool option_value(struct parser *parser, int key)
 	if (!strcmp(name, "hugetlb")) {
 		options->flags |= PROG_OPTION_HUGETLB;
 		return option_word(parser, pages, 1, &which);
+	}
+	if (!strcmp(name, "container")) {
+		options->flags |= PROG_OPTION_CONTAINER;
+		return option_word(parser, containers, 1, &which);
+	}
+	if (!strcmp(name, "noiommu")) {
+		options->flags |= PROG_OPTION_NOIOMMU;
+		return option_word(parser, devices, 1, &which);
 	}
 	if (!option_word(parser, generations, 3, &which))
 		return false;

@@ -120,6 +120,10 @@ static void print_options(FILE *out, const struct prog_options *options)
 		fputs(" dmabuf=fd", out);
 	if (options->flags & PROG_OPTION_HUGETLB)
 		fputs(" hugetlb=2M", out);
+	if (options->flags & PROG_OPTION_CONTAINER)
+		fputs(" container=iommufd", out);
+	if (options->flags & PROG_OPTION_NOIOMMU)
+		fputs(" noiommu=mock", out);
 	if (options->flags & PROG_OPTION_IOASID_X2)
 		fputs(" ioasid=x2", out);
 	else if (options->flags & PROG_OPTION_IOASID_X3)

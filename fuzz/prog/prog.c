@@ -266,9 +266,15 @@ bool prog_has_body(uint16_t row)
 	return row == CALL_ID_on;
 }
 
-static enum resource opened_resource(uint64_t path)
+bool prog_opens_iommufd(const struct prog *prog, uint64_t path)
 {
-	if (path == CALL_OPEN_IOMMU)
+	return path == CALL_OPEN_IOMMU ||
+	       (path == CALL_OPEN_CONTAINER && prog->options.flags & PROG_OPTION_CONTAINER);
+}
+
+static enum resource opened_resource(const struct prog *prog, uint64_t path)
+{
+	if (prog_opens_iommufd(prog, path))
 		return RESOURCE_IOMMUFD;
 	if (path == CALL_OPEN_CONTAINER)
 		return RESOURCE_CONTAINER;
@@ -289,7 +295,8 @@ enum resource prog_output_resource(const struct prog *prog, uint32_t call, unsig
 			return RESOURCE_NONE;
 		first = prog_value(prog, producer, 0);
 		if (producer->row == CALL_ID_open)
-			return opened_resource(first->kind == VALUE_NUMBER ? first->number : 0);
+			return opened_resource(
+				prog, first->kind == VALUE_NUMBER ? first->number : 0);
 		if (row->fields[fields[output]].resource != RESOURCE_ANY_FD)
 			return row->fields[fields[output]].resource;
 		if (first->kind != VALUE_HANDLE || first->call >= call)

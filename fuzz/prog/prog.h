@@ -97,7 +97,9 @@ enum prog_option_flags {
 	PROG_OPTION_IOASID_X3 = 1 << 3,
 	PROG_OPTION_DMABUF_FD = 1 << 4, /* DMABUF_GET returns its descriptor */
 	PROG_OPTION_HUGETLB = 1 << 5,	/* there are huge pages of 2 MiB */
-	PROG_OPTION_ALL = (1 << 6) - 1,
+	PROG_OPTION_CONTAINER = 1 << 6, /* /dev/vfio/vfio is an iommufd */
+	PROG_OPTION_NOIOMMU = 1 << 7,	/* there are mock devices without an IOMMU */
+	PROG_OPTION_ALL = (1 << 8) - 1,
 };
 
 struct prog {
@@ -154,6 +156,8 @@ static inline struct value *prog_value(
 	return &prog->values[call->first_value + field];
 }
 
+/* Whether `open` of that path (enum call_open_path) gives an iommufd on the program's machine. */
+bool prog_opens_iommufd(const struct prog *prog, uint64_t path);
 /*
  * What output `output` of call `call` is. The catalogue's answer, except for descriptors whose type
  * the call's arguments decide (open by path; dup and pass by their subject). RESOURCE_NONE if there

@@ -377,7 +377,7 @@ void scene_add(struct scene *scene, const struct prog *prog, uint32_t index)
 		return;
 	switch (call->row) {
 	case CALL_ID_open:
-		if (number_of(call_get(prog, call, "path")) == CALL_OPEN_IOMMU)
+		if (prog_opens_iommufd(prog, number_of(call_get(prog, call, "path"))))
 			*SCENE_PUSH(scene->context, scene->contexts) = (uint16_t)index;
 		break;
 	case CALL_ID_memfd: *SCENE_PUSH(scene->memfd, scene->memfds) = (uint16_t)index; break;

@@ -49,7 +49,7 @@ static void context_unlink(struct task *task, struct iommufd_context *context)
 	spin_unlock(task, &machine->lock);
 }
 
-struct file *iommufd_file_open(struct task *task)
+struct file *iommufd_file_open(struct task *task, enum file_node node)
 {
 	struct iommufd_context *context = context_open(task);
 	struct file *file;
@@ -62,7 +62,9 @@ struct file *iommufd_file_open(struct task *task)
 		sim_free(task, context, sizeof(*context));
 		return NULL;
 	}
+	file->node = (uint8_t)node;
 	context->file = file;
+	context->account_mm = node == NODE_CONTAINER && !SIM_BUG(task, CONTAINER_ACCOUNT);
 	return file;
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "impl/shim/preload_paths.h"
+#include "impl/sim/file.h"
 
 #define MISC_MAJOR 10
 #define NODE_MINOR 125 /* of those that are given out at need */
@@ -318,16 +319,21 @@ static void describe(struct stat *status, mode_t mode, dev_t device)
 	status->st_blksize = 4096;
 }
 
+static void describe_node(struct stat *status, bool container)
+{
+	if (container)
+		describe(status, S_IFCHR | 0666, makedev(MISC_MAJOR, VFIO_MINOR));
+	else
+		describe(status, S_IFCHR | 0660, makedev(MISC_MAJOR, NODE_MINOR));
+}
+
 static void describe_path(struct stat *status, const struct path *path, enum path_kind kind)
 {
-	bool container = !strcmp(path->text, "/dev/vfio/vfio");
-
 	memset(status, 0, sizeof(*status));
 	if (kind == PATH_KNOB)
 		describe(status, S_IFREG | 0644, 0);
 	else
-		describe(status, S_IFCHR | 0660,
-			makedev(MISC_MAJOR, container ? VFIO_MINOR : NODE_MINOR));
+		describe_node(status, !strcmp(path->text, "/dev/vfio/vfio"));
 }
 
 /* The pipe that stands for a descriptor of ours looks like what it stands for. */
@@ -340,7 +346,7 @@ static void describe_fd(int fd, struct stat *status)
 	if (S_ISFIFO(status->st_mode) && link_identify(&request, fd) &&
 		link_call(&request, &reply) && reply.ours) {
 		if (reply.value[0])
-			describe(status, S_IFCHR | 0660, makedev(MISC_MAJOR, NODE_MINOR));
+			describe_node(status, reply.value[0] == 1u + NODE_CONTAINER);
 		else
 			describe(status, 0600, 0);
 	}

@@ -22,7 +22,8 @@ enum shim_call {
 	SHIM_WRITE,  /* the same */
 	SHIM_MMAP,   /* fd; argument[0]: address, [1]: length, [2]: protection | flags << 32, [3]:
 			offset */
-	SHIM_KIND, /* fd; result: enum shim_kind; value: [0] a device node, [1] size of a dma-buf */
+	SHIM_KIND,   /* fd; result: enum shim_kind; value: [0] 1 + enum file_node of an iommufd, 0,
+			[1] size of a dma-buf */
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
 	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
 	SHIM_MOVED,  /* argument[0]: from, [1]: to, [2]: length */

@@ -129,6 +129,8 @@ static bool make_sim(struct shim_server *server)
 		.seed = server->options.seed,
 		.bug = server->options.bug,
 		.dmabuf_descriptor = true,
+		.vfio_container = server->options.vfio_container,
+		.noiommu = server->options.noiommu,
 		.events = {.context = server, .report = warned},
 		.capabilities = SIM_CAP_ALL,
 		.host = &shim_host};

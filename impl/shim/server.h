@@ -69,6 +69,8 @@ struct shim_options {
 	uint16_t kernel; /* 0: newest */
 	uint16_t bug;	 /* enum sim_bug */
 	uint32_t seed;
+	bool vfio_container;  /* /dev/vfio/vfio is there */
+	bool noiommu;	      /* mock devices can lack an IOMMU */
 	uint32_t fail_nth;    /* each thread's pass of a fault point that fails, 0: none */
 	uint32_t fail_random; /* passes of fault points on average from failure to failure of a
 			       * thread, by the seed; 0: none */

@@ -71,7 +71,7 @@ static int64_t serve_kind(const struct shim_client *client, struct shim_reply *r
 {
 	enum file_kind kind = client->target->kind;
 
-	reply->value[0] = kind == FILE_IOMMUFD;
+	reply->value[0] = kind == FILE_IOMMUFD ? 1u + client->target->node : 0;
 	reply->value[1] = kind == FILE_DMABUF ? dmabuf_file_size(client->target) : 0;
 
 	if (kind == FILE_IOMMUFD || kind == FILE_TEST_ACCESS)
@@ -92,14 +92,22 @@ static int64_t serve_knob(
 	}
 }
 
+/* Which node that is, and whether the user may open it: /dev/vfio/vfio everybody may. */
+static int serve_node(const struct shim_client *client, const char *path, uint32_t uid)
+{
+	int node = sim_node(client->task, path);
+
+	return node == NODE_IOMMU && !shim_may_open(client, uid) ? -EACCES : node;
+}
+
 static int64_t serve_open(struct shim_client *client, const struct shim_request *request)
 {
 	int64_t fd = shim_knob_open(client, request->path);
 
-	if (fd == -ENXIO && !shim_may_open(client, request->euid))
-		return -EACCES;
-
-	return fd == -ENXIO ? sim_open(client->task, request->path) : fd;
+	if (fd != -ENXIO)
+		return fd;
+	fd = serve_node(client, request->path, request->euid);
+	return fd < 0 ? fd : sim_open(client->task, request->path);
 }
 
 /* Calls on a descriptor: ours is 0 when nothing of ours is behind it. */
@@ -201,10 +209,9 @@ static void serve_call(
 	case SHIM_SETTLE: shim_file_closed(client); break;
 	case SHIM_CLOSES: shim_file_closes(client, request->device, request->inode); break;
 	case SHIM_EXISTS:
-		if (strcmp(request->path, "/dev/iommu") != 0)
-			reply->result = -ENOENT;
-		else
-			reply->result = shim_may_open(client, request->uid) ? 0 : -EACCES;
+		reply->result = serve_node(client, request->path, request->uid);
+		if (reply->result > 0)
+			reply->result = 0;
 		break;
 	default: serve_memory(client, request);
 	}

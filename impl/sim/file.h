@@ -22,9 +22,15 @@ enum file_kind {
 	FILE_KIND_COUNT
 };
 
+enum file_node {
+	NODE_IOMMU,	/* /dev/iommu */
+	NODE_CONTAINER, /* /dev/vfio/vfio, an iommufd too (IOMMUFD_VFIO_CONTAINER) */
+};
+
 struct file {
 	uint32_t references;
 	uint8_t kind;	 /* enum file_kind */
+	uint8_t node;	 /* enum file_node, of an iommufd */
 	uint32_t flags;	 /* O_* */
 	uint32_t origin; /* task_origin of who made it */
 	uint64_t position;
@@ -79,8 +85,8 @@ uint32_t fault_file_poll(struct task *task, struct file *file);
 /* Reported events, as fault_file_read: -EINVAL too little room for the first, -EFAULT. 5.3 */
 int64_t veventq_file_read(struct task *task, struct file *file, uint64_t at, uint64_t length);
 uint32_t veventq_file_poll(struct task *task, struct file *file);
-/* Makes a fresh context and its file; NULL: no memory. */
-struct file *iommufd_file_open(struct task *task);
+/* Makes a fresh context and its file; NULL: no memory. 1.1/2: the node decides how it accounts. */
+struct file *iommufd_file_open(struct task *task, enum file_node node);
 /* Sets up what all contexts of a machine share. sim_create and sim_reset call it before there is a
  * process. */
 void iommufd_start(struct sim *sim);

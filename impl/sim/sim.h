@@ -75,6 +75,8 @@ struct sim_config {
 	uint32_t uid;
 	bool huge_pages;	/* for programs: there are some of 2 MiB */
 	bool dmabuf_descriptor; /* DMABUF_GET returns its descriptor; 7.3 forgets to (10.24) */
+	bool vfio_container;	/* IOMMUFD_VFIO_CONTAINER: /dev/vfio/vfio is an iommufd (1.1) */
+	bool noiommu;		/* IOMMUFD_NOIOMMU: GET_PA, mock devices without an IOMMU (4.22) */
 	struct sim_events events;
 	const struct sim_host *host; /* NULL: no processes of the host (host.h) */
 };

@@ -69,13 +69,24 @@ static int64_t install_new(struct task *task, struct file *file)
 	return fd;
 }
 
+int sim_node(struct task *task, const char *path)
+{
+	if (!strcmp(path, "/dev/iommu"))
+		return NODE_IOMMU;
+	if (strcmp(path, "/dev/vfio/vfio"))
+		return -ENOENT;
+	return task->sim->config.vfio_container || SIM_BUG(task, CONTAINER_ALWAYS) ? NODE_CONTAINER
+										   : -ENOENT;
+}
+
 static int64_t open_node(struct task *task, const char *path)
 {
 	struct file *file;
+	int node = sim_node(task, path);
 
-	if (strcmp(path, "/dev/iommu"))
-		return -ENOENT;
-	file = iommufd_file_open(task);
+	if (node < 0)
+		return node;
+	file = iommufd_file_open(task, (enum file_node)node);
 	return file ? install_new(task, file) : -ENOMEM;
 }
 

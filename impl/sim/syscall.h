@@ -12,6 +12,8 @@
  * bytes, prot and flags those of enum call_prot and enum call_map_flags, fds the process's own.
  */
 int64_t sim_open(struct task *task, const char *path);
+/* Which node (enum file_node) that path is on the task's machine, -ENOENT: none. 1.1/2 */
+int sim_node(struct task *task, const char *path);
 int64_t sim_close(struct task *task, int fd);
 int64_t sim_dup(struct task *task, int fd);
 /* The same file as a new descriptor of another process. */
