@@ -5,15 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/apart.h"
 #include "tools/tool.h"
 
 /* What an agent takes beside a test's own limit: it waits for processes that it has killed. */
 #define MARGIN_SECONDS	10
 #define LAST_WORDS_SIZE 6000
 
-static unsigned patience(const struct agent_run *run)
+/* test: that runs, suite->count: none. */
+static unsigned patience(const struct agent_run *run, size_t test)
 {
-	return run->timeout + (run->margin ? run->margin : MARGIN_SECONDS);
+	bool threads =
+		test < run->suite->count && prog_has_threads(&run->suite->tests[test].text.prog);
+
+	return run->timeout + (run->margin ? run->margin : MARGIN_SECONDS) +
+	       (threads ? APART_WAIT_SECONDS : 0);
 }
 
 /* One agent's life. */
@@ -99,7 +105,8 @@ static bool ask(struct round *round, size_t from, size_t count)
 
 	if (!agent_send(round->channel, AGENT_CHECK, &request, sizeof(request)))
 		return false;
-	while (agent_receive(round->channel, patience(run), &header, &body, &round->silent)) {
+	while (agent_receive(
+		round->channel, patience(run, round->current), &header, &body, &round->silent)) {
 		bool done = header.type == AGENT_DONE;
 		bool sensible = done || take_message(round, &header, body);
 
@@ -139,7 +146,7 @@ static void describe_death(const struct round *round, const char *text, struct t
 	snprintf(result->rule, sizeof(result->rule), round->silent ? "guest-hung" : "guest-died");
 	if (round->silent)
 		snprintf(result->message, sizeof(result->message), "nothing for %u s",
-			patience(round->run));
+			patience(round->run, round->current));
 	else
 		snprintf(result->message, sizeof(result->message), "the machine died");
 	size_t used = strlen(result->message);

@@ -121,8 +121,13 @@ bool apart_start(struct apart *apart, const struct apart_limits *limits,
 	void (*work)(void *context, FILE *out), void *context)
 {
 	apart->limits = *limits;
-	if (!apart->limits.call_seconds)
-		apart->limits.call_seconds = APART_CALL_SECONDS;
+	if (!apart->limits.call_seconds) {
+		unsigned wait =
+			limits->prog && prog_has_threads(limits->prog) ? APART_WAIT_SECONDS : 0;
+
+		apart->limits.call_seconds = APART_CALL_SECONDS + wait;
+		apart->limits.seconds += wait;
+	}
 	apart->status = 0;
 	apart->call = apart->last_call = 0;
 	apart->stuck = apart->whole = false;
