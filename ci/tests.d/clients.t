@@ -16,6 +16,8 @@ grep '# SKIP' "$work/out" | sed 's/^ok [0-9]* -/# skipped:/' >&2
 count=$(grep -c '^ok [0-9]* - [a-z_]* under the shim$' "$work/out")
 [ "$count" -ge 22 ]
 ok $? "$count of them are the same under the shim"
+[ "$(id -u)" != 0 ] || [ ! -w /proc/sys/vm/nr_hugepages ] || ! grep -q 'under the shim # SKIP' "$work/out"
+ok $? 'none is skipped under the shim where root may have huge pages'
 
 if [ -x "$bugs" ] && "$bugs" shim --help | grep -q -e '--bug'; then
 	IOMMUZZ=$bugs ci/clients --image none map_basic pin_access >"$work/out" 2>"$work/err"
@@ -26,5 +28,23 @@ if [ -x "$bugs" ] && "$bugs" shim --help | grep -q -e '--bug'; then
 else
 	skip 'a switched-on defect' "no defects can be switched on in $bugs"
 fi
+# What it is asked for and cannot do is an error in one line, before anything is built.
+command=${IOMMUZZ:-build/release/iommuzz}
+refused() { # MESSAGE ARGUMENT...
+	message=$1
+	shift
+	IOMMUZZ=$command ci/clients "$@" >"$work/out" 2>"$work/err"
+	[ $? -eq 2 ] && [ ! -s "$work/out" ] && [ "$(tail -n 1 "$work/err")" = "clients: $message" ]
+	ok $? "refused: $message"
+}
+refused '--image /nonexistent: no kernel there (/nonexistent/bzImage)' --image /nonexistent
+refused '--image needs a value (see --help)' --image
+refused 'unknown option: --images (see --help)' --images
+refused 'no program nothing in tests/clients' map_basic nothing
+refused '/dev/null: folders cannot be made there' --keep /dev/null
+refused "--bug nothing cannot be switched on in $command" --bug nothing
+for command in /nonexistent /dev/null / /bin/true; do
+	refused "$command is no iommuzz with a shim; IOMMUZZ names one" map_basic
+done
 echo "1..$number"
 [ $failures -eq 0 ]
