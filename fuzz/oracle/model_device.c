@@ -406,8 +406,8 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
 	return -EINVAL;
 }
 
-int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
-	struct model *model, struct model_command *command)
+static int64_t replace(
+	struct model *model, struct model_command *command, uint32_t pasid, uint32_t *pt_id)
 {
 	struct model_selftest *selftest;
 	int rc;
@@ -415,12 +415,18 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
 	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
 	if (!selftest)
 		return -ENOENT;
-	rc = replace_device(model, selftest->device, 0, &command->test.mock_domain_replace.pt_id);
+	rc = replace_device(model, selftest->device, pasid, pt_id);
 	model_phase(model, "put");
 	if (!rc)
 		rc = model_respond(model, command);
 	model_object_release(&selftest->object);
 	return rc;
+}
+
+int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(
+	struct model *model, struct model_command *command)
+{
+	return replace(model, command, 0, &command->test.mock_domain_replace.pt_id);
 }
 
 /* ---- PASIDs (10.7) ---- */
@@ -450,19 +456,8 @@ int64_t model_rule_IOMMU_TEST_OP_PASID_ATTACH(struct model *model, struct model_
 
 int64_t model_rule_IOMMU_TEST_OP_PASID_REPLACE(struct model *model, struct model_command *command)
 {
-	struct model_selftest *selftest;
-	int rc;
-
-	selftest = model_object_get(model, command->context, command->test.id, MODEL_SELFTEST);
-	if (!selftest)
-		return -ENOENT;
-	rc = replace_device(model, selftest->device, command->test.pasid_replace.pasid,
+	return replace(model, command, command->test.pasid_replace.pasid,
 		&command->test.pasid_replace.pt_id);
-	model_phase(model, "put");
-	if (!rc)
-		rc = model_respond(model, command);
-	model_object_release(&selftest->object);
-	return rc;
 }
 
 int64_t model_rule_IOMMU_TEST_OP_PASID_DETACH(struct model *model, struct model_command *command)

@@ -120,7 +120,7 @@ static struct mock_device *mock_get(struct command *command)
 		command->task, command->context, command->test.id, OBJECT_SELFTEST);
 }
 
-int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command)
+static int64_t mock_replace(struct command *command, uint32_t pasid, uint32_t *pt_id)
 {
 	struct task *task = command->task;
 	struct mock_device *mock = mock_get(command);
@@ -128,11 +128,16 @@ int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command)
 
 	if (!mock)
 		return -ENOENT;
-	rc = device_replace(task, mock->device, 0, &command->test.mock_domain_replace.pt_id);
+	rc = device_replace(task, mock->device, pasid, pt_id);
 	if (!rc)
 		rc = command_respond(command);
 	object_put(task, command->context, &mock->object);
 	return rc;
+}
+
+int64_t handle_IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE(struct command *command)
+{
+	return mock_replace(command, 0, &command->test.mock_domain_replace.pt_id);
 }
 
 /* ---- PASIDs, 10.7 ---- */
@@ -158,18 +163,8 @@ int64_t handle_IOMMU_TEST_OP_PASID_ATTACH(struct command *command)
 
 int64_t handle_IOMMU_TEST_OP_PASID_REPLACE(struct command *command)
 {
-	struct task *task = command->task;
-	struct mock_device *mock = mock_get(command);
-	int rc;
-
-	if (!mock)
-		return -ENOENT;
-	rc = device_replace(task, mock->device, command->test.pasid_replace.pasid,
-		&command->test.pasid_replace.pt_id);
-	if (!rc)
-		rc = command_respond(command);
-	object_put(task, command->context, &mock->object);
-	return rc;
+	return mock_replace(
+		command, command->test.pasid_replace.pasid, &command->test.pasid_replace.pt_id);
 }
 
 int64_t handle_IOMMU_TEST_OP_PASID_DETACH(struct command *command)
