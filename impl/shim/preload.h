@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "impl/shim/protocol.h"
 
@@ -46,6 +47,14 @@ const char *link_tree(void);
 bool link_owns(int fd);
 /* Fills in fd and what identifies it. False: it cannot be one of the server's. */
 bool link_identify(struct shim_request *request, int fd);
+/*
+ * Makes a request about a descriptor. True: it is one of the server's, and *result as the C library
+ * gives it (-1 and errno). False: it is not, errno stays.
+ */
+bool link_call_on(int fd, struct shim_request *request, long *result);
+/* Whether a descriptor is one of the server's, and what it is: the answer to SHIM_KIND. errno
+ * stays. */
+bool link_describe(int fd, struct shim_reply *reply);
 /* Whether anything is pinned in the machine. */
 bool link_has_pins(void);
 /* The result of a call as the C library gives it: -1 and errno. */
@@ -56,6 +65,10 @@ void link_close_real(int fd);
 /* -- preload_memory.c -- */
 /* Before memory goes: what is pinned there keeps its contents. Any range. */
 void memory_goes(const void *address, size_t length);
+/* Before bytes [from, to) of the file go: it is cut, or holes are made. errno stays. */
+void memory_cut(int fd, off64_t from, off64_t to);
+/* Copies the program's memory. False: it is not all there. errno stays; no signal. */
+bool memory_peek(void *to, const void *from, size_t count);
 /* Before all of it goes, and when it has not. */
 void memory_leaves(void);
 void memory_stays(void);

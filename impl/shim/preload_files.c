@@ -1,170 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls on descriptors. */
+/* System calls on descriptors, but for what moves bytes (preload_transfer.c). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "impl/shim/preload.h"
 
-/* A call on a descriptor, made by the server if that is one of ours. */
-static bool call_ours(int fd, struct shim_request *request, long *result)
+/* Those are the pipe's. */
+static bool is_of_every_file(unsigned long command)
 {
-	struct shim_reply reply;
+	return command == FIOCLEX || command == FIONCLEX || command == FIONBIO ||
+	       command == FIGETBSZ || command == FICLONE;
+}
 
-	if (!link_identify(request, fd) || !link_call(request, &reply) || !reply.ours)
-		return false;
-	*result = link_result(reply.result);
-	return true;
+/* None of the files sends signals. */
+static int set_async(const void *argument)
+{
+	int on;
+
+	if (!memory_peek(&on, argument, sizeof(on)))
+		return -EFAULT;
+	return on ? -ENOTTY : 0;
 }
 
 SHIM_EXPORT int ioctl(int fd, unsigned long command, ...)
 {
 	struct shim_request request = {.call = SHIM_IOCTL};
+	struct shim_reply reply;
 	va_list arguments;
 	void *argument;
 	long result;
 
-	/* Those of every file are the pipe's. */
 	va_start(arguments, command);
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
 	request.argument[0] = command;
 	request.argument[1] = (uintptr_t)argument;
-	if (command == FIOCLEX || command == FIONCLEX || command == FIONBIO || command == FIOASYNC)
+	if (is_of_every_file(command))
 		return NEXT(ioctl)(fd, command, argument);
-	return call_ours(fd, &request, &result) ? (int)result : NEXT(ioctl)(fd, command, argument);
-}
-
-static bool transfer_ours(
-	enum shim_call call, int fd, uintptr_t address, size_t count, uint64_t position, long *done)
-{
-	struct shim_request request = {.call = call, .argument = {address, count, position}};
-
-	return call_ours(fd, &request, done);
-}
-
-SHIM_EXPORT ssize_t read(int fd, void *bytes, size_t count)
-{
-	long done;
-
-	return transfer_ours(SHIM_READ, fd, (uintptr_t)bytes, count, UINT64_MAX, &done)
-		       ? done
-		       : NEXT(read)(fd, bytes, count);
-}
-
-SHIM_EXPORT ssize_t write(int fd, const void *bytes, size_t count)
-{
-	long done;
-
-	return transfer_ours(SHIM_WRITE, fd, (uintptr_t)bytes, count, UINT64_MAX, &done)
-		       ? done
-		       : NEXT(write)(fd, bytes, count);
-}
-
-#define PREAD(name, offset_type)                                                                   \
-	SHIM_EXPORT ssize_t name(int fd, void *bytes, size_t count, offset_type offset)            \
-	{                                                                                          \
-		long done;                                                                         \
-		if (offset >= 0 && transfer_ours(SHIM_READ, fd, (uintptr_t)bytes, count,           \
-					   (uint64_t)offset, &done))                               \
-			return done;                                                               \
-		return NEXT(name)(fd, bytes, count, offset);                                       \
-	}
-#define PWRITE(name, offset_type)                                                                  \
-	SHIM_EXPORT ssize_t name(int fd, const void *bytes, size_t count, offset_type offset)      \
-	{                                                                                          \
-		long done;                                                                         \
-		if (offset >= 0 && transfer_ours(SHIM_WRITE, fd, (uintptr_t)bytes, count,          \
-					   (uint64_t)offset, &done))                               \
-			return done;                                                               \
-		return NEXT(name)(fd, bytes, count, offset);                                       \
-	}
-PREAD(pread, off_t)
-PREAD(pread64, off64_t)
-PWRITE(pwrite, off_t)
-PWRITE(pwrite64, off64_t)
-
-/* With _FORTIFY_SOURCE reads into memory of known size are these. */
-ssize_t __read_chk(int fd, void *bytes, size_t count, size_t room);
-ssize_t __pread_chk(int fd, void *bytes, size_t count, off_t offset, size_t room);
-ssize_t __pread64_chk(int fd, void *bytes, size_t count, off64_t offset, size_t room);
-
-SHIM_EXPORT ssize_t __read_chk(int fd, void *bytes, size_t count, size_t room)
-{
-	return count > room ? NEXT(__read_chk)(fd, bytes, count, room) : read(fd, bytes, count);
-}
-
-SHIM_EXPORT ssize_t __pread_chk(int fd, void *bytes, size_t count, off_t offset, size_t room)
-{
-	return count > room ? NEXT(__pread_chk)(fd, bytes, count, offset, room)
-			    : pread(fd, bytes, count, offset);
-}
-
-SHIM_EXPORT ssize_t __pread64_chk(int fd, void *bytes, size_t count, off64_t offset, size_t room)
-{
-	return count > room ? NEXT(__pread64_chk)(fd, bytes, count, offset, room)
-			    : pread64(fd, bytes, count, offset);
-}
-
-/* Drivers that know only read and write are called piece by piece. */
-static bool pieces_ours(
-	enum shim_call call, int fd, const struct iovec *pieces, int count, ssize_t *total)
-{
-	struct shim_request request;
-	long done = 0;
-
-	if (!link_identify(&request, fd))
-		return false;
-	*total = 0;
-	for (int n = 0; n < count; n++) {
-		if (!transfer_ours(call, fd, (uintptr_t)pieces[n].iov_base, pieces[n].iov_len,
-			    UINT64_MAX, &done))
-			return false;
-		if (done < 0)
-			break;
-		*total += done;
-		if ((size_t)done < pieces[n].iov_len)
-			break;
-	}
-	if (!*total && done < 0)
-		*total = -1;
-	return true;
-}
-
-SHIM_EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count)
-{
-	ssize_t total;
-
-	return count > 0 && pieces_ours(SHIM_READ, fd, pieces, count, &total)
-		       ? total
-		       : NEXT(readv)(fd, pieces, count);
-}
-
-SHIM_EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
-{
-	ssize_t total;
-
-	return count > 0 && pieces_ours(SHIM_WRITE, fd, pieces, count, &total)
-		       ? total
-		       : NEXT(writev)(fd, pieces, count);
+	if (command == FIOASYNC && link_describe(fd, &reply))
+		return (int)link_result(set_async(argument));
+	return link_call_on(fd, &request, &result) ? (int)result
+						   : NEXT(ioctl)(fd, command, argument);
 }
 
 /* Of a dma-buf, whose size programs ask so. */
 static bool seek_ours(int fd, off64_t offset, int whence, off64_t *result)
 {
-	struct shim_request request = {.call = SHIM_KIND};
 	struct shim_reply reply;
 
-	if (!link_identify(&request, fd) || !link_call(&request, &reply) || !reply.ours ||
-		!reply.value[1])
+	if (!link_describe(fd, &reply) || !reply.value[1])
 		return false;
 	if (offset || (whence != SEEK_END && whence != SEEK_SET))
 		*result = link_result(-EINVAL);
@@ -184,6 +75,84 @@ SHIM_EXPORT off_t lseek(int fd, off_t offset, int whence)
 {
 	return lseek64(fd, offset, whence);
 }
+
+/* As far as a pipe differs from them. None: the pipe's answer is right. */
+static bool control_ours(int fd, int command, long argument, long *result)
+{
+	struct shim_reply reply;
+	long flags;
+
+	if ((command != F_GETFL && command != F_SETFL && command != F_GETPIPE_SZ &&
+		    command != F_SETPIPE_SZ) ||
+		!link_describe(fd, &reply))
+		return false;
+	switch (command) {
+	case F_GETFL:
+		flags = NEXT(syscall)(SYS_fcntl, fd, F_GETFL);
+		flags &= reply.value[0] & SHIM_IS_NODE ? ~(long)O_ACCMODE
+						       : O_APPEND | O_NONBLOCK | O_NOATIME;
+		*result = flags | (long)(reply.value[0] >> 32);
+		break;
+	case F_SETFL:
+		*result = argument & O_DIRECT ? link_result(-EINVAL)
+					      : NEXT(syscall)(SYS_fcntl, fd, F_SETFL,
+							argument & ~(long)O_ASYNC);
+		break;
+	default: *result = link_result(-EBADF);
+	}
+	return true;
+}
+
+#define FCNTL(name)                                                                                \
+	SHIM_EXPORT int name(int fd, int command, ...)                                             \
+	{                                                                                          \
+		va_list arguments;                                                                 \
+		void *argument;                                                                    \
+		long result;                                                                       \
+		va_start(arguments, command);                                                      \
+		argument = va_arg(arguments, void *);                                              \
+		va_end(arguments);                                                                 \
+		if (link_owns(fd))                                                                 \
+			return (int)link_result(-EBADF);                                           \
+		return control_ours(fd, command, (long)argument, &result)                          \
+			       ? (int)result                                                       \
+			       : NEXT(name)(fd, command, argument);                                \
+	}
+FCNTL(fcntl)
+FCNTL(fcntl64)
+
+/* Of a pipe: a kernel has no other reason to refuse it. */
+static bool is_ours_refused(int fd, int error)
+{
+	struct shim_reply reply;
+
+	return error == ESPIPE && link_describe(fd, &reply);
+}
+
+#define ADVISE(name, offset_type)                                                                  \
+	SHIM_EXPORT int name(int fd, offset_type offset, offset_type length, int advice)           \
+	{                                                                                          \
+		int error = NEXT(name)(fd, offset, length, advice);                                \
+		if (!is_ours_refused(fd, error))                                                   \
+			return error;                                                              \
+		return advice > POSIX_FADV_NOREUSE || advice < 0 ? EINVAL : 0;                     \
+	}
+ADVISE(posix_fadvise, off_t)
+ADVISE(posix_fadvise64, off64_t)
+
+#define ALLOCATE(name, offset_type)                                                                \
+	SHIM_EXPORT int name(int fd, int mode, offset_type offset, offset_type length)             \
+	{                                                                                          \
+		int result;                                                                        \
+		if (mode & FALLOC_FL_PUNCH_HOLE)                                                   \
+			memory_cut(fd, offset, offset + length);                                   \
+		result = NEXT(name)(fd, mode, offset, length);                                     \
+		if (result && is_ours_refused(fd, errno))                                          \
+			errno = ENODEV;                                                            \
+		return result;                                                                     \
+	}
+ALLOCATE(fallocate, off_t)
+ALLOCATE(fallocate64, off64_t)
 
 /* What a close does has happened when it returns. */
 static void settle(void)

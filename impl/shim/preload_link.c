@@ -185,13 +185,13 @@ static bool is_guest(void)
 static int move_up(int socket, const struct rlimit *limit)
 {
 	int lowest = (int)(limit->rlim_cur < SHIM_OWN_MAX ? limit->rlim_cur : SHIM_OWN_MAX);
-	int moved = fcntl(socket, F_DUPFD_CLOEXEC, lowest);
+	int moved = NEXT(fcntl)(socket, F_DUPFD_CLOEXEC, lowest);
 
 	if (moved < 0 || moved >= SHIM_OWN_MAX) {
 		if (moved >= 0)
 			link_close_real(moved);
 		lowest = lowest - OWN_ROOM > 3 ? lowest - OWN_ROOM : 3;
-		moved = fcntl(socket, F_DUPFD_CLOEXEC, lowest);
+		moved = NEXT(fcntl)(socket, F_DUPFD_CLOEXEC, lowest);
 	}
 	if (moved < 0)
 		return socket;
@@ -478,6 +478,23 @@ bool link_identify(struct shim_request *request, int fd)
 		request->inode = status.st_ino;
 	}
 	return could;
+}
+
+bool link_call_on(int fd, struct shim_request *request, long *result)
+{
+	struct shim_reply reply;
+
+	if (!link_identify(request, fd) || !link_call(request, &reply) || !reply.ours)
+		return false;
+	*result = link_result(reply.result);
+	return true;
+}
+
+bool link_describe(int fd, struct shim_reply *reply)
+{
+	struct shim_request request = {.call = SHIM_KIND};
+
+	return link_identify(&request, fd) && link_call(&request, reply) && reply->ours;
 }
 
 __attribute__((constructor)) static void start(void)

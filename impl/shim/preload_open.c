@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "impl/shim/preload_paths.h"
-#include "impl/sim/file.h"
 
 #define MISC_MAJOR 10
 #define NODE_MINOR 125 /* of those that are given out at need */
@@ -27,7 +26,7 @@ static int refused(int flags, enum path_kind kind)
 		return ENOTDIR;
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return EEXIST;
-	return 0;
+	return flags & O_DIRECT ? EINVAL : 0;
 }
 
 static long open_served(const struct path *path, int flags, enum path_kind kind)
@@ -47,6 +46,9 @@ static long open_served(const struct path *path, int flags, enum path_kind kind)
 	fd = link_result(reply.result);
 	if (fd >= 0 && !(flags & O_CLOEXEC))
 		NEXT(syscall)(SYS_fcntl, fd, F_SETFD, 0);
+	flags &= O_APPEND | O_NONBLOCK | O_NOATIME;
+	if (fd >= 0 && flags)
+		NEXT(syscall)(SYS_fcntl, fd, F_SETFL, flags);
 	return fd;
 }
 
@@ -221,10 +223,9 @@ static bool fopen_ours(const char *text, const char *mode, FILE **stream)
 
 SHIM_EXPORT FILE *fdopen(int fd, const char *mode)
 {
-	struct shim_request request = {.call = SHIM_KIND};
 	struct shim_reply reply;
 
-	if (link_identify(&request, fd) && link_call(&request, &reply) && reply.ours)
+	if (link_describe(fd, &reply))
 		return open_stream(fd, mode);
 	return NEXT(fdopen)(fd, mode);
 }
@@ -339,14 +340,12 @@ static void describe_path(struct stat *status, const struct path *path, enum pat
 /* The pipe that stands for a descriptor of ours looks like what it stands for. */
 static void describe_fd(int fd, struct stat *status)
 {
-	struct shim_request request = {.call = SHIM_KIND};
 	struct shim_reply reply;
 	int saved = errno;
 
-	if (S_ISFIFO(status->st_mode) && link_identify(&request, fd) &&
-		link_call(&request, &reply) && reply.ours) {
-		if (reply.value[0])
-			describe_node(status, reply.value[0] == 1u + NODE_CONTAINER);
+	if (S_ISFIFO(status->st_mode) && link_describe(fd, &reply)) {
+		if (reply.value[0] & SHIM_IS_NODE)
+			describe_node(status, reply.value[0] & SHIM_IS_CONTAINER);
 		else
 			describe(status, 0600, 0);
 	}

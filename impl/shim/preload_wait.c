@@ -13,48 +13,70 @@
 
 #include "impl/shim/preload.h"
 
-#define WRITABLE (POLLOUT | POLLWRNORM | POLLWRBAND)
+#define WRITABLE  (POLLOUT | POLLWRNORM | POLLWRBAND)
+#define ASKED_MAX 1024
+#define BANDS	  (POLLWRNORM | POLLWRBAND)
 
 static enum shim_kind kind_of(int fd)
 {
-	struct shim_request request = {.call = SHIM_KIND};
 	struct shim_reply reply;
 
-	if (!link_identify(&request, fd) || !link_call(&request, &reply) || !reply.ours)
-		return SHIM_KIND_FOREIGN;
-	return (enum shim_kind)reply.result;
+	return link_describe(fd, &reply) ? (enum shim_kind)reply.result : SHIM_KIND_FOREIGN;
 }
 
 SHIM_EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
 	enum shim_kind kind = operation == EPOLL_CTL_DEL ? SHIM_KIND_FOREIGN : kind_of(fd);
-	struct epoll_event readable;
+	struct epoll_event own;
+	uint32_t never = 0;
 
 	if (kind == SHIM_KIND_PLAIN) {
 		errno = EPERM;
 		return -1;
 	}
-	if (kind == SHIM_KIND_STREAM && event) {
-		readable = *event;
-		readable.events &= ~(uint32_t)(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
-		event = &readable;
+	if (kind == SHIM_KIND_STREAM)
+		never = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	else if (kind == SHIM_KIND_QUEUE)
+		never = EPOLLWRNORM | EPOLLWRBAND;
+	if (never && memory_peek(&own, event, sizeof(own))) {
+		own.events &= ~never;
+		event = &own;
 	}
 	return NEXT(epoll_ctl)(epoll, operation, fd, event);
 }
 
-/* Takes back what streams were asked for in vain; how many there are. */
+/* What a pipe says and the file would not. */
+static short never_of(int fd)
+{
+	switch (kind_of(fd)) {
+	case SHIM_KIND_STREAM: return WRITABLE;
+	case SHIM_KIND_QUEUE: return BANDS;
+	default: return 0;
+	}
+}
+
+/* Takes back what they were asked for in vain; how many there are. */
 static unsigned narrow(struct pollfd *fds, nfds_t count, short *asked)
 {
-	unsigned streams = 0;
+	unsigned narrowed = 0;
 
 	for (nfds_t n = 0; n < count; n++) {
 		asked[n] = fds[n].events;
-		if (!(fds[n].events & WRITABLE) || kind_of(fds[n].fd) != SHIM_KIND_STREAM)
+		if (!(fds[n].events & WRITABLE))
 			continue;
-		fds[n].events &= (short)~WRITABLE;
-		streams++;
+		fds[n].events &= (short)~never_of(fds[n].fd);
+		narrowed += fds[n].events != asked[n];
 	}
-	return streams;
+	return narrowed;
+}
+
+/* False: as the kernel answers, also where there is nothing to look at. */
+static bool is_narrowed(struct pollfd *fds, nfds_t count, short *asked)
+{
+	struct pollfd seen[ASKED_MAX];
+
+	return link_there() && count && count <= ASKED_MAX &&
+	       memory_peek(seen, fds, count * sizeof(*fds)) && narrow(fds, count, asked);
 }
 
 static void restore(struct pollfd *fds, nfds_t count, const short *asked)
@@ -63,14 +85,12 @@ static void restore(struct pollfd *fds, nfds_t count, const short *asked)
 		fds[n].events = asked[n];
 }
 
-#define ASKED_MAX 1024
-
 SHIM_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	short asked[ASKED_MAX];
 	int result;
 
-	if (!link_there() || count > ASKED_MAX || !fds || !narrow(fds, count, asked))
+	if (!is_narrowed(fds, count, asked))
 		return NEXT(poll)(fds, count, timeout);
 	result = NEXT(poll)(fds, count, timeout);
 	restore(fds, count, asked);
@@ -83,7 +103,7 @@ SHIM_EXPORT int ppoll(
 	short asked[ASKED_MAX];
 	int result;
 
-	if (!link_there() || count > ASKED_MAX || !fds || !narrow(fds, count, asked))
+	if (!is_narrowed(fds, count, asked))
 		return NEXT(ppoll)(fds, count, timeout, mask);
 	result = NEXT(ppoll)(fds, count, timeout, mask);
 	restore(fds, count, asked);
@@ -92,8 +112,14 @@ SHIM_EXPORT int ppoll(
 
 static void narrow_set(int count, fd_set *writes)
 {
-	for (int fd = 0; writes && fd < count && fd < FD_SETSIZE; fd++) {
-		if (FD_ISSET(fd, writes) && kind_of(fd) == SHIM_KIND_STREAM)
+	fd_set seen;
+
+	/* A set of fewer than FD_SETSIZE may end before. */
+	if (!link_there() || count <= 0 || count > FD_SETSIZE || !writes ||
+		!memory_peek(&seen, writes, ((size_t)count + 63) / 64 * 8))
+		return;
+	for (int fd = 0; fd < count; fd++) {
+		if (FD_ISSET(fd, &seen) && kind_of(fd) == SHIM_KIND_STREAM)
 			FD_CLR(fd, writes);
 	}
 }

@@ -22,8 +22,8 @@ enum shim_call {
 	SHIM_WRITE,  /* the same */
 	SHIM_MMAP,   /* fd; argument[0]: address, [1]: length, [2]: protection | flags << 32, [3]:
 			offset */
-	SHIM_KIND,   /* fd; result: enum shim_kind; value: [0] 1 + enum file_node of an iommufd, 0,
-			[1] size of a dma-buf */
+	SHIM_KIND, /* fd; result: enum shim_kind; value: [0] SHIM_IS_* and flags of the open file <<
+		      32, [1] size of a dma-buf; name */
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
 	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
 	SHIM_MOVED,  /* argument[0]: from, [1]: to, [2]: length */
@@ -42,6 +42,15 @@ enum shim_kind {
 	SHIM_KIND_PLAIN,   /* no poll: not for epoll */
 	SHIM_KIND_QUEUE,   /* poll: readable when there are events, always writable */
 	SHIM_KIND_STREAM,  /* poll: readable when there are events, never writable */
+};
+
+/* What a descriptor does, too. */
+enum shim_trait {
+	SHIM_IS_NODE = 1,	/* a device's, opened by its path */
+	SHIM_IS_READABLE = 2,	/* has a read function */
+	SHIM_IS_WRITABLE = 4,	/* a write function */
+	SHIM_IS_POSITIONED = 8, /* pread is read */
+	SHIM_IS_CONTAINER = 16, /* the node is /dev/vfio/vfio */
 };
 
 #define SHIM_FRAMES 24
@@ -73,6 +82,7 @@ struct shim_reply {
 	uint32_t ours;	/* RESULT: 0 when the descriptor is none of ours: make the real call */
 	int64_t result; /* >= 0 or negative errno */
 	uint64_t value[2];
+	char name[48]; /* KIND: what the link in /proc/PID/fd says */
 };
 
 /* What all programs see at any time. */

@@ -2,9 +2,12 @@
 /* Serving one thread of a program. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -43,23 +46,47 @@ static int64_t serve_ioctl(struct shim_client *client, const struct shim_request
 		client->task, request->fd, (uint32_t)request->argument[0], request->argument[1]);
 }
 
+/* What a kernel has of each kind of file. */
+static const struct {
+	uint32_t traits; /* enum shim_trait */
+	const char *name;
+} kinds[FILE_KIND_COUNT] = {
+	[FILE_IOMMUFD] = {SHIM_IS_NODE | SHIM_IS_POSITIONED, "/dev/iommu"},
+	[FILE_TEST_ACCESS] = {0, "anon_inode:[iommufd_test_staccess]"},
+	[FILE_DMABUF] = {0, "/dmabuf:"},
+	[FILE_FAULT] = {SHIM_IS_READABLE | SHIM_IS_WRITABLE, "anon_inode:[iommufd-pgfault]"},
+	[FILE_VEVENTQ] = {SHIM_IS_READABLE, "anon_inode:[iommufd-viommu-event]"},
+};
+
+/* Whether the file was not opened for what a call does. */
+static bool is_refused(struct shim_client *client, bool reads, bool writes)
+{
+	uint32_t mode = client->flags & O_ACCMODE;
+
+	client->refused = (reads && mode != O_RDONLY && mode != O_RDWR) ||
+			  (writes && mode != O_WRONLY && mode != O_RDWR);
+	return client->refused;
+}
+
 static int64_t serve_mmap(struct shim_client *client, const struct shim_request *request)
 {
 	const uint64_t *argument = request->argument;
+	bool writes = argument[2] & PROT_WRITE && (argument[2] >> 32 & MAP_TYPE) != MAP_PRIVATE;
 
+	if (is_refused(client, true, writes))
+		return -EACCES;
 	return sim_mmap(client->task, argument[0], argument[1], (uint32_t)argument[2],
 		(uint32_t)(argument[2] >> 32), request->fd, argument[3]);
 }
 
 static int64_t serve_transfer(struct shim_client *client, const struct shim_request *request)
 {
-	bool is_queue =
-		client->target->kind != FILE_IOMMUFD && client->target->kind != FILE_TEST_ACCESS;
+	bool reads = request->call == SHIM_READ;
 
-	/* Queues are streams. */
-	if (request->argument[2] != UINT64_MAX && is_queue)
-		return -ESPIPE;
-	if (request->argument[2] != UINT64_MAX && request->argument[2])
+	if (is_refused(client, reads, !reads))
+		return -EBADF;
+	if (request->argument[2] != UINT64_MAX &&
+		!(kinds[client->target->kind].traits & SHIM_IS_POSITIONED))
 		return -ESPIPE;
 	return request->call == SHIM_READ ? sim_read(client->task, request->fd,
 						    request->argument[0], request->argument[1])
@@ -70,10 +97,14 @@ static int64_t serve_transfer(struct shim_client *client, const struct shim_requ
 static int64_t serve_kind(const struct shim_client *client, struct shim_reply *reply)
 {
 	enum file_kind kind = client->target->kind;
+	bool container = kind == FILE_IOMMUFD && client->target->node == NODE_CONTAINER;
 
-	reply->value[0] = kind == FILE_IOMMUFD ? 1u + client->target->node : 0;
+	reply->value[0] = kinds[kind].traits | (uint64_t)client->flags << 32;
+	if (container)
+		reply->value[0] |= SHIM_IS_CONTAINER;
 	reply->value[1] = kind == FILE_DMABUF ? dmabuf_file_size(client->target) : 0;
-
+	snprintf(reply->name, sizeof(reply->name), "%s",
+		container ? "/dev/vfio/vfio" : kinds[kind].name);
 	if (kind == FILE_IOMMUFD || kind == FILE_TEST_ACCESS)
 		return SHIM_KIND_PLAIN;
 	return sim_poll(client->task, client->target_fd, POLLOUT) ? SHIM_KIND_QUEUE
@@ -81,13 +112,16 @@ static int64_t serve_kind(const struct shim_client *client, struct shim_reply *r
 }
 
 /* The program has it open, so that it stays. */
-static int64_t serve_knob(
-	struct shim_client *client, struct shim_knob *knob, const struct shim_request *request)
+static int64_t serve_knob(struct shim_client *client, struct shim_knob *knob,
+	const struct shim_request *request, struct shim_reply *reply)
 {
 	switch (request->call) {
 	case SHIM_READ:
 	case SHIM_WRITE: return shim_knob_transfer(client, knob, request);
-	case SHIM_KIND: return SHIM_KIND_PLAIN;
+	case SHIM_KIND:
+		reply->value[0] = SHIM_IS_READABLE | SHIM_IS_WRITABLE | SHIM_IS_POSITIONED |
+				  (uint64_t)client->flags << 32;
+		return SHIM_KIND_PLAIN;
 	default: return -ENOTTY;
 	}
 }
@@ -102,7 +136,10 @@ static int serve_node(const struct shim_client *client, const char *path, uint32
 
 static int64_t serve_open(struct shim_client *client, const struct shim_request *request)
 {
-	int64_t fd = shim_knob_open(client, request->path);
+	int64_t fd;
+
+	client->flags = (uint32_t)request->argument[0] & (O_ACCMODE | O_SYNC | O_ASYNC);
+	fd = shim_knob_open(client, request->path);
 
 	if (fd != -ENXIO)
 		return fd;
@@ -117,10 +154,11 @@ static int64_t serve_file(
 	struct shim_knob *knob = NULL;
 	int64_t result;
 
-	client->target = shim_file_find(client->server, request->device, request->inode, &knob);
+	client->target = shim_file_find(
+		client->server, request->device, request->inode, &knob, &client->flags);
 	client->target_fd = request->fd;
 	if (knob)
-		return serve_knob(client, knob, request);
+		return serve_knob(client, knob, request, reply);
 	if (!client->target) {
 		reply->ours = 0;
 		return 0;

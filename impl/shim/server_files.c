@@ -121,6 +121,14 @@ static bool has_queue(const struct file *file)
 	return file->kind != FILE_IOMMUFD && file->kind != FILE_TEST_ACCESS;
 }
 
+/* Only what a path names can be opened otherwise than for reading and writing. */
+static uint32_t flags_of(const struct shim_client *client, const struct file *file)
+{
+	if (!client->target)
+		return client->flags;
+	return file->kind == FILE_DMABUF ? file->flags & O_ACCMODE : O_RDWR;
+}
+
 bool shim_install(struct shim_client *client, int fd, struct file *file, struct shim_knob *knob)
 {
 	struct shim_server *server = client->server;
@@ -137,6 +145,7 @@ bool shim_install(struct shim_client *client, int fd, struct file *file, struct 
 		.device = taken.device,
 		.inode = taken.inode,
 		.fd = fd,
+		.flags = flags_of(client, file),
 		.end = taken.end};
 	pthread_mutex_lock(&server->lock);
 	added->next = server->files;
@@ -177,8 +186,8 @@ static void close_on_exec(void *thread, int fd)
 	(void)fd;
 }
 
-struct file *shim_file_find(
-	struct shim_server *server, uint64_t device, uint64_t inode, struct shim_knob **knob)
+struct file *shim_file_find(struct shim_server *server, uint64_t device, uint64_t inode,
+	struct shim_knob **knob, uint32_t *flags)
 {
 	struct file *file = NULL;
 	struct shim_file *known;
@@ -189,6 +198,8 @@ struct file *shim_file_find(
 			file = known->file ? file_get(known->file) : NULL;
 			if (knob)
 				*knob = known->knob;
+			if (flags)
+				*flags = known->flags;
 			break;
 		}
 	}
@@ -238,7 +249,7 @@ static struct file *from_fd(void *thread, int fd)
 		close(copy);
 		return NULL;
 	}
-	file = shim_file_find(client->server, status.st_dev, status.st_ino, NULL);
+	file = shim_file_find(client->server, status.st_dev, status.st_ino, NULL, NULL);
 	if (!file)
 		return host_file(client->task, copy);
 	/* Its last close must be the program's. */

@@ -38,6 +38,7 @@ void shim_observe_before(
 
 	client->new_fd = -1;
 	client->no_descriptor = false;
+	client->refused = false;
 	image->size = 0;
 	if (!observer)
 		return;
@@ -89,11 +90,11 @@ void shim_observe_call(struct shim_client *client, const struct shim_request *re
 	struct shim_seen seen;
 	struct file *file;
 
-	if (!observer || !observer->seen || !reply->ours)
+	if (!observer || !observer->seen || !reply->ours || client->refused)
 		return;
 	if (request->call == SHIM_IOCTL)
 		look(client, request->argument[1], &after);
-	file = shim_file_find(client->server, request->device, request->inode, NULL);
+	file = shim_file_find(client->server, request->device, request->inode, NULL, NULL);
 	seen = (struct shim_seen){.call = request->call,
 		.pid = client->process->pid,
 		.parent = parent_of(client->process->pid),

@@ -31,6 +31,7 @@ struct shim_file {
 	bool polled;			   /* has events to wait for */
 	bool readable;			   /* a byte is in the pipe */
 	int fd;				   /* as which a program got it */
+	uint32_t flags;			   /* of open: those that never change */
 	const struct shim_client *closing; /* is about to close a descriptor of it */
 };
 
@@ -76,6 +77,8 @@ struct shim_client {
 	uint64_t drawn;	 /* state of the thread's draws */
 	uint32_t passed; /* points that were passed before the call */
 	bool failed;
+	uint32_t flags;	    /* as in shim_file: of what is opened, or the call is made on */
+	bool refused;	    /* by the flags: the machine does not see the call */
 	bool no_descriptor; /* the program could have no more in the call */
 	int new_fd;	    /* that the call has made, -1: none */
 	struct shim_key new_key;
@@ -112,9 +115,10 @@ struct shim_server {
 
 /* -- server_files.c -- */
 extern const struct sim_host shim_host;
-/* The file with that identity and a reference; NULL: none of ours, or, if asked for, *knob. */
-struct file *shim_file_find(
-	struct shim_server *server, uint64_t device, uint64_t inode, struct shim_knob **knob);
+/* The file with that identity and a reference; NULL: none of ours, or, if asked for, *knob. If
+ * asked for, *flags. */
+struct file *shim_file_find(struct shim_server *server, uint64_t device, uint64_t inode,
+	struct shim_knob **knob, uint32_t *flags);
 /* A new descriptor of the program, nothing behind it; or negative errno. */
 int shim_reserve(void *client);
 /* Puts a file or a knob, which it takes over, behind it. False: it was not reserved, or memory. */
