@@ -29,7 +29,7 @@ static int refused(int flags, enum path_kind kind)
 	return flags & O_DIRECT ? EINVAL : 0;
 }
 
-static long open_served(const struct path *path, int flags, enum path_kind kind)
+int path_open(const struct path *path, enum path_kind kind, int flags)
 {
 	struct shim_request request = {.call = SHIM_OPEN, .argument = {(uint64_t)flags}};
 	struct shim_reply reply;
@@ -49,7 +49,7 @@ static long open_served(const struct path *path, int flags, enum path_kind kind)
 	flags &= O_APPEND | O_NONBLOCK | O_NOATIME;
 	if (fd >= 0 && flags)
 		NEXT(syscall)(SYS_fcntl, fd, F_SETFL, flags);
-	return fd;
+	return (int)fd;
 }
 
 bool open_ours(int folder, const char *text, int flags, mode_t mode, int *fd)
@@ -60,7 +60,7 @@ bool open_ours(int folder, const char *text, int flags, mode_t mode, int *fd)
 	switch (kind) {
 	case PATH_NODE:
 	case PATH_BELOW_NODE:
-	case PATH_KNOB: *fd = (int)open_served(&path, flags, kind); return true;
+	case PATH_KNOB: *fd = path_open(&path, kind, flags); return true;
 	case PATH_STATUS: *fd = path_open_status(path.text, flags); return true;
 	case PATH_MOVED:
 		*fd = (int)NEXT(syscall)(SYS_openat, AT_FDCWD, path.text, flags, mode);
@@ -126,122 +126,6 @@ SHIM_EXPORT int __openat_2(int folder, const char *path, int flags)
 SHIM_EXPORT int __openat64_2(int folder, const char *path, int flags)
 {
 	return openat64(folder, path, flags, 0);
-}
-
-/*
- * A stream of the C library that has functions of its own asks for single bytes, which queues do
- * not give: whole records are read for it.
- */
-#define RECORD	    40 /* of the queues with the largest ones */
-#define RECORDS_MAX 100
-
-struct stream {
-	int fd;
-	size_t at, have;
-	char bytes[RECORD * RECORDS_MAX];
-};
-
-static ssize_t stream_read(void *cookie, char *bytes, size_t count)
-{
-	struct stream *stream = cookie;
-	ssize_t got;
-
-	if (stream->at == stream->have) {
-		got = read(stream->fd, stream->bytes, RECORD);
-		if (got < 0 && errno == EINVAL)
-			got = read(stream->fd, stream->bytes, sizeof(stream->bytes));
-		if (got <= 0)
-			return got;
-		stream->at = 0;
-		stream->have = (size_t)got;
-	}
-	if (count > stream->have - stream->at)
-		count = stream->have - stream->at;
-	memcpy(bytes, stream->bytes + stream->at, count);
-	stream->at += count;
-	return (ssize_t)count;
-}
-
-static ssize_t stream_write(void *cookie, const char *bytes, size_t count)
-{
-	return write(((struct stream *)cookie)->fd, bytes, count);
-}
-
-static int stream_close(void *cookie)
-{
-	struct stream *stream = cookie;
-	int result = close(stream->fd);
-
-	free(stream);
-	return result;
-}
-
-static FILE *open_stream(int fd, const char *mode)
-{
-	static const cookie_io_functions_t functions = {
-		.read = stream_read, .write = stream_write, .close = stream_close};
-	struct stream *stream = calloc(1, sizeof(*stream));
-	FILE *opened;
-
-	if (!stream)
-		return NULL;
-	stream->fd = fd;
-	opened = fopencookie(stream, mode, functions);
-	if (!opened)
-		free(stream);
-	return opened;
-}
-
-/* As the first letters of an fopen mode say. */
-static int flags_of(const char *mode)
-{
-	int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
-
-	return flags | (strchr(mode, 'e') ? O_CLOEXEC : 0);
-}
-
-/* Streams read and write by themselves, past read and write. */
-static bool fopen_ours(const char *text, const char *mode, FILE **stream)
-{
-	struct path path;
-	enum path_kind kind = path_look(AT_FDCWD, text, &path);
-	int fd;
-
-	switch (kind) {
-	case PATH_OTHER: return false;
-	case PATH_MOVED: *stream = NEXT(fopen64)(path.text, mode); return true;
-	case PATH_STATUS:
-		fd = path_open_status(path.text, flags_of(mode));
-		*stream = fd < 0 ? NULL : fdopen(fd, mode);
-		return true;
-	default:
-		fd = (int)open_served(&path, flags_of(mode), kind);
-		*stream = fd < 0 ? NULL : open_stream(fd, mode);
-		return true;
-	}
-}
-
-SHIM_EXPORT FILE *fdopen(int fd, const char *mode)
-{
-	struct shim_reply reply;
-
-	if (link_describe(fd, &reply))
-		return open_stream(fd, mode);
-	return NEXT(fdopen)(fd, mode);
-}
-
-SHIM_EXPORT FILE *fopen(const char *path, const char *mode)
-{
-	FILE *stream;
-
-	return fopen_ours(path, mode, &stream) ? stream : NEXT(fopen)(path, mode);
-}
-
-SHIM_EXPORT FILE *fopen64(const char *path, const char *mode)
-{
-	FILE *stream;
-
-	return fopen_ours(path, mode, &stream) ? stream : NEXT(fopen64)(path, mode);
 }
 
 SHIM_EXPORT DIR *opendir(const char *text)

@@ -22,6 +22,11 @@ struct path {
 
 /* What text, relative to the open folder (or AT_FDCWD), is. path is filled in unless OTHER. */
 enum path_kind path_look(int folder, const char *text, struct path *path);
+/*
+ * Opens a path of kind NODE, BELOW_NODE or KNOB with flags of open: a descriptor, or -1 and errno
+ * as a kernel has it. The flags hold, O_CLOEXEC and what F_GETFL says included.
+ */
+int path_open(const struct path *path, enum path_kind kind, int flags);
 /* Opens a file with what a status file would show; -1 and errno. */
 int path_open_status(const char *text, int flags);
 
