@@ -98,7 +98,7 @@ shim --devices iommu -- "$programs/shim_asks" release && cmp -s "$work/out" "$wo
 ok $? '--devices iommu'
 for wrong in '' 'iommu,' nothing iommu,tty; do
 	unknown=${wrong#iommu,}
-	refused "--devices: there is no node '$unknown'; known: iommu" --devices "$wrong"
+	refused "--devices: there is no '$unknown'; known: iommu, vfio, noiommu" --devices "$wrong"
 done
 echo "1..$number"
 exit "$failures"

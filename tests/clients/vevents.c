@@ -142,6 +142,8 @@ static void events(struct guest *guest)
 	show("event", trigger(guest));
 	read_events(guest, 100);
 	show("write", write(guest->events, "12345678", 8) < 0 ? -errno : 0);
+	char byte[8];
+	show("pread elsewhere", pread(guest->events, byte, sizeof(byte), 8) < 0 ? -errno : 0);
 	show("destroy the queue while open", destroy(guest->fd, guest->queue));
 }
 
