@@ -8,9 +8,9 @@ cd "$(dirname "$0")/../.." || exit 2
 build=${IOMMUZZ_BUILD:-build/release}
 report() { timeout 60 "$build/iommuzz" shim --report -- "$build/tests/shim/shim_left" "$1" >"$work/out" 2>"$work/err"; }
 told() { # FUNCTION TEXT: exactly one line begins so, and the backtrace below has the function
-	awk -v text="  $2" -v frame="    $1+" '
+	awk -v text="  $2" -v frame="    $1" '
 		/^  [^ ]/ { if (frames) wanted = 0; frames = 0; if (index($0, text) == 1) { lines++; wanted = 1 } }
-		/^    / { frames = 1; if (wanted && index($0, frame) == 1) found = 1 }
+		/^    / { frames = 1; if (wanted && index($0, frame) == 1 && index("+.", substr($0, length(frame) + 1, 1))) found = 1 }
 		END { exit !(lines == 1 && found) }' "$work/err"
 }
 all() { # of FUNCTION TEXT on standard input

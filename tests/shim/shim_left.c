@@ -9,7 +9,7 @@
 
 /* No jump instead of a call as the last thing: it is to be seen in backtraces. */
 #define IN_SIGHT __asm__ volatile("")
-#define SEPARATE __attribute__((noinline, noclone)) static
+#define SEPARATE __attribute__((noinline)) static
 
 #define IOVA UINT64_C(0x1000000)
 
