@@ -313,9 +313,10 @@ static int end_like(int status)
 }
 
 /* Why the trace could not be written becomes the exit code only where the program had none. */
-static int finish(const struct shim *shim, const struct listeners *listeners, int status)
+static int finish(const struct listeners *listeners, int status)
 {
 	char message[512] = "";
+	bool written;
 
 	if (listeners->report) {
 		shim_report_print(listeners->report, stderr);
@@ -323,23 +324,23 @@ static int finish(const struct shim *shim, const struct listeners *listeners, in
 	}
 	if (!listeners->trace)
 		return end_like(status);
-	if (!shim_trace_write(listeners->trace, shim->trace, message, sizeof(message))) {
+	written = shim_trace_write(listeners->trace, message, sizeof(message));
+	if (!written)
 		tool_error("--trace: %s", message);
-		if (!status)
-			return TOOL_BROKEN;
-	}
 	shim_trace_end(listeners->trace);
-	return end_like(status);
+	return written || status ? end_like(status) : TOOL_BROKEN;
 }
 
 static bool start_listeners(struct shim *shim, struct listeners *listeners,
 	struct shim_observer *observer, char *description)
 {
-	struct shim_trace_options options = {.kernel = shim->options.kernel,
+	struct shim_trace_options options = {.path = shim->trace,
+		.kernel = shim->options.kernel,
 		.seed = shim->options.seed,
 		.vfio_container = shim->options.vfio_container,
 		.noiommu = shim->options.noiommu,
 		.description = description};
+	char message[512] = "out of memory";
 
 	*observer = (struct shim_observer){.context = listeners,
 		.origin = listen_origin,
@@ -348,13 +349,21 @@ static bool start_listeners(struct shim *shim, struct listeners *listeners,
 		.exited = listen_exited,
 		.warned = listen_warned};
 	if (shim->trace)
-		listeners->trace = shim_trace_start(&options);
+		listeners->trace = shim_trace_start(&options, message, sizeof(message));
+	if (shim->trace && !listeners->trace) {
+		tool_error("--trace: %s", message);
+		return false;
+	}
 	if (shim->report)
 		listeners->report = shim_report_start();
+	if (shim->report && !listeners->report) {
+		tool_error("%s", message);
+		return false;
+	}
 	if (shim->trace || shim->report)
 		shim->options.observer = observer;
 	shim->options.backtraces = shim->report;
-	return (!shim->trace || listeners->trace) && (!shim->report || listeners->report);
+	return true;
 }
 
 /* The machine holds the descriptors of all its processes; the program keeps its own limit. */
@@ -380,10 +389,8 @@ static int run_program(struct shim *shim)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (!start_listeners(shim, &listeners, &observer, description)) {
-		tool_error("out of memory");
+	if (!start_listeners(shim, &listeners, &observer, description))
 		return TOOL_BROKEN;
-	}
 	server = shim_server_start(&shim->options);
 	if (!server) {
 		tool_error("the machine cannot be started: %s", strerror(errno));
@@ -405,7 +412,7 @@ static int run_program(struct shim *shim)
 	if (shim->options.fail_random && !shim_server_failed(server))
 		tool_error("--fail-random %u: nothing failed", shim->options.fail_random);
 	shim_server_stop(server);
-	return finish(shim, &listeners, status);
+	return finish(&listeners, status);
 }
 
 static bool set_bug(struct shim *shim, const char *name)
@@ -530,8 +537,11 @@ const struct command command_shim = {
 	.options = shim_options,
 	.exit_status =
 		"That of the program, or its signal. 125 when it is statically linked or for\n"
-		"another machine, 126 and 127 when it cannot be run or found, 2 for wrong "
-		"usage.",
+		"another machine, 126 and 127 when it cannot be run or found, 2 for wrong usage, "
+		"for\n"
+		"a trace that cannot be written at the start, and for one that cannot be written "
+		"at\n"
+		"the end if the program's own exit code is 0.",
 	.examples = "iommuzz shim -- ./client --verbose\n"
 		    "iommuzz shim --report --memlock 65536 -- ./client\n"
 		    "iommuzz shim --trace client.prog -- ./client && iommuzz run client.prog",

@@ -11,22 +11,27 @@
 
 struct shim_trace;
 
+/* The strings are the caller's, and stay. */
 struct shim_trace_options {
-	uint16_t kernel; /* 0: newest */
+	const char *path; /* NAME.prog */
+	uint16_t kernel;  /* 0: newest */
 	uint32_t seed;
 	bool vfio_container, noiommu; /* the machine has them */
 	const char *description;      /* one line */
 };
 
-/* NULL: memory. */
-struct shim_trace *shim_trace_start(const struct shim_trace_options *options);
-/* As the observer's functions. */
+/* NULL: *message, of room bytes, says why: the file cannot be written. */
+struct shim_trace *shim_trace_start(
+	const struct shim_trace_options *options, char *message, size_t room);
+/*
+ * As the observer's functions. What does not fit in a program any more is left out, with all that
+ * follows; the first time says so on standard error.
+ */
 void shim_trace_seen(struct shim_trace *trace, const struct shim_seen *seen);
 void shim_trace_closed(struct shim_trace *trace, struct shim_key key);
 void shim_trace_exited(struct shim_trace *trace, int pid);
-/* Writes the file, named NAME.prog, in canonical form. False: *message says why, and is the
- * caller's. */
-bool shim_trace_write(struct shim_trace *trace, const char *path, char *message, size_t room);
+/* Writes the file in canonical form. False: *message, of room bytes, says why. */
+bool shim_trace_write(struct shim_trace *trace, char *message, size_t room);
 void shim_trace_end(struct shim_trace *trace);
 
 #endif

@@ -19,6 +19,20 @@ ok $? "$count of them are the same under the shim"
 [ "$(id -u)" != 0 ] || [ ! -w /proc/sys/vm/nr_hugepages ] || ! grep -q 'under the shim # SKIP' "$work/out"
 ok $? 'none is skipped under the shim where root may have huge pages'
 
+count=$(grep -c '^ok [0-9]* - [a-z_]* traced$' "$work/out")
+[ "$count" -ge 22 ]
+ok $? "what was recorded of $count of them does the same again"
+# One result is another: the first of an ioctl that succeeded.
+wrong=0
+for name in lifecycle hw_queue server; do
+	sed -e '0,/^\(.*IOMMU_.*\) -> 0$/s//\1 -> EPERM/' -e "s/^#: id $name$/#: id wrong_$name/" "$work/kept/traces/$name.prog" \
+		>"$work/wrong_$name.prog"
+	"${IOMMUZZ:-build/release/iommuzz}" check "$work/wrong_$name.prog" >"$work/err" && wrong=$((wrong + 1))
+	grep -q 'expected EPERM, got 0' "$work/err" || wrong=$((wrong + 1))
+done
+[ $wrong -eq 0 ]
+ok $? 'control: a trace with another result fails'
+
 if [ -x "$bugs" ] && "$bugs" shim --help | grep -q -e '--bug'; then
 	IOMMUZZ=$bugs ci/clients --image none map_basic pin_access >"$work/out" 2>"$work/err"
 	ok $? 'without a defect'
