@@ -22,6 +22,11 @@ for name in limits memory threads waits; do
 done
 shim --devices iommu,vfio -- "$programs/shim_container" && ! grep -q '^not ok' "$work/out"
 ok $? "shim_container"
+shim --devices noiommu -- "$programs/shim_noiommu" && ! grep -q '^not ok' "$work/out"
+ok $? "shim_noiommu"
+shim -- "$programs/shim_noiommu"
+is 1 test $? -eq 0
+ok $? "control: without --devices noiommu every mock device has an IOMMU"
 shim -- "$programs/shim_container"
 is 1 test $? -eq 0
 ok $? "control: without --devices vfio there is no /dev/vfio/vfio"

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "fuzz/exec/exec_private.h"
+#include "impl/abi/iommufd_abi.h"
 #include "impl/abi/kernel_calls.h"
 
 #define DEFAULT_PAGES 16384u
+#define PAGE	      4096u
 /* Calls on devices and accesses refuse more than this at once. */
 #define TRANSFER_MAX	(UINT64_C(16) << 20)
 #define PROT_FIELD	2		     /* of mmap and mprotect */
@@ -402,6 +404,25 @@ static uint64_t descriptor_name(const struct exec *exec, unsigned process, uint6
 	return exec->fd_names[process][fd];
 }
 
+/*
+ * Where in its memory pages lie, and which of them lie side by side, is a machine's own business:
+ * targets are not compared in it, and of the address the trace has the place in the page.
+ */
+static void trace_physical(
+	struct exec *exec, struct trace_entry *entry, const struct call_outcome *outcome)
+{
+	struct iommu_ioas_noiommu_get_pa image = {.size = 0};
+	uint32_t size = outcome->image_size < sizeof(image) ? outcome->image_size : sizeof(image);
+
+	memcpy(&image, outcome->image, size);
+	if (outcome->result >= 0) {
+		image.out_phys %= PAGE;
+		entry->own_first = offsetof(struct iommu_ioas_noiommu_get_pa, length);
+		entry->own_count = sizeof(image.length) + sizeof(image.out_phys);
+	}
+	trace_set_image(&exec->trace, entry, (const uint8_t *)&image, size);
+}
+
 /* Descriptors differ between targets, so the trace tells which of the run they are. */
 static void trace_image(struct exec *exec, struct exec_thread *thread, struct trace_entry *entry,
 	const struct row_plan *plan, const struct call_row *row, const struct call_outcome *outcome,
@@ -409,6 +430,10 @@ static void trace_image(struct exec *exec, struct exec_thread *thread, struct tr
 {
 	uint8_t image[CALL_STRUCT_MAX];
 
+	if (row == &call_rows[CALL_ID_IOMMU_IOAS_NOIOMMU_GET_PA]) {
+		trace_physical(exec, entry, outcome);
+		return;
+	}
 	if (!plan->has_descriptors || outcome->image_size > sizeof(image)) {
 		trace_set_image(&exec->trace, entry, outcome->image, outcome->image_size);
 		return;

@@ -286,6 +286,14 @@ static bool is_early(const struct exec *exec, const struct call *call)
 	return false;
 }
 
+/* mem, and what programs map; elsewhere are the windows of arguments and addresses of nothing. */
+static bool may_be_memory(uint64_t address)
+{
+	return (address >= PROG_MEM_BASE && address < EXEC_ARGUMENT_BASE &&
+		       address - PROG_MEM_BASE < UINT64_C(64) << 20) ||
+	       address >= EXEC_ARGUMENT_BASE + EXEC_THREADS * EXEC_ARGUMENT_SIZE;
+}
+
 bool exec_resolve(
 	struct exec *exec, const struct exec_thread *thread, uint32_t i, struct frame *frame)
 {
@@ -331,6 +339,10 @@ bool exec_resolve(
 	resolved->image_size = frame->image.used;
 	if (row->kind == CALL_IOCTL || call->row == CALL_ID_ioctl)
 		resolved->at = default_place ? frame->window : exec_value(exec, at);
+	/* What it answers differs between targets (trace_physical): not where programs read. */
+	if (call->row == CALL_ID_IOMMU_IOAS_NOIOMMU_GET_PA &&
+		exec->prog->options.flags & PROG_OPTION_NOIOMMU && may_be_memory(resolved->at))
+		resolved->at = frame->window;
 	/* The value is the argument itself: nothing lies in memory. */
 	if (row->framing == FRAMING_VALUE) {
 		memcpy(&resolved->at, frame->image.bytes, sizeof(resolved->at));

@@ -36,6 +36,8 @@ struct trace_entry {
 			   the run */
 	uint32_t image; /* first byte in trace.bytes; for TRACE_CALLBACK u64 iova, u64 length */
 	uint32_t first_change, change_count;
+	uint8_t own_first, own_count; /* bytes of the struct in which machines may differ: not
+					 compared */
 };
 
 struct trace {

@@ -47,6 +47,8 @@ bool audit_requests(struct audit *audit, const struct device *device)
 	}
 	for (const struct pasid_slot *slot = device->pasids; slot; slot = slot->next)
 		enabled += slot->hwpt && slot->hwpt->fault;
+	if (!iommu_device_has_iommu(device->hardware))
+		enabled = 0;
 	if (iommu_device_requests(device->hardware) != count)
 		return AUDIT_BROKEN(audit, "I16 answers",
 			"device %u waits for %u answers, %u faults are queued or read",

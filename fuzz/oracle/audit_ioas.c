@@ -173,7 +173,10 @@ static bool check_run(struct audit *audit, const struct ioas *ioas, const struct
 		iova += entries->size;
 		phys += entries->size;
 		length -= entries->size;
-		entries_next(entries, iova);
+		if (iova)
+			entries_next(entries, iova);
+		else
+			entries->valid = false; /* the last of all addresses */
 	}
 	return true;
 }

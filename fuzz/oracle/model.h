@@ -460,6 +460,7 @@ struct model_hwpt {
 	bool tracks;		   /* can track dirty pages */
 	bool tracking;		   /* does so */
 	bool huge;		   /* has the huge format */
+	bool software;		   /* of devices without an IOMMU (4.22) */
 	bool small;		   /* filled without large pages */
 	struct model_array dirty;  /* struct model_entry */
 	bool parent;		   /* of nested ones */
@@ -522,6 +523,11 @@ struct model_device {
 	struct model_lock reporting; /* of the mock's driver: keeps the two above */
 	uint32_t cache[MOCK_DEV_CACHE_NUM];
 };
+
+static inline bool model_device_bare(const struct model_device *device)
+{
+	return device->flags & MOCK_FLAGS_DEVICE_NOIOMMU;
+}
 
 struct model_selftest {
 	struct model_object object;
@@ -654,7 +660,7 @@ int model_access_internal(struct model *model, struct model_context *context,
 
 /* With the mock's default format; its id is reserved. */
 struct model_hwpt *model_hwpt_new(
-	struct model *model, struct model_context *context, struct model_ioas *ioas);
+	struct model *model, const struct model_device *device, struct model_ioas *ioas);
 /* It is in no IOAS's list (any more). */
 void model_hwpt_free(struct model *model, struct model_hwpt *hwpt);
 /* Removes the domain from its IOAS and frees it; it has left the table. */
@@ -784,6 +790,7 @@ struct model_command {
 		struct iommu_ioas_map map;
 		struct iommu_ioas_map_file map_file;
 		struct iommu_ioas_unmap unmap;
+		struct iommu_ioas_noiommu_get_pa noiommu_get_pa;
 		struct iommu_ioas_change_process change_process;
 		struct iommu_option option;
 		struct iommu_vfio_ioas vfio_ioas;

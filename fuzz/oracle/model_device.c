@@ -80,6 +80,8 @@ static int driver_says(struct model *model, struct model_device *device, uint32_
 {
 	uint32_t pasids = device->flags & MOCK_FLAGS_DEVICE_PASID ? 1u << MOCK_PASID_WIDTH : 1;
 
+	if (hwpt->software != model_device_bare(device))
+		return -EINVAL;
 	/* 10.8 step 4: the mock of the first release with faults has no such devices. */
 	if (hwpt->fault && model->config.kernel < LINUX(6, 13))
 		return -ENODEV;
@@ -174,7 +176,7 @@ static struct model_hwpt *unattach(struct model *model, struct model_device *dev
 static int attach_to_new(struct model *model, struct model_device *device, uint32_t pasid,
 	struct model_ioas *ioas, struct model_hwpt **old, uint32_t *pt_id)
 {
-	struct model_hwpt *hwpt = model_hwpt_new(model, device->context, ioas);
+	struct model_hwpt *hwpt = model_hwpt_new(model, device, ioas);
 	bool joined = false;
 	int rc = 0;
 
@@ -396,6 +398,10 @@ int64_t model_rule_IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS(
 		known |= MOCK_FLAGS_DEVICE_PASID;
 	if (model->config.kernel < LINUX(6, 19))
 		known |= DEVICE_HUGE_IOVA;
+	/* Ours. */
+	if (model->config.noiommu && model->config.kernel >= LINUX(7, 3) &&
+		command->test.mock_domain_flags.dev_flags == MOCK_FLAGS_DEVICE_NOIOMMU)
+		known |= MOCK_FLAGS_DEVICE_NOIOMMU;
 	if (!(command->test.mock_domain_flags.dev_flags & ~known))
 		return mock_domain(model, command, command->test.mock_domain_flags.dev_flags);
 	/* It has an id for a moment (10.5). */
@@ -540,7 +546,7 @@ static struct model_page *dma_page(const struct model_hwpt *hwpt, uint64_t iova,
 	bool readable, writeable;
 
 	page = model_translate(hwpt, iova, offset, &readable, &writeable);
-	if (!page || !(write ? writeable : readable))
+	if (!page || hwpt->software || !(write ? writeable : readable))
 		return NULL;
 	area = model_area_at(hwpt->ioas, model_area_index(hwpt->ioas, iova));
 	*piece = MODEL_PAGE - *offset;

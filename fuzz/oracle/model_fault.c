@@ -232,7 +232,7 @@ int64_t model_rule_IOMMU_TEST_OP_TRIGGER_IOPF(struct model *model, struct model_
 	model_phase(model, "attachments");
 	hwpt = route(device, pasid, &attached);
 	/* Without memory for it the fault is lost, and nobody is told. */
-	if (!model_should_fail(model, FAULT_ALLOC) && hwpt) {
+	if (!model_should_fail(model, FAULT_ALLOC) && hwpt && !model_device_bare(device)) {
 		struct model_array *queued = &hwpt->fault->queued;
 
 		request = model_array_insert(model, queued, queued->count);

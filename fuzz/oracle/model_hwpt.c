@@ -7,8 +7,9 @@
 #define ANYTHING	   UINT32_MAX
 
 struct model_hwpt *model_hwpt_new(
-	struct model *model, struct model_context *context, struct model_ioas *ioas)
+	struct model *model, const struct model_device *device, struct model_ioas *ioas)
 {
+	struct model_context *context = device->context;
 	struct model_hwpt *hwpt = model_alloc(model, sizeof(*hwpt));
 
 	hwpt->context = context;
@@ -17,6 +18,12 @@ struct model_hwpt *model_hwpt_new(
 	hwpt->page_size = MOCK_PAGE_SIZE;
 	hwpt->first = MOCK_APERTURE_START;
 	hwpt->last = MOCK_APERTURE_LAST;
+	if (model_device_bare(device)) {
+		hwpt->software = true;
+		hwpt->page_size = MODEL_PAGE;
+		hwpt->first = 0;
+		hwpt->last = UINT64_MAX;
+	}
 	model_object_reserve(model, context, &hwpt->object, MODEL_HWPT);
 	ioas->object.users++;
 	return hwpt;
@@ -142,11 +149,14 @@ static int paging(struct model *model, const struct model_device *device, struct
 
 	if (alloc->flags & ~flags_known(model))
 		return -EOPNOTSUPP;
+	if (model_device_bare(device) &&
+		(alloc->data_len || alloc->flags & ~(uint32_t)IOMMU_HWPT_FAULT_ID_VALID))
+		return -EOPNOTSUPP;
 	if (tracks && device->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		return -EOPNOTSUPP;
 	if (parent && alloc->flags & IOMMU_HWPT_FAULT_ID_VALID)
 		return -EOPNOTSUPP;
-	hwpt = model_hwpt_new(model, command->context, ioas);
+	hwpt = model_hwpt_new(model, device, ioas);
 	hwpt->tracks = tracks;
 	hwpt->parent = parent;
 	hwpt->pasids = alloc->flags & IOMMU_HWPT_ALLOC_PASID;
@@ -167,6 +177,10 @@ static int allocate(struct model *model, const struct model_device *device, stru
 	struct model_ioas *ioas;
 	int rc;
 
+	if (on->type == MODEL_VIOMMU && model_device_bare(device))
+		return -EINVAL;
+	if (on->type == MODEL_HWPT && model_device_bare(device))
+		return -EOPNOTSUPP;
 	if (on->type == MODEL_HWPT)
 		return model_nested_alloc(model, (struct model_hwpt *)on, NULL, command);
 	if (on->type == MODEL_VIOMMU)
@@ -235,7 +249,8 @@ int64_t model_rule_IOMMU_GET_HW_INFO(struct model *model, struct model_command *
 	device = model_object_get(model, command->context, info->dev_id, MODEL_DEVICE);
 	if (!device)
 		return -ENOENT;
-	if (typed && info->in_data_type && info->in_data_type != IOMMU_HW_INFO_TYPE_SELFTEST)
+	if (model_device_bare(device) ||
+		(typed && info->in_data_type && info->in_data_type != IOMMU_HW_INFO_TYPE_SELFTEST))
 		rc = -EOPNOTSUPP;
 	if (!rc) {
 		model_phase(model, "user-copy");

@@ -497,11 +497,3 @@ void model_ioas_remove_domain(struct model *model, struct model_ioas *ioas, stru
 	model_ioas_unreserve(ioas, hwpt);
 	model_ioas_realign(ioas);
 }
-
-/* 4.22 on a kernel without IOMMUFD_NOIOMMU. */
-int64_t model_rule_IOMMU_IOAS_NOIOMMU_GET_PA(struct model *model, struct model_command *command)
-{
-	(void)model;
-	(void)command;
-	return -EOPNOTSUPP;
-}

@@ -66,7 +66,8 @@ int64_t model_rule_IOMMU_TEST_OP_MD_CHECK_MAP(struct model *model, struct model_
 
 	if (fixed_unit)
 		unit = MOCK_PAGE_SIZE;
-	wrong = (iova | length | uptr) & (unit - 1) || uptr + length < uptr;
+	wrong = (hwpt && hwpt->software) || (iova | length | uptr) & (unit - 1) ||
+		uptr + length < uptr;
 	if (!hwpt)
 		return fixed_unit && wrong ? -EINVAL : -ENOENT;
 	if (!wrong)

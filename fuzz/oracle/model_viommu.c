@@ -132,7 +132,8 @@ int64_t model_rule_IOMMU_VIOMMU_ALLOC(struct model *model, struct model_command 
 	device = model_object_get(model, command->context, alloc->dev_id, MODEL_DEVICE);
 	if (!device)
 		return -ENOENT;
-	rc = alloc->type == IOMMU_VIOMMU_TYPE_SELFTEST ? -ENOENT : -EOPNOTSUPP;
+	rc = alloc->type == IOMMU_VIOMMU_TYPE_SELFTEST && !model_device_bare(device) ? -ENOENT
+										     : -EOPNOTSUPP;
 	parent = rc == -ENOENT
 			 ? model_object_get(model, command->context, alloc->hwpt_id, MODEL_HWPT)
 			 : NULL;
@@ -228,7 +229,10 @@ int64_t model_rule_IOMMU_VDEVICE_ALLOC(struct model *model, struct model_command
 	if (!viommu)
 		return -ENOENT;
 	device = model_object_get(model, command->context, alloc->dev_id, MODEL_DEVICE);
-	if (device) {
+	if (device && model_device_bare(device)) {
+		model_object_put(model, &device->object);
+		rc = -EINVAL;
+	} else if (device) {
 		model_lock(model, &device->group, true, "group_mutex");
 		rc = make_vdevice(model, viommu, device, command);
 		model_unlock(model, &device->group, true);

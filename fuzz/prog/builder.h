@@ -48,6 +48,9 @@ bool builder_some_hwpt(struct builder *b, uint16_t context, struct scene_hwpt *f
 /* Nested page tables, VIOMMUs and what belongs to them (generate_nested.c). */
 void builder_nested(struct builder *b);
 
+/* Devices without an IOMMU (generate_noiommu.c). */
+void builder_noiommu(struct builder *b);
+
 /* Idioms of PASIDs (generate_pasid.c). */
 void builder_pasid(struct builder *b);
 

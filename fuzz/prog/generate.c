@@ -800,6 +800,7 @@ static const struct idiom {
 	{builder_raw, 6, 0},
 	{builder_descriptor, 15, 0},
 	{builder_process, 8, 0},
+	{builder_noiommu, 6, NEEDS_TEST | NEEDS_INPROC},
 	{builder_any, 40, 0},
 };
 

@@ -9,7 +9,10 @@
 
 #include "fields.h"
 
-#define NAMES_END {NULL, 0, 0}
+#define NAMES_END                                                                                  \
+	{                                                                                          \
+		NULL, 0, 0                                                                         \
+	}
 
 static const struct named_value no_flags[] = {NAMES_END};
 
@@ -159,6 +162,7 @@ static const struct named_value test_access_rw_flags[] = {
 static const struct named_value mock_device_flags[] = {
 	{"NO_DIRTY", MOCK_FLAGS_DEVICE_NO_DIRTY, 0},
 	{"PASID", MOCK_FLAGS_DEVICE_PASID, LINUX(6, 15)},
+	{"NOIOMMU", MOCK_FLAGS_DEVICE_NOIOMMU, LINUX(7, 3)},
 	NAMES_END,
 };
 
@@ -247,7 +251,9 @@ static const struct named_value attach_flags[] = {
 	{prefix "0", (base), 0}, {prefix "1", (base) + 1, 0}, {prefix "2", (base) + 2, 0},         \
 		{prefix "3", (base) + 3, 0}, {prefix "4", (base) + 4, 0},                          \
 		{prefix "5", (base) + 5, 0}, {prefix "6", (base) + 6, 0},                          \
-		{prefix "7", (base) + 7, 0}
+	{                                                                                          \
+		prefix "7", (base) + 7, 0                                                          \
+	}
 
 static const struct named_value open_paths[] = {
 	{"/dev/iommu", CALL_OPEN_IOMMU, LINUX(6, 2)},
@@ -327,10 +333,10 @@ static const struct named_value notify_kinds[] = {
 /* Layouts behind user pointers. Drivers' data are those of the mock: the only driver that every
  * machine has. */
 #define LAYOUT(type, list)                                                                         \
-	{.name = #type,                                                                            \
-		.size = sizeof(struct type),                                                       \
-		.field_count = sizeof(list) / sizeof((list)[0]),                                   \
-		.fields = list}
+	{                                                                                          \
+		.name = #type, .size = sizeof(struct type),                                        \
+		.field_count = sizeof(list) / sizeof((list)[0]), .fields = list                    \
+	}
 
 static const struct field iova_range_fields[] = {
 	IOVA(iommu_iova_range, start, FIELD_INOUT),

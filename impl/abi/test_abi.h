@@ -69,6 +69,8 @@ enum {
 	MOCK_FLAGS_DEVICE_NO_DIRTY = 1 << 0,
 	MOCK_FLAGS_DEVICE_PASID = 1 << 2,
 };
+/* Ours, for machines with noiommu=mock: a device without an IOMMU (4.22). Kernels refuse it. */
+#define MOCK_FLAGS_DEVICE_NOIOMMU 0x80000000u
 
 enum {
 	MOCK_NESTED_DOMAIN_IOTLB_ID_MAX = 3,

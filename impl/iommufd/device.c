@@ -129,6 +129,13 @@ static bool pasid_compatible(
 	return !device->hwpt || device->hwpt->pasid_compat || SIM_BUG(task, PASID_RID_UNCHECKED);
 }
 
+/* Page tables of devices without an IOMMU are for no others, and no others for them. */
+static bool same_driver(const struct device *device, const struct hwpt *hwpt)
+{
+	return iommu_domain_config(hwpt->domain)->software !=
+	       iommu_device_has_iommu(device->hardware);
+}
+
 /*
  * What the mock's driver does with a page table, NULL: none. Where the device reports to changes
  * with the VIOMMU of the RID's, and only then. 10.8
@@ -140,6 +147,8 @@ static int attach_hardware(
 	bool named = device->vdevice && device->vdevice->viommu == viommu;
 	int rc;
 
+	if (hwpt && !same_driver(device, hwpt) && !SIM_BUG(task, NOIOMMU_ANY_TABLE))
+		return -EINVAL;
 	if (!pasid && viommu && !named && !SIM_BUG(task, ATTACH_NO_VDEVICE))
 		return -ENOENT;
 	rc = iommu_device_attach(task, device->hardware, pasid, hwpt ? hwpt->domain : NULL);
@@ -317,7 +326,7 @@ static int automatic_new(struct task *task, struct change *change, struct ioas *
 	struct hwpt *hwpt;
 	int rc;
 
-	rc = hwpt_alloc(task, ioas, NULL, &hwpt);
+	rc = hwpt_alloc(task, ioas, change->device, NULL, &hwpt);
 	if (rc)
 		return rc;
 	hwpt->automatic = true;
@@ -400,6 +409,11 @@ int device_replace(struct task *task, struct device *device, uint32_t pasid, uin
 
 /* ---- what the hardware can do ---- */
 
+bool device_has_iommu(struct task *task, const struct device *device)
+{
+	return iommu_device_has_iommu(device->hardware) || SIM_BUG(task, NOIOMMU_IS_MOCK);
+}
+
 /* Steps 1 and 2; what older profiles know instead: 15. */
 static bool hw_info_valid(struct task *task, const struct iommu_hw_info *info)
 {
@@ -459,7 +473,7 @@ int64_t handle_IOMMU_GET_HW_INFO(struct command *command)
 	device = (struct device *)object_get(task, command->context, info->dev_id, OBJECT_DEVICE);
 	if (!device)
 		return -ENOENT;
-	rc = hw_info_data(task, info);
+	rc = device_has_iommu(task, device) ? hw_info_data(task, info) : -EOPNOTSUPP;
 	if (!rc) {
 		hw_info_describe(task, device, info);
 		rc = command_respond(command);

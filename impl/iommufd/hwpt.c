@@ -57,8 +57,21 @@ static int mock_domain_create(
 	return *out ? 0 : -ENOMEM;
 }
 
-int hwpt_alloc(struct task *task, struct ioas *ioas, const struct iommu_hwpt_alloc *request,
-	struct hwpt **out)
+/* 4.22: nobody is translated by it, so it begins at 0 and ends nowhere. */
+static int software_domain_create(struct task *task, struct iommu_domain **out)
+{
+	const struct iommu_domain_config config = {
+		.page_sizes = UINT64_C(0x1FFFFFF000),
+		.aperture_last = UINT64_MAX,
+		.software = true,
+	};
+
+	*out = iommu_domain_create(task, &config);
+	return *out ? 0 : -ENOMEM;
+}
+
+int hwpt_alloc(struct task *task, struct ioas *ioas, const struct device *device,
+	const struct iommu_hwpt_alloc *request, struct hwpt **out)
 {
 	struct iommufd_object *object;
 	struct hwpt *hwpt;
@@ -68,7 +81,9 @@ int hwpt_alloc(struct task *task, struct ioas *ioas, const struct iommu_hwpt_all
 	if (rc)
 		return rc;
 	hwpt = (struct hwpt *)object;
-	rc = mock_domain_create(task, request, &hwpt->domain);
+	rc = iommu_device_has_iommu(device->hardware)
+		     ? mock_domain_create(task, request, &hwpt->domain)
+		     : software_domain_create(task, &hwpt->domain);
 	if (rc) {
 		object_abort(task, ioas->context, object);
 		return rc;
@@ -170,6 +185,13 @@ static bool paging_flags_valid(struct task *task, const struct device *device, u
 	return (flags & exclusive) != exclusive || SIM_BUG(task, HWPT_NEST_FAULT);
 }
 
+/* What a device without an IOMMU takes: no data, and of the flags the one that is of no use. 4.22
+ */
+static bool software_valid(const struct iommu_hwpt_alloc *request)
+{
+	return !(request->flags & ~(uint32_t)IOMMU_HWPT_FAULT_ID_VALID) && !request->data_len;
+}
+
 int hwpt_answer(struct command *command, struct hwpt *hwpt)
 {
 	struct task *task = command->task;
@@ -197,8 +219,9 @@ static int alloc_on_ioas(struct command *command, const struct device *device, s
 	int rc = -EOPNOTSUPP;
 
 	mutex_lock(task, &ioas->mutex);
-	if (paging_flags_valid(task, device, request->flags))
-		rc = hwpt_alloc(task, ioas, request, &hwpt);
+	if (device_has_iommu(task, device) ? paging_flags_valid(task, device, request->flags)
+					   : software_valid(request))
+		rc = hwpt_alloc(task, ioas, device, request, &hwpt);
 	if (!rc) {
 		rc = hwpt_fill(task, hwpt);
 		if (!rc)
@@ -218,9 +241,9 @@ static int alloc_on_object(
 	if (object->type == OBJECT_IOAS)
 		return alloc_on_ioas(command, device, (struct ioas *)object);
 	if (object->type == OBJECT_HWPT_PAGING)
-		return nested_alloc_on_hwpt(command, (struct hwpt *)object);
+		return nested_alloc_on_hwpt(command, device, (struct hwpt *)object);
 	if (object->type == OBJECT_VIOMMU)
-		return nested_alloc_on_viommu(command, (struct viommu *)object);
+		return nested_alloc_on_viommu(command, device, (struct viommu *)object);
 	return -EINVAL;
 }
 

@@ -263,24 +263,3 @@ int64_t handle_IOMMU_IOAS_IOVA_RANGES(struct command *command)
 	ioas_put(task, ioas);
 	return rc;
 }
-
-/* A kernel without IOMMUFD_NOIOMMU: it looks at nothing. 4.22 */
-int64_t handle_IOMMU_IOAS_NOIOMMU_GET_PA(struct command *command)
-{
-	struct task *task = command->task;
-	struct ioas *ioas;
-
-	if (!command->noiommu_get_pa.length && SIM_BUG(task, GET_PA_LENGTH))
-		return -EINVAL;
-	if (SIM_BUG(task, GET_PA_LOOKUP)) {
-		ioas = ioas_get(task, command->context, command->noiommu_get_pa.ioas_id);
-		if (!ioas)
-			return -ENOENT;
-		ioas_put(task, ioas);
-	}
-	if (SIM_BUG(task, GET_PA_ANSWERS)) {
-		command->noiommu_get_pa.length = 0;
-		(void)command_respond(command);
-	}
-	return -EOPNOTSUPP;
-}

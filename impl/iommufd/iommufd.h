@@ -628,11 +628,12 @@ bool dmabuf_unmap(struct task *task, const struct area *area, struct pages *page
 
 /*
  * A page table for the IOAS, not published and not filled. The IOAS gains a user. Its format and
- * flags are those of request, NULL: the mock's default ones. The IOAS mutex is held. -ENOMEM,
- * -EBUSY (ids), of the request's data -EOPNOTSUPP, -EINVAL, -EFAULT. 4.10 steps 10 and 11
+ * flags are those of request, NULL: the default ones of the device's driver. The IOAS mutex is
+ * held. -ENOMEM, -EBUSY (ids), of the request's data -EOPNOTSUPP, -EINVAL, -EFAULT. 4.10 steps 10
+ * and 11
  */
-int hwpt_alloc(struct task *task, struct ioas *ioas, const struct iommu_hwpt_alloc *request,
-	struct hwpt **out);
+int hwpt_alloc(struct task *task, struct ioas *ioas, const struct device *device,
+	const struct iommu_hwpt_alloc *request, struct hwpt **out);
 /* Fills it with the IOAS's mappings and lists it. The IOAS mutex is held. */
 int hwpt_fill(struct task *task, struct hwpt *hwpt);
 /* Undoes hwpt_alloc (and hwpt_fill) before publication. The IOAS mutex is held. */
@@ -643,11 +644,17 @@ void hwpt_destroy(struct task *task, struct hwpt *hwpt);
  * page table is undone by the caller of this. -ENOENT, -EFAULT. 4.10 */
 int hwpt_answer(struct command *command, struct hwpt *hwpt);
 
+/* ---- noiommu.c ---- */
+
+/* Whether the machine knows devices without an IOMMU (IOMMUFD_NOIOMMU). 4.22 */
+bool has_noiommu(const struct sim *sim);
+
 /* ---- nested.c ---- */
 
 /* Cases B and C of HWPT_ALLOC: a page table on a parent, or through a VIOMMU. 4.10 */
-int nested_alloc_on_hwpt(struct command *command, struct hwpt *parent);
-int nested_alloc_on_viommu(struct command *command, struct viommu *viommu);
+int nested_alloc_on_hwpt(struct command *command, const struct device *device, struct hwpt *parent);
+int nested_alloc_on_viommu(
+	struct command *command, const struct device *device, struct viommu *viommu);
 /* Teardown of one that has left the table; frees it. 2.5 */
 void nested_destroy(struct task *task, struct hwpt *hwpt);
 
@@ -687,6 +694,8 @@ static inline bool hwpt_is_nested(const struct hwpt *hwpt)
 /* What a PASID (0: the RID) is attached to, NULL: nothing. Group mutex or attachments_lock held. */
 struct hwpt *device_hwpt_at(const struct device *device, uint32_t pasid);
 
+/* Whether an IOMMU is in front of it: else there is nothing to nest, and nothing to tell. 4.22 */
+bool device_has_iommu(struct task *task, const struct device *device);
 /* Makes the DEVICE object for hardware; users is 2. 6.1 */
 int device_bind(struct task *task, struct iommufd_context *context, struct iommu_device *hardware,
 	struct device **out);

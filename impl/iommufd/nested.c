@@ -96,22 +96,26 @@ static bool flags_valid(struct task *task, uint32_t flags)
 	return !(flags & ~known) || SIM_BUG(task, NESTED_FLAGS);
 }
 
-int nested_alloc_on_hwpt(struct command *command, struct hwpt *parent)
+int nested_alloc_on_hwpt(struct command *command, const struct device *device, struct hwpt *parent)
 {
 	const struct iommu_hwpt_alloc *request = &command->hwpt_alloc;
 
-	if (!flags_valid(command->task, request->flags) || !request->data_len)
+	if (!flags_valid(command->task, request->flags) || !request->data_len ||
+		!device_has_iommu(command->task, device))
 		return -EOPNOTSUPP;
 	if (parent->automatic || (!parent->nest_parent && !SIM_BUG(command->task, NESTED_ON_ANY)))
 		return -EINVAL;
 	return nested_alloc(command, parent, NULL);
 }
 
-/* All devices are behind the one IOMMU of this machine, so step 6 has nothing to refuse. */
-int nested_alloc_on_viommu(struct command *command, struct viommu *viommu)
+/* All devices are behind the one IOMMU of this machine, or behind none. */
+int nested_alloc_on_viommu(
+	struct command *command, const struct device *device, struct viommu *viommu)
 {
 	const struct iommu_hwpt_alloc *request = &command->hwpt_alloc;
 
+	if (!device_has_iommu(command->task, device))
+		return -EINVAL;
 	if (!flags_valid(command->task, request->flags) || !request->data_len)
 		return -EOPNOTSUPP;
 	return nested_alloc(command, viommu->parent, viommu);

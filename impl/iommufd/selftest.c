@@ -40,7 +40,8 @@ static uint32_t device_flags(const struct sim *sim)
 {
 	return MOCK_FLAGS_DEVICE_NO_DIRTY |
 	       (sim_since(sim, LINUX(6, 15)) ? MOCK_FLAGS_DEVICE_PASID : 0) |
-	       (sim_since(sim, LINUX(6, 19)) ? 0 : MOCK_FLAGS_DEVICE_HUGE);
+	       (sim_since(sim, LINUX(6, 19)) ? 0 : MOCK_FLAGS_DEVICE_HUGE) |
+	       (has_noiommu(sim) ? MOCK_FLAGS_DEVICE_NOIOMMU : 0);
 }
 
 /* Steps 2 to 5 of 10.5 for a stdev whose id is taken. */
@@ -50,13 +51,17 @@ static int mock_device_attach(
 	struct task *task = command->task;
 	int rc;
 
-	if (flags & ~device_flags(task_sim(task)))
+	/* Without an IOMMU there is nothing to choose. */
+	if (flags & ~device_flags(task_sim(task)) ||
+		(flags & MOCK_FLAGS_DEVICE_NOIOMMU && flags != MOCK_FLAGS_DEVICE_NOIOMMU))
 		return -EINVAL;
 	mock->flags = flags;
 	mock->hardware = iommu_device_create(
 		task, flags & MOCK_FLAGS_DEVICE_PASID ? UINT32_C(1) << MOCK_PASID_WIDTH : 1);
 	if (!mock->hardware)
 		return -ENOMEM;
+	if (flags & MOCK_FLAGS_DEVICE_NOIOMMU)
+		iommu_device_without_iommu(mock->hardware);
 	iommu_device_alternate_pasid(mock->hardware, IOMMU_TEST_PASID_RESERVED);
 	if (flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		iommu_device_forbid_dirty_tracking(mock->hardware);
@@ -266,7 +271,8 @@ int64_t handle_IOMMU_TEST_OP_MD_CHECK_MAP(struct command *command)
 		return -ENOENT;
 	page_size = iommu_domain_config(hwpt->domain)->page_sizes;
 	page_size &= -page_size;
-	if (can_check_map(page_size, iova, length, uptr))
+	if (!iommu_domain_config(hwpt->domain)->software &&
+		can_check_map(page_size, iova, length, uptr))
 		rc = check_map(task, hwpt->domain, page_size, iova, length, uptr);
 	object_put(task, command->context, &hwpt->object);
 	return rc;

@@ -117,7 +117,9 @@ int64_t handle_IOMMU_VIOMMU_ALLOC(struct command *command)
 	device = object_get(task, command->context, request->dev_id, OBJECT_DEVICE);
 	if (!device)
 		return -ENOENT;
-	if (request->type == IOMMU_VIOMMU_TYPE_SELFTEST || SIM_BUG(task, VIOMMU_ANY_TYPE))
+	if (!device_has_iommu(task, (const struct device *)device))
+		rc = -EOPNOTSUPP;
+	else if (request->type == IOMMU_VIOMMU_TYPE_SELFTEST || SIM_BUG(task, VIOMMU_ANY_TYPE))
 		rc = viommu_on(command);
 	object_put(task, command->context, device);
 	return rc;
@@ -207,6 +209,16 @@ static int vdevice_create(struct command *command, struct viommu *viommu, struct
 	return 0;
 }
 
+static int vdevice_alloc(struct command *command, struct viommu *viommu, struct device *device)
+{
+	int rc;
+
+	mutex_lock(command->task, &device->group_mutex);
+	rc = vdevice_create(command, viommu, device);
+	mutex_unlock(command->task, &device->group_mutex);
+	return rc;
+}
+
 int64_t handle_IOMMU_VDEVICE_ALLOC(struct command *command)
 {
 	struct task *task = command->task;
@@ -221,9 +233,8 @@ int64_t handle_IOMMU_VDEVICE_ALLOC(struct command *command)
 		return -ENOENT;
 	device = (struct device *)object_get(task, context, request->dev_id, OBJECT_DEVICE);
 	if (device) {
-		mutex_lock(task, &device->group_mutex);
-		rc = vdevice_create(command, viommu, device);
-		mutex_unlock(task, &device->group_mutex);
+		rc = device_has_iommu(task, device) ? vdevice_alloc(command, viommu, device)
+						    : -EINVAL;
 		/* Of success the reference is a part, so that unbinding waits. */
 		if (rc)
 			object_put(task, context, &device->object);

@@ -19,9 +19,9 @@
 
 #define ALL_SIZES UINT64_C(0x1fffffff800)
 
-static const struct iommu_domain_config default_table = {ALL_SIZES, BASE, 0x7fffffff, false};
+static const struct iommu_domain_config default_table = {ALL_SIZES, BASE, 0x7fffffff, false, false};
 static const struct iommu_domain_config huge_table = {
-	1 << 20 | 1 << 12, 0, (UINT64_C(1) << 38) - 1, false};
+	1 << 20 | 1 << 12, 0, (UINT64_C(1) << 38) - 1, false, false};
 
 /* What one unit of IOVA is mapped to, and the entry that holds it. */
 struct unit {

@@ -31,6 +31,16 @@ void iommu_device_forbid_dirty_tracking(struct iommu_device *device)
 	device->no_dirty_tracking = true;
 }
 
+void iommu_device_without_iommu(struct iommu_device *device)
+{
+	device->no_iommu = true;
+}
+
+bool iommu_device_has_iommu(const struct iommu_device *device)
+{
+	return !device->no_iommu;
+}
+
 void iommu_device_alternate_pasid(struct iommu_device *device, uint32_t pasid)
 {
 	device->alternating = pasid;
@@ -235,7 +245,7 @@ static struct iotlb_entry *translate(
 	if (cached)
 		return cached;
 	domain = iommu_device_domain(device, pasid);
-	if (!domain)
+	if (!domain || (device->no_iommu && !SIM_BUG(task, NOIOMMU_TRANSLATED)))
 		return NULL;
 	stamp = stamp_of(device, domain, iova);
 	if (!domain_lookup(task, domain, iova, &entry))
@@ -393,14 +403,14 @@ uint32_t iommu_device_max_pasids(const struct iommu_device *device)
 void iommu_device_enable_requests(struct task *task, struct iommu_device *device)
 {
 	spin_lock(task, &device->lock);
-	device->requests_enabled++;
+	device->requests_enabled += !device->no_iommu;
 	spin_unlock(task, &device->lock);
 }
 
 void iommu_device_disable_requests(struct task *task, struct iommu_device *device)
 {
 	spin_lock(task, &device->lock);
-	device->requests_enabled--;
+	device->requests_enabled -= !device->no_iommu;
 	spin_unlock(task, &device->lock);
 }
 

@@ -25,6 +25,7 @@ struct iommu_domain_config {
 	uint64_t page_sizes;			/* bit n set: pages of 2^n bytes */
 	uint64_t aperture_first, aperture_last; /* inclusive */
 	bool dirty_tracking;
+	bool software; /* for devices without an IOMMU: translates nobody's DMA */
 };
 
 struct iommu_domain; /* one IO page table */
@@ -124,6 +125,10 @@ void iommu_device_forbid_dirty_tracking(struct iommu_device *device);
 /* From here on every second attach in a row of that PASID (not 0) finds no memory; a detach begins
  * anew. */
 void iommu_device_alternate_pasid(struct iommu_device *device, uint32_t pasid);
+/* No IOMMU is in front of it: it reaches nothing by IOVA, and makes no page requests. Which domains
+ * it is attached to is the caller's business. */
+void iommu_device_without_iommu(struct iommu_device *device);
+bool iommu_device_has_iommu(const struct iommu_device *device);
 bool iommu_device_tracks_dirty(const struct iommu_device *device);
 /* Detaches everything first. */
 void iommu_device_destroy(struct task *task, struct iommu_device *device);

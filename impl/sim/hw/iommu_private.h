@@ -117,6 +117,7 @@ struct iommu_device {
 	struct iommu_device *next, *previous; /* of the sim, by creation */
 	uint32_t max_pasids;
 	bool no_dirty_tracking;
+	bool no_iommu;
 	uint32_t requests_enabled, requests; /* how often; without an answer */
 	bool next_refused;		     /* of the alternating PASID */
 	uint32_t alternating;		     /* PASID, 0: none */
