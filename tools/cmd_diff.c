@@ -372,6 +372,8 @@ static int compare(struct request *request)
 		if (!diff->exec) {
 			tool_error("diff: no machine in this process: %s", reason);
 			code = TOOL_BROKEN;
+		} else {
+			exec_set_scattered(diff->exec, true);
 		}
 	}
 	if (code == TOOL_OK) {

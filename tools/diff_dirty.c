@@ -108,3 +108,12 @@ bool diff_coarser(const struct call_row *row, const struct trace *here, const st
 			return false;
 	return true;
 }
+
+bool diff_got_dirty(const struct prog *prog, const struct trace *here)
+{
+	for (uint32_t e = 0; e < here->entry_count; e++)
+		if (prog->calls[here->entries[e].call].row == CALL_ID_IOMMU_HWPT_GET_DIRTY_BITMAP &&
+			here->entries[e].change_count)
+			return true;
+	return false;
+}

@@ -256,7 +256,7 @@ bool diff_judge(struct diff *diff, const struct prog *prog, const char *origin,
 			alive = record(diff, prog, difference.key, origin);
 	} else if (alive && report) {
 		alive = report_alone(diff, prog, origin, report);
-	} else if (alive && !by_rule) {
+	} else if (alive && !by_rule && !diff_got_dirty(prog, &here)) {
 		alive = diff_unsteady(diff, prog, origin, before);
 	}
 	trace_free(&here);

@@ -66,6 +66,7 @@ static struct target_config config_of(const struct exec *exec, const struct prog
 		.kernel = options && options->kernel ? options->kernel : exec->kernel,
 		.mem_pages = options && options->pages ? options->pages : DEFAULT_PAGES,
 		.memlock = EXEC_MEMLOCK_DEFAULT,
+		.scattered = exec->scattered,
 	};
 
 	if (options) {
@@ -160,6 +161,11 @@ void exec_set_watch(struct exec *exec, bool (*watch)(void *context, uint32_t ent
 struct target *exec_target(struct exec *exec)
 {
 	return exec->target;
+}
+
+void exec_set_scattered(struct exec *exec, bool scattered)
+{
+	exec->scattered = scattered;
 }
 
 void exec_set_bug(struct exec *exec, uint16_t bug)

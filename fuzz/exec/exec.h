@@ -21,6 +21,9 @@ struct target *exec_target(struct exec *exec);
 /* A defect (enum sim_bug) for all following programs that name none; 0: none. */
 void exec_set_bug(struct exec *exec, uint16_t bug);
 
+/* Whether memory is scattered in all following programs: no page table entry spans two pages. */
+void exec_set_scattered(struct exec *exec, bool scattered);
+
 /*
  * Work of a program, estimated before it runs: one for each executed call (repeats count), and one
  * for each KiB that a call copies. exec_begin refuses programs beyond the limit (0, the

@@ -104,6 +104,7 @@ struct exec {
 	struct target_events events;
 	struct target_config config; /* of the machine that target is */
 	uint16_t kernel, bug;
+	bool scattered;
 	uint64_t work_limit;
 	const struct prog *prog;
 	struct trace trace;

@@ -31,6 +31,7 @@ struct target_config {
 	bool dmabuf_descriptor; /* DMABUF_GET returns its descriptor (10.24) */
 	bool huge_pages;	/* there are some of 2 MiB */
 	bool vfio_container;	/* /dev/vfio/vfio is an iommufd (1.1) */
+	bool scattered;		/* no two pages lie side by side physically */
 	bool noiommu;		/* there are devices without an IOMMU (4.22) */
 	uint32_t compat;
 	/* Of the program that follows, for targets whose processes are real: */

@@ -138,6 +138,7 @@ static struct sim_config sim_config_of(struct target *target, const struct targe
 		.dmabuf_descriptor = config->dmabuf_descriptor,
 		.huge_pages = config->huge_pages,
 		.vfio_container = config->vfio_container,
+		.scattered = config->scattered,
 		.noiommu = config->noiommu,
 		.events =
 			{

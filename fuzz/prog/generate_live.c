@@ -11,7 +11,7 @@
 
 #define PAGE	      UINT64_C(4096)
 #define PROCESS_SHARE 4
-#define REPEAT_SHARE  16
+#define REPEAT_SHARE  6
 #define NOWHERE	      (UINT64_C(20000) * PAGE) /* behind the default mem: nothing is mapped there */
 
 #define FRESH "fd = open /dev/iommu\nas = IOMMU_IOAS_ALLOC fd\n"
@@ -294,6 +294,15 @@ static const char *const scenes[] = {
 	"IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=mfd length=1P at=mem+4203P\n"
 	"IOMMU_IOAS_CHANGE_PROCESS fd at=mem+4203P\n"
 	"IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
+	/* PASIDs: a table that cannot be made, sizes */
+	FRESH "dev, hwpt, idev = IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS fd id=as dev_flags=PASID\n"
+	      "one = IOMMU_HWPT_ALLOC fd flags=PASID dev_id=idev pt_id=as\n"
+	      "IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE fd id=dev pt_id=one\n"
+	      "IOMMU_TEST_OP_PASID_ATTACH fd id=dev pasid=1 pt_id=one\n" LOW_AREA_ELSEWHERE
+	      "IOMMU_TEST_OP_PASID_REPLACE fd id=dev pasid=1 pt_id=as2\n"
+	      "IOMMU_TEST_OP_PASID_ATTACH fd size=100 id=dev tail=01\n"
+	      "IOMMU_TEST_OP_PASID_DETACH fd size=8 id=dev\n"
+	      "IOMMU_TEST_OP_PASID_DETACH fd id=dev pasid=1\n",
 	/* dma-bufs, whose descriptor is the next one: what cannot be mapped, what is taken back */
 	FRESH DEVICE "IOMMU_TEST_OP_DMABUF_GET fd length=8P open_flags=RDWR\n"
 		     "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=fd+1 length=9P\n"
@@ -304,9 +313,7 @@ static const char *const scenes[] = {
 		     "IOMMU_IOAS_MAP_FILE fd ioas_id=as flags=READABLE fd=fd+1 length=8P\n"
 		     "IOMMU_TEST_OP_DMABUF_REVOKE fd dmabuf_fd=fd\n"
 		     "IOMMU_TEST_OP_DMABUF_REVOKE fd dmabuf_fd=900\n"
-		     "IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n"
-		     "repeat 1030: dup fd\n"
-		     "IOMMU_TEST_OP_DMABUF_GET fd length=1P\n",
+		     "IOMMU_IOAS_UNMAP fd ioas_id=as length=U64_MAX\n",
 	/* VFIO's calls: without an IOAS, ends of the address space, cuts */
 	FRESH "IOMMU_VFIO_IOAS fd\n"
 	      "VFIO_CHECK_EXTENSION_COMPAT fd DMA_CC_IOMMU\n"
@@ -343,13 +350,12 @@ static const char *const scenes[] = {
 	FRESH COMPAT POOR DEVICE
 	"P2: VFIO_IOMMU_MAP_DMA_COMPAT fd2 flags=READ vaddr=mem iova=16M size=4P\n",
 	/* descriptors run out */
-	FRESH "repeat 1030: dup fd\n"
-	      "IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"
-	      "IOMMU_FAULT_QUEUE_ALLOC fd\n"
-	      "open /dev/iommu\n",
 	FRESH DEVICE VIOMMU "repeat 1030: dup fd\n"
+			    "IOMMU_TEST_OP_CREATE_ACCESS fd id=as\n"
+			    "IOMMU_FAULT_QUEUE_ALLOC fd\n"
 			    "IOMMU_VEVENTQ_ALLOC fd viommu_id=vi type=SELFTEST veventq_depth=1\n"
-			    "IOMMU_DESTROY fd id=vi\n",
+			    "IOMMU_TEST_OP_DMABUF_GET fd length=1P\n"
+			    "open /dev/iommu\n",
 	/* page faults and reports: transfers of odd sizes, to and from what is not there */
 	FRESH DEVICE FAULT_TABLE
 	"IOMMU_TEST_OP_TRIGGER_IOPF fd dev_id=idev grpid=1 perm=READ addr=4P\n"

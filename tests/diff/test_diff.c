@@ -438,7 +438,10 @@ static bool coarser(struct trace *here, struct trace *there)
 static void test_dirty(void)
 {
 	struct trace here, there;
+	struct prog prog;
 
+	prog_init(&prog);
+	parse(&prog, "IOMMU_HWPT_GET_DIRTY_BITMAP 0\n");
 	trace_init(&here);
 	trace_init(&there);
 	dirty_trace(&here, 1, 0x10);
@@ -450,6 +453,10 @@ static void test_dirty(void)
 	dirty_trace(&there, 1, 0x10);
 	there.entries[0].result = -22;
 	tap_ok(!coarser(&here, &there), "results are compared as ever");
+	tap_ok(diff_got_dirty(&prog, &here), "dirty bits were got");
+	here.entries[0].change_count = 0;
+	tap_ok(!diff_got_dirty(&prog, &here), "and here there were none");
+	prog_free(&prog);
 	trace_free(&here);
 	trace_free(&there);
 }

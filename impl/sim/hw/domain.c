@@ -100,6 +100,8 @@ int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uin
 		return -ERANGE;
 	if ((iova | phys | length) & (smallest - 1))
 		return -ENXIO;
+	if (task->sim->config.scattered)
+		largest = SIM_PAGE_SIZE;
 	if (largest && largest >= smallest)
 		sizes &= largest * 2 - 1;
 	spin_lock(task, &domain->table_lock);
