@@ -29,8 +29,8 @@ bool diff_coarser(const struct call_row *row, const struct trace *here, const st
 	const struct trace *there, const struct trace_entry *y);
 
 /*
- * diff_dirty.c: whether a program got dirty bits. Which pages are neighbours changes from run to run,
- * and so may what such a program is told.
+ * diff_dirty.c: whether a program got dirty bits. Which pages are neighbours changes from run to
+ * run, and so may what such a program is told.
  */
 bool diff_got_dirty(const struct prog *prog, const struct trace *here);
 

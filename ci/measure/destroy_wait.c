@@ -4,8 +4,9 @@
  * threads ask an object without pause, the main one makes and destroys such objects, until one
  * DESTROY took 10 s or 100 s are over.
  *
- *     gcc -static -O1 -D_GNU_SOURCE -I tests/clients -o destroy_wait ci/measure/destroy_wait.c
- * -lpthread iommuzz_static vm run --image DIR --timeout 170 ./destroy_wait
+ *     gcc -static -D_GNU_SOURCE -I tests/clients -I tests/clients/include \
+ *             -o destroy_wait ci/measure/destroy_wait.c
+ *     iommuzz_static vm run --image DIR --timeout 170 ./destroy_wait
  */
 #include <pthread.h>
 #include <time.h>

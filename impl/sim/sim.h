@@ -77,7 +77,7 @@ struct sim_config {
 	bool dmabuf_descriptor; /* DMABUF_GET returns its descriptor; 7.3 forgets to (10.24) */
 	bool vfio_container;	/* IOMMUFD_VFIO_CONTAINER: /dev/vfio/vfio is an iommufd (1.1) */
 	bool scattered; /* no two pages lie side by side physically, for what a page table maps */
-	bool noiommu;		/* IOMMUFD_NOIOMMU: GET_PA, mock devices without an IOMMU (4.22) */
+	bool noiommu;	/* IOMMUFD_NOIOMMU: GET_PA, mock devices without an IOMMU (4.22) */
 	struct sim_events events;
 	const struct sim_host *host; /* NULL: no processes of the host (host.h) */
 };
