@@ -42,7 +42,7 @@ struct pipeline {
 		uint8_t *bytes; /* the batch up to it */
 		uint32_t before, at, size;
 		struct diff_report *report; /* of the kernel, in its batch */
-	} * suspects;
+	} *suspects;
 	size_t suspect_count;
 	/* A report that no program of a batch brought again: the batch. */
 	struct diff_report *report;

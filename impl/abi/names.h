@@ -9,10 +9,7 @@
 
 #include "fields.h"
 
-#define NAMES_END                                                                                  \
-	{                                                                                          \
-		NULL, 0, 0                                                                         \
-	}
+#define NAMES_END {NULL, 0, 0}
 
 static const struct named_value no_flags[] = {NAMES_END};
 
@@ -251,9 +248,7 @@ static const struct named_value attach_flags[] = {
 	{prefix "0", (base), 0}, {prefix "1", (base) + 1, 0}, {prefix "2", (base) + 2, 0},         \
 		{prefix "3", (base) + 3, 0}, {prefix "4", (base) + 4, 0},                          \
 		{prefix "5", (base) + 5, 0}, {prefix "6", (base) + 6, 0},                          \
-	{                                                                                          \
-		prefix "7", (base) + 7, 0                                                          \
-	}
+		{prefix "7", (base) + 7, 0}
 
 static const struct named_value open_paths[] = {
 	{"/dev/iommu", CALL_OPEN_IOMMU, LINUX(6, 2)},
@@ -333,10 +328,10 @@ static const struct named_value notify_kinds[] = {
 /* Layouts behind user pointers. Drivers' data are those of the mock: the only driver that every
  * machine has. */
 #define LAYOUT(type, list)                                                                         \
-	{                                                                                          \
-		.name = #type, .size = sizeof(struct type),                                        \
-		.field_count = sizeof(list) / sizeof((list)[0]), .fields = list                    \
-	}
+	{.name = #type,                                                                            \
+		.size = sizeof(struct type),                                                       \
+		.field_count = sizeof(list) / sizeof((list)[0]),                                   \
+		.fields = list}
 
 static const struct field iova_range_fields[] = {
 	IOVA(iommu_iova_range, start, FIELD_INOUT),
