@@ -176,13 +176,20 @@ int iommu_device_attach(
 	return 0;
 }
 
-struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint32_t pasid)
+static const struct attachment *find_attachment(const struct iommu_device *device, uint32_t pasid)
 {
 	const struct attachment *attachment = device->attachments;
 
 	while (attachment && attachment->pasid < pasid)
 		attachment = attachment->next_pasid;
-	return attachment && attachment->pasid == pasid ? attachment->domain : NULL;
+	return attachment && attachment->pasid == pasid ? attachment : NULL;
+}
+
+struct iommu_domain *iommu_device_domain(const struct iommu_device *device, uint32_t pasid)
+{
+	const struct attachment *attachment = find_attachment(device, pasid);
+
+	return attachment ? attachment->domain : NULL;
 }
 
 struct iommu_domain *iommu_device_next_attached(const struct iommu_device *device, uint32_t *pasid)
@@ -199,12 +206,11 @@ struct iommu_domain *iommu_device_next_attached(const struct iommu_device *devic
 
 /* How often translations of that address were invalidated. */
 static uint32_t stamp_of(
-	const struct iommu_device *device, const struct iommu_domain *domain, uint64_t iova)
+	const struct iommu_device *device, const struct attachment *attachment, uint64_t iova)
 {
 	uint32_t tag = iotlb_tag(iova);
 
-	return __atomic_load_n(&device->invalidated[tag], __ATOMIC_RELAXED) +
-	       __atomic_load_n(&domain->invalidated[tag], __ATOMIC_RELAXED);
+	return device->invalidated[tag] + attachment->invalidated[tag];
 }
 
 void iommu_device_invalidate(struct task *task, struct iommu_device *device, uint32_t tag)
@@ -216,17 +222,21 @@ void iommu_device_invalidate(struct task *task, struct iommu_device *device, uin
 	spin_unlock(task, &device->lock);
 }
 
+static bool is_stale(const struct iommu_device *device, const struct iotlb_entry *entry)
+{
+	const struct attachment *attachment = find_attachment(device, entry->pasid);
+
+	return attachment && entry->stamp != stamp_of(device, attachment, entry->iova);
+}
+
 bool iommu_device_stale(const struct iommu_device *device, uint64_t *iova)
 {
 	const struct iotlb_entry *entry = &device->tlb.entries[0][0];
 	const struct iotlb_entry *end = entry + IOTLB_SETS * IOTLB_WAYS;
 
 	for (; device->tlb.used && entry < end; entry++) {
-		const struct iommu_domain *domain =
-			entry->size ? iommu_device_domain(device, entry->pasid) : NULL;
-
 		*iova = entry->iova;
-		if (domain && entry->stamp != stamp_of(device, domain, entry->iova))
+		if (entry->size && is_stale(device, entry))
 			return true;
 	}
 	return false;
@@ -237,21 +247,18 @@ static struct iotlb_entry *translate(
 	struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova)
 {
 	struct iotlb_entry *cached = iotlb_lookup(&device->tlb, pasid, iova);
-	struct iommu_domain *domain;
+	const struct attachment *attachment;
 	struct iotlb_entry *filled;
 	struct table_entry entry;
-	uint32_t stamp;
 
 	if (cached)
 		return cached;
-	domain = iommu_device_domain(device, pasid);
-	if (!domain || (device->no_iommu && !SIM_BUG(task, NOIOMMU_TRANSLATED)))
-		return NULL;
-	stamp = stamp_of(device, domain, iova);
-	if (!domain_lookup(task, domain, iova, &entry))
+	attachment = find_attachment(device, pasid);
+	if (!attachment || (device->no_iommu && !SIM_BUG(task, NOIOMMU_TRANSLATED)) ||
+		!domain_lookup(task, attachment->domain, iova, &entry))
 		return NULL;
 	filled = iotlb_fill(&device->tlb, pasid, iova, &entry);
-	filled->stamp = stamp;
+	filled->stamp = stamp_of(device, attachment, filled->iova);
 	return filled;
 }
 
@@ -277,8 +284,8 @@ struct piece {
 	uint32_t count;
 };
 
-/* Translates the whole range; the number of pieces, -EFAULT. pieces has room for one a 2 KiB unit
- * and two more. */
+/* Translates the whole range; the number of pieces, -EFAULT, -EIO. pieces has room for one a 2 KiB
+ * unit and two more. */
 static int64_t translate_range(struct task *task, struct iommu_device *device, uint32_t pasid,
 	uint64_t iova, uint64_t length, bool write, struct piece *pieces)
 {
@@ -291,6 +298,11 @@ static int64_t translate_range(struct task *task, struct iommu_device *device, u
 
 		if (!cached || !(cached->protection & needed))
 			return -EFAULT;
+		if (is_stale(device, cached)) {
+			sim_warn(task, "dma by an invalidated translation", "iova %#llx",
+				(unsigned long long)iova);
+			return -EIO;
+		}
 		part = cached->size - (iova - cached->iova);
 		if (part > length)
 			part = length;

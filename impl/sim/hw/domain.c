@@ -154,7 +154,7 @@ void invalidation_count(uint32_t *invalidated, uint32_t tag)
 {
 	for (uint32_t n = 0; n < IOMMU_TAGS; n++)
 		if (tag == IOMMU_TAGS || tag == n)
-			__atomic_fetch_add(&invalidated[n], 1, __ATOMIC_RELAXED);
+			invalidated[n]++;
 }
 
 void iommu_domain_invalidate(struct task *task, struct iommu_domain *domain, uint32_t tag)
@@ -163,14 +163,15 @@ void iommu_domain_invalidate(struct task *task, struct iommu_domain *domain, uin
 	struct attachment *attachment;
 
 	spin_lock(task, &root->attachments_lock);
-	invalidation_count(domain->invalidated, tag);
 	for (attachment = root->attachments; attachment; attachment = attachment->next) {
 		struct iommu_device *device = attachment->device;
 
-		if (attachment->domain != domain || SIM_BUG(task, INVALIDATE_NOT_FLUSHED))
+		if (attachment->domain != domain)
 			continue;
 		spin_lock(task, &device->lock);
-		iotlb_flush_tag(&device->tlb, attachment->pasid, tag);
+		invalidation_count(attachment->invalidated, tag);
+		if (!SIM_BUG(task, INVALIDATE_NOT_FLUSHED))
+			iotlb_flush_tag(&device->tlb, attachment->pasid, tag);
 		spin_unlock(task, &device->lock);
 	}
 	spin_unlock(task, &root->attachments_lock);

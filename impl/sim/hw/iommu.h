@@ -160,7 +160,8 @@ uint32_t iommu_device_requests_enabled(const struct iommu_device *device);
  * One DMA transfer, translated through the IOTLB (filled from the table on a miss). First the whole
  * range is translated; 0, or -EFAULT when something is not translated or not permitted (nothing is
  * transferred then), or -EIO when a translation leads to a page that no longer exists (a use after
- * unpin: reported as "dma to a freed page").
+ * unpin: reported as "dma to a freed page") or was invalidated and is still cached ("dma by an
+ * invalidated translation").
  */
 int iommu_device_dma(struct task *task, struct iommu_device *device, uint32_t pasid, uint64_t iova,
 	void *buffer, uint64_t length, bool write);

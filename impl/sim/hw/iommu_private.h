@@ -52,7 +52,7 @@ struct iotlb_entry {
 	uint32_t size; /* 0: free */
 	uint32_t pasid;
 	uint32_t protection;
-	uint32_t stamp; /* invalidations of its tag before, by device and domain */
+	uint32_t stamp; /* invalidations of its tag before, by device and attachment */
 	bool dirty; /* the table knows that it was written through, and need not be told again */
 };
 
@@ -80,7 +80,8 @@ struct attachment {
 	struct iommu_device *device;
 	struct iommu_domain *domain;
 	uint32_t pasid;
-	struct attachment *next_pasid; /* of the device, by pasid */
+	struct attachment *next_pasid;	  /* of the device, by pasid */
+	uint32_t invalidated[IOMMU_TAGS]; /* how often, under the device's lock */
 };
 
 /* The dirty bits of a domain, under its table_lock. */
@@ -106,8 +107,7 @@ struct iommu_domain {
 	struct page_table table;
 	struct dirty_map dirty; /* under table_lock */
 	bool tracking;
-	struct iommu_domain *parent;	  /* NULL: the only stage */
-	uint32_t invalidated[IOMMU_TAGS]; /* how often */
+	struct iommu_domain *parent; /* NULL: the only stage */
 	struct spinlock table_lock;
 	struct attachment *attachments;
 	struct spinlock attachments_lock;
@@ -123,7 +123,7 @@ struct iommu_device {
 	uint32_t alternating;		     /* PASID, 0: none */
 	struct attachment *attachments;	  /* changed by attaches, which their caller serialises */
 	struct spinlock lock;		  /* a transfer, or a change of attachments and tlb */
-	uint32_t invalidated[IOMMU_TAGS]; /* how often */
+	uint32_t invalidated[IOMMU_TAGS]; /* how often, under lock */
 	struct iotlb tlb;
 };
 
