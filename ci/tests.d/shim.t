@@ -55,6 +55,20 @@ kill -TERM $!
 is 9 wait $!
 ok $? "a signal to the command goes to the program"
 
+timeout 60 "$iommuzz" shim --devices vfio -- sh -c 'ls /dev; cd /dev/vfio && ls -la && pwd' >"$work/out" 2>"$work/err"
+is 0 test $? -eq 0 && [ ! -s "$work/err" ] && grep -qx iommu "$work/out" && grep -qx vfio "$work/out" &&
+	grep -q '^crw-rw-rw-.* 10, 196 .*vfio$' "$work/out" && grep -qx /dev/vfio "$work/out"
+ok $? "listings have what is served"
+mkdir "$work/tmp"
+TMPDIR=$work/tmp "$iommuzz" shim -- sh -c 'echo ready; exec sleep 60' >"$work/out" 2>"$work/err" &
+until grep -q ready "$work/out"; do sleep 0.1; done
+kill -KILL $!
+wait $! 2>"$work/err"
+left=$(ls "$work/tmp")
+TMPDIR=$work/tmp timeout 60 "$iommuzz" shim -- sh -c "'$iommuzz' shim -- true; ls /dev/iommu" >"$work/out" 2>&1
+is 0 test $? -eq 0 && [ -n "$left" ] && [ -z "$(ls "$work/tmp")" ]
+ok $? "the folder of a command that was killed goes with the next, that of a living one stays"
+
 printf 'int main(void) { return 0; }\n' >"$work/static.c"
 if gcc -static -o "$work/static" "$work/static.c" 2>"$work/err"; then
 	is 125 shim -- "$work/static" && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q 'statically linked' "$work/err"

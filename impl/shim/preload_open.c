@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls that name a path. */
+/* Opening paths. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "impl/shim/preload_paths.h"
 
-#define MISC_MAJOR 10
-#define NODE_MINOR 125 /* of those that are given out at need */
-#define VFIO_MINOR 196
-
 /* What the host would refuse of an existing node before its driver is asked. */
-static int refused(int flags, enum path_kind kind)
+static int refused(int flags)
 {
-	if (kind == PATH_BELOW_NODE || flags & O_DIRECTORY)
+	if (flags & O_DIRECTORY)
 		return ENOTDIR;
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return EEXIST;
 	return flags & O_DIRECT ? EINVAL : 0;
+}
+
+/* By the inode that stands for it, whose owner and mode are the node's. */
+static bool is_permitted(const struct path *path, int flags)
+{
+	static const int needed[] = {
+		[O_RDONLY] = R_OK, [O_WRONLY] = W_OK, [O_RDWR] = R_OK | W_OK, [3] = R_OK | W_OK};
+
+	return !NEXT(faccessat)(AT_FDCWD, path->real, needed[flags & O_ACCMODE], AT_EACCESS);
 }
 
 int path_open(const struct path *path, enum path_kind kind, int flags)
@@ -35,9 +36,14 @@ int path_open(const struct path *path, enum path_kind kind, int flags)
 	struct shim_reply reply;
 	long fd;
 
-	errno = refused(flags, kind);
-	if (errno)
+	if (kind == PATH_NODE && flags & O_PATH)
+		return (int)NEXT(syscall)(SYS_openat, AT_FDCWD, path->real, flags, 0);
+	if (kind == PATH_NODE && !is_permitted(path, flags))
 		return -1;
+	if (refused(flags)) {
+		errno = refused(flags);
+		return -1;
+	}
 	snprintf(request.path, sizeof(request.path), "%.*s", SHIM_PATH - 1, path->text);
 	if (!link_call(&request, &reply)) {
 		errno = ENODEV;
@@ -52,21 +58,63 @@ int path_open(const struct path *path, enum path_kind kind, int flags)
 	return (int)fd;
 }
 
-bool open_ours(int folder, const char *text, int flags, mode_t mode, int *fd)
+/* What a link in /proc/self/fd leads to: the node anew, and nothing where there is no path. */
+static bool open_again(int old, int flags, int *fd)
+{
+	struct shim_reply reply;
+	struct stat status;
+	struct path path;
+	const char *node = NULL;
+
+	if (link_describe(old, &reply)) {
+		if (!(reply.value[0] & SHIM_IS_NODE) && (flags & O_PATH || !*reply.name))
+			return false;
+		node = reply.value[0] & SHIM_IS_NODE ? reply.name : "";
+	} else if (!NEXT(syscall)(SYS_newfstatat, old, "", &status, AT_EMPTY_PATH)) {
+		node = path_node_of(&status);
+	}
+	if (!node)
+		return false;
+	if (*node && path_look(AT_FDCWD, node, &path) == PATH_NODE)
+		*fd = path_open(&path, PATH_NODE, flags);
+	else
+		*fd = (int)link_result(flags & O_DIRECTORY ? -ENOTDIR : -ENXIO);
+	return true;
+}
+
+static bool open_kind(struct path *path, enum path_kind kind, int flags, mode_t mode, int *fd)
+{
+	switch (kind) {
+	case PATH_NODE:
+	case PATH_KNOB: *fd = path_open(path, kind, flags); return true;
+	case PATH_STATUS: *fd = path_open_status(path->text, flags); return true;
+	case PATH_MOVED:
+		*fd = (int)NEXT(syscall)(SYS_openat, AT_FDCWD, path->real, flags, mode);
+		return true;
+	case PATH_DESCRIPTOR: return !(flags & O_NOFOLLOW) && open_again(path->fd, flags, fd);
+	default: return false;
+	}
+}
+
+static bool open_ours(int folder, const char *text, int flags, mode_t mode, int *fd)
 {
 	struct path path;
 	enum path_kind kind = path_look(folder, text, &path);
 
-	switch (kind) {
-	case PATH_NODE:
-	case PATH_BELOW_NODE:
-	case PATH_KNOB: *fd = path_open(&path, kind, flags); return true;
-	case PATH_STATUS: *fd = path_open_status(path.text, flags); return true;
-	case PATH_MOVED:
-		*fd = (int)NEXT(syscall)(SYS_openat, AT_FDCWD, path.text, flags, mode);
-		return true;
-	default: return false;
-	}
+	/* Nothing is made where a link leads to a node. */
+	if (kind == PATH_OTHER && flags & O_CREAT && path_is_link(folder, text))
+		kind = path_follow(folder, text, &path);
+	return open_kind(&path, kind, flags, mode, fd);
+}
+
+/* What the host has given, or what links lead to that it does not know. */
+static int open_by_links(int folder, const char *text, int flags, mode_t mode, int given)
+{
+	struct path path;
+
+	if (given < 0 && errno == ENOENT)
+		open_kind(&path, path_follow(folder, text, &path), flags, mode, &given);
+	return given;
 }
 
 static mode_t mode_of(int flags, va_list arguments)
@@ -85,7 +133,8 @@ static mode_t mode_of(int flags, va_list arguments)
 		va_end(arguments);                                                                 \
 		return open_ours(AT_FDCWD, path, flags, mode, &fd)                                 \
 			       ? fd                                                                \
-			       : NEXT(name)(path, flags, mode);                                    \
+			       : open_by_links(AT_FDCWD, path, flags, mode,                        \
+					 NEXT(name)(path, flags, mode));                           \
 	}
 #define OPENAT(name)                                                                               \
 	SHIM_EXPORT int name(int folder, const char *path, int flags, ...)                         \
@@ -98,12 +147,22 @@ static mode_t mode_of(int flags, va_list arguments)
 		va_end(arguments);                                                                 \
 		return open_ours(folder, path, flags, mode, &fd)                                   \
 			       ? fd                                                                \
-			       : NEXT(name)(folder, path, flags, mode);                            \
+			       : open_by_links(folder, path, flags, mode,                          \
+					 NEXT(name)(folder, path, flags, mode));                   \
 	}
 OPEN(open)
 OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
+
+SHIM_EXPORT int creat(const char *path, mode_t mode)
+{
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+}
+SHIM_EXPORT int creat64(const char *path, mode_t mode)
+{
+	return open64(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+}
 
 /* With _FORTIFY_SOURCE calls without a mode are these. */
 int __open_2(const char *path, int flags);
@@ -126,211 +185,4 @@ SHIM_EXPORT int __openat_2(int folder, const char *path, int flags)
 SHIM_EXPORT int __openat64_2(int folder, const char *path, int flags)
 {
 	return openat64(folder, path, flags, 0);
-}
-
-SHIM_EXPORT DIR *opendir(const char *text)
-{
-	struct path path;
-
-	return path_look(AT_FDCWD, text, &path) == PATH_MOVED ? NEXT(opendir)(path.text)
-							      : NEXT(opendir)(text);
-}
-
-/* The kind of a path that a call which only looks has to answer itself; -1 and errno set by it. */
-static bool looked_at(int folder, const char **text, struct path *path, enum path_kind *kind)
-{
-	*kind = path_look(folder, *text, path);
-	if (*kind == PATH_MOVED)
-		*text = path->text;
-	return *kind == PATH_NODE || *kind == PATH_BELOW_NODE || *kind == PATH_KNOB;
-}
-
-/* What the server knows of a node, without opening it. */
-static bool exists(const struct path *path, enum path_kind kind)
-{
-	struct shim_request request = {.call = SHIM_EXISTS};
-	struct shim_reply reply;
-
-	if (kind != PATH_NODE) {
-		errno = kind == PATH_BELOW_NODE ? ENOTDIR : errno;
-		return kind == PATH_KNOB;
-	}
-	snprintf(request.path, sizeof(request.path), "%.*s", SHIM_PATH - 1, path->text);
-	if (link_call(&request, &reply) && !reply.result)
-		return true;
-	errno = ENOENT;
-	return false;
-}
-
-SHIM_EXPORT int faccessat(int folder, const char *text, int mode, int flags)
-{
-	enum path_kind kind;
-	struct path path;
-
-	if (!looked_at(folder, &text, &path, &kind))
-		return NEXT(faccessat)(folder, text, mode, flags);
-	if (!exists(&path, kind))
-		return -1;
-	errno = mode & X_OK ? EACCES : errno;
-	return mode & X_OK ? -1 : 0;
-}
-
-SHIM_EXPORT int access(const char *text, int mode)
-{
-	return faccessat(AT_FDCWD, text, mode, 0);
-}
-
-SHIM_EXPORT int euidaccess(const char *text, int mode)
-{
-	return faccessat(AT_FDCWD, text, mode, AT_EACCESS);
-}
-
-SHIM_EXPORT int eaccess(const char *text, int mode)
-{
-	return faccessat(AT_FDCWD, text, mode, AT_EACCESS);
-}
-
-static void describe(struct stat *status, mode_t mode, dev_t device)
-{
-	dev_t on = status->st_dev;
-	ino_t number = status->st_ino;
-
-	memset(status, 0, sizeof(*status));
-	status->st_dev = on;
-	status->st_ino = number ? number : 1;
-	status->st_mode = mode;
-	status->st_nlink = 1;
-	status->st_rdev = device;
-	status->st_blksize = 4096;
-}
-
-static void describe_node(struct stat *status, bool container)
-{
-	if (container)
-		describe(status, S_IFCHR | 0666, makedev(MISC_MAJOR, VFIO_MINOR));
-	else
-		describe(status, S_IFCHR | 0660, makedev(MISC_MAJOR, NODE_MINOR));
-}
-
-static void describe_path(struct stat *status, const struct path *path, enum path_kind kind)
-{
-	memset(status, 0, sizeof(*status));
-	if (kind == PATH_KNOB)
-		describe(status, S_IFREG | 0644, 0);
-	else
-		describe_node(status, !strcmp(path->text, "/dev/vfio/vfio"));
-}
-
-/* The pipe that stands for a descriptor of ours looks like what it stands for. */
-static void describe_fd(int fd, struct stat *status)
-{
-	struct shim_reply reply;
-	int saved = errno;
-
-	if (S_ISFIFO(status->st_mode) && link_describe(fd, &reply)) {
-		if (reply.value[0] & SHIM_IS_NODE)
-			describe_node(status, reply.value[0] & SHIM_IS_CONTAINER);
-		else
-			describe(status, 0600, 0);
-	}
-	errno = saved;
-}
-
-static int stat_at(int folder, const char *text, struct stat *status, int flags)
-{
-	enum path_kind kind;
-	struct path path;
-	int result;
-
-	if (text && *text && looked_at(folder, &text, &path, &kind)) {
-		if (!exists(&path, kind))
-			return -1;
-		describe_path(status, &path, kind);
-		return 0;
-	}
-	result = (int)NEXT(syscall)(SYS_newfstatat, folder, text, status, flags);
-	if (!result && flags & AT_EMPTY_PATH && text && !*text)
-		describe_fd(folder, status);
-	return result;
-}
-
-SHIM_EXPORT int stat(const char *text, struct stat *status)
-{
-	return stat_at(AT_FDCWD, text, status, 0);
-}
-SHIM_EXPORT int lstat(const char *text, struct stat *status)
-{
-	return stat_at(AT_FDCWD, text, status, AT_SYMLINK_NOFOLLOW);
-}
-SHIM_EXPORT int fstat(int fd, struct stat *status)
-{
-	return stat_at(fd, "", status, AT_EMPTY_PATH);
-}
-SHIM_EXPORT int fstatat(int folder, const char *text, struct stat *status, int flags)
-{
-	return stat_at(folder, text, status, flags);
-}
-
-/* On 64-bit machines the two structs are one. */
-_Static_assert(sizeof(struct stat) == sizeof(struct stat64), "struct stat64");
-static struct stat *same(struct stat64 *status)
-{
-	return (struct stat *)(void *)status;
-}
-
-SHIM_EXPORT int stat64(const char *text, struct stat64 *status)
-{
-	return stat_at(AT_FDCWD, text, same(status), 0);
-}
-SHIM_EXPORT int lstat64(const char *text, struct stat64 *status)
-{
-	return stat_at(AT_FDCWD, text, same(status), AT_SYMLINK_NOFOLLOW);
-}
-SHIM_EXPORT int fstat64(int fd, struct stat64 *status)
-{
-	return stat_at(fd, "", same(status), AT_EMPTY_PATH);
-}
-SHIM_EXPORT int fstatat64(int folder, const char *text, struct stat64 *status, int flags)
-{
-	return stat_at(folder, text, same(status), flags);
-}
-
-/* What programs that were linked against older C libraries call. */
-int __xstat(int version, const char *text, struct stat *status);
-int __lxstat(int version, const char *text, struct stat *status);
-int __fxstat(int version, int fd, struct stat *status);
-
-SHIM_EXPORT int __xstat(int version, const char *text, struct stat *status)
-{
-	(void)version;
-	return stat_at(AT_FDCWD, text, status, 0);
-}
-SHIM_EXPORT int __lxstat(int version, const char *text, struct stat *status)
-{
-	(void)version;
-	return stat_at(AT_FDCWD, text, status, AT_SYMLINK_NOFOLLOW);
-}
-SHIM_EXPORT int __fxstat(int version, int fd, struct stat *status)
-{
-	(void)version;
-	return stat_at(fd, "", status, AT_EMPTY_PATH);
-}
-
-SHIM_EXPORT int statx(int folder, const char *text, int flags, unsigned mask, struct statx *status)
-{
-	struct stat known;
-	struct path path;
-	enum path_kind kind;
-	int result;
-
-	if (text && *text && !looked_at(folder, &text, &path, &kind))
-		return (int)NEXT(syscall)(SYS_statx, folder, text, flags, mask, status);
-	result = (int)NEXT(syscall)(SYS_statx, folder, text && *text ? "/dev/null" : text,
-		text && *text ? 0 : flags, mask, status);
-	if (result || stat_at(folder, text, &known, flags))
-		return -1;
-	status->stx_mode = (uint16_t)known.st_mode;
-	status->stx_rdev_major = major(known.st_rdev);
-	status->stx_rdev_minor = minor(known.st_rdev);
-	return 0;
 }

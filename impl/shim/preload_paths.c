@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which paths are not what the host has there: device nodes, /proc/PID/status and files of fault
- * injection. */
+/*
+ * Which paths are not what the host has there: device nodes, /proc/PID/status, descriptors of ours
+ * and files of fault injection.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -8,18 +10,34 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "impl/shim/preload_paths.h"
 
-#define TREE "/sys/kernel/debug"
+#define TREE	  "/sys/kernel/debug"
+#define LINKS_MAX 40
 
 /* Words one of which every path of interest has in it, however it is written. */
 static bool may_be_ours(const char *path)
 {
 	return strstr(path, "iommu") || strstr(path, "vfio") || strstr(path, "fail") ||
-	       strstr(path, "status") || strstr(path, "debug");
+	       strstr(path, "status") || strstr(path, "debug") || strstr(path, "fd/");
+}
+
+bool path_is_node(const char *path)
+{
+	return !strcmp(path, "/dev/iommu") || !strcmp(path, "/dev/vfio/vfio");
+}
+
+void path_strip(char *path)
+{
+	const char *tree = link_tree();
+	size_t length = strlen(tree);
+
+	if (length && !strncmp(path, tree, length) && path[length] == '/')
+		memmove(path, path + length, strlen(path + length) + 1);
 }
 
 /* The folder that a relative path begins in. */
@@ -36,11 +54,13 @@ static bool beginning(int folder, char *to)
 	if (length <= 0)
 		return false;
 	to[length] = 0;
+	path_strip(to);
 	return true;
 }
 
-/* Appends the parts of path to what is in to. False: too long. */
-static bool append_parts(char *to, const char *path)
+/* Appends the parts of path to what is in to, up to a node; *rest: what is left. False: too long.
+ */
+static bool append_parts(char *to, const char *path, const char **rest)
 {
 	size_t length = strlen(to);
 
@@ -59,9 +79,13 @@ static bool append_parts(char *to, const char *path)
 			memcpy(to + length, path, part);
 			length += part;
 		}
-		path += part + (path[part] == '/');
+		path += part;
+		to[length] = 0;
+		if (path_is_node(to))
+			break;
+		path += *path == '/';
 	}
-	to[length] = 0;
+	*rest = path;
 	return true;
 }
 
@@ -78,44 +102,162 @@ static const char *of_process(const char *path)
 	return rest ? rest + 1 : NULL;
 }
 
-static enum path_kind kind_of(struct path *path)
+/* The descriptor of this process that a path names, -1: none. */
+static int descriptor_of(const char *path)
 {
-	const char *name = of_process(path->text), *tree;
+	const char *number = NULL;
+	char own[32], end;
+	int fd;
 
-	if (!strcmp(path->text, "/dev/iommu") || !strncmp(path->text, "/dev/vfio/", 10))
-		return PATH_NODE;
-	if (!strncmp(path->text, "/dev/iommu/", 11))
-		return PATH_BELOW_NODE;
+	snprintf(own, sizeof(own), "/proc/%ld/", (long)getpid());
+	if (!strncmp(path, "/dev/fd/", 8))
+		number = path + 8;
+	else if (!strncmp(path, "/proc/self/", 11) || !strncmp(path, own, strlen(own)) ||
+		 !strncmp(path, "/proc/thread-self/", 18))
+		number = of_process(path);
+	if (number && path[1] == 'p')
+		number = !strncmp(number, "fd/", 3) ? number + 3 : NULL;
+	return number && sscanf(number, "%d%c", &fd, &end) == 1 && fd >= 0 ? fd : -1;
+}
+
+/* Whether the host has it in the folder that stands for a part of /dev and /sys. */
+static bool is_in_tree(const char *text)
+{
+	if (!strcmp(text, "/dev/iommu") || !strcmp(text, "/dev/vfio") ||
+		!strncmp(text, "/dev/vfio/", 10))
+		return true;
+	return !strncmp(text, TREE, sizeof(TREE) - 1) &&
+	       (!text[sizeof(TREE) - 1] || !strncmp(text + sizeof(TREE) - 1, "/fail", 5));
+}
+
+/* path->text is known; rest: what stands behind a node in it. */
+static enum path_kind kind_of(struct path *path, const char *rest)
+{
+	const char *name = of_process(path->text), *tree = link_tree();
+	int length;
+
+	path->fd = descriptor_of(path->text);
+	if (path->fd >= 0)
+		return PATH_DESCRIPTOR;
 	if (name && !strcmp(name, "status"))
 		return PATH_STATUS;
 	if (name && (!strcmp(name, "fail-nth") || !strcmp(name, "make-it-fail")))
 		return PATH_KNOB;
-	tree = link_tree();
-	if (*tree && !strncmp(path->text, TREE, sizeof(TREE) - 1) &&
-		(!path->text[sizeof(TREE) - 1] ||
-			!strncmp(path->text + sizeof(TREE) - 1, "/fail", 5))) {
-		char rest[PATH_MAX];
+	if (!*tree || !is_in_tree(path->text))
+		return PATH_OTHER;
+	length = snprintf(path->real, sizeof(path->real), "%s%s%s", tree, path->text, rest);
+	if (length < 0 || (size_t)length >= sizeof(path->real))
+		return PATH_OTHER;
+	/* The host knows best what is wrong with a path that goes on behind a node. */
+	return path_is_node(path->text) && !*rest ? PATH_NODE : PATH_MOVED;
+}
 
-		snprintf(rest, sizeof(rest), "%s", path->text + sizeof(TREE) - 1);
-		snprintf(path->text, sizeof(path->text), "%s%s", tree, rest);
-		return PATH_MOVED;
-	}
-	return PATH_OTHER;
+static bool make_absolute(int folder, const char *text, char *to, const char **rest)
+{
+	strcpy(to, "/");
+	return (*text == '/' || beginning(folder, to)) && append_parts(to, text, rest);
 }
 
 enum path_kind path_look(int folder, const char *text, struct path *path)
 {
+	enum path_kind kind = PATH_OTHER;
+	const char *rest = "";
 	int saved = errno;
-	bool known;
 
-	if (!link_there() || !text || (!may_be_ours(text) && folder == AT_FDCWD && *text == '/'))
+	if (!link_there() || !text || !may_be_ours(text))
 		return PATH_OTHER;
-	if (!may_be_ours(text))
-		return PATH_OTHER;
-	strcpy(path->text, "/");
-	known = (*text == '/' || beginning(folder, path->text)) && append_parts(path->text, text);
+	if (make_absolute(folder, text, path->text, &rest))
+		kind = kind_of(path, rest);
+	/* Out of a folder that only the tree has. */
+	if (kind == PATH_OTHER && strstr(text, "vfio/..")) {
+		strcpy(path->real, path->text);
+		kind = PATH_MOVED;
+	}
 	errno = saved;
-	return known && link_at_root() ? kind_of(path) : PATH_OTHER;
+	return kind != PATH_OTHER && link_at_root() ? kind : PATH_OTHER;
+}
+
+/* Puts in place of the first link in a path what it leads to, up to a node; *beyond: the path went
+ * on. False: there is none. */
+static bool follow_one(char *text, bool *beyond)
+{
+	char prefix[PATH_MAX], target[PATH_MAX], next[PATH_MAX] = "/";
+	const char *rest = "";
+
+	for (size_t at = 1;; at++) {
+		ssize_t length;
+
+		at += strcspn(text + at, "/");
+		memcpy(prefix, text, at);
+		prefix[at] = 0;
+		length =
+			NEXT(syscall)(SYS_readlinkat, AT_FDCWD, prefix, target, sizeof(target) - 1);
+		if (length > 0) {
+			target[length] = 0;
+			*strrchr(prefix, '/') = 0;
+			if (*target != '/' && !append_parts(next, prefix, &rest))
+				return false;
+			if (!append_parts(next, target, &rest))
+				return false;
+			*beyond = path_is_node(next) && (*rest || text[at]);
+			if (!*beyond && !append_parts(next, text + at, &rest))
+				return false;
+			*beyond = *beyond || *rest;
+			strcpy(text, next);
+			return true;
+		}
+		if (!text[at])
+			return false;
+	}
+}
+
+enum path_kind path_follow(int folder, const char *text, struct path *path)
+{
+	enum path_kind kind = PATH_OTHER;
+	const char *rest = "";
+	bool beyond = false;
+	int saved = errno;
+
+	if (!link_there() || !text || !*text || !make_absolute(folder, text, path->text, &rest))
+		return PATH_OTHER;
+	for (unsigned n = 0; n < LINKS_MAX && kind == PATH_OTHER; n++) {
+		if (!follow_one(path->text, &beyond))
+			break;
+		kind = kind_of(path, beyond ? "/." : "");
+	}
+	errno = saved;
+	return kind != PATH_OTHER && link_at_root() ? kind : PATH_OTHER;
+}
+
+bool path_is_link(int folder, const char *text)
+{
+	int saved = errno;
+	char target;
+	bool is = link_there() && text &&
+		  NEXT(syscall)(SYS_readlinkat, folder, text, &target, sizeof(target)) > 0;
+
+	errno = saved;
+	return is;
+}
+
+const char *path_node_of(const struct stat *status)
+{
+	static const char *const nodes[] = {"/dev/iommu", "/dev/vfio/vfio"};
+	int saved = errno;
+	const char *found = NULL;
+	char path[PATH_MAX];
+	struct stat node;
+
+	if (!S_ISFIFO(status->st_mode) || !*link_tree())
+		return NULL;
+	for (size_t n = 0; n < sizeof(nodes) / sizeof(*nodes) && !found; n++) {
+		snprintf(path, sizeof(path), "%s%s", link_tree(), nodes[n]);
+		if (!NEXT(syscall)(SYS_newfstatat, AT_FDCWD, path, &node, 0) &&
+			node.st_dev == status->st_dev && node.st_ino == status->st_ino)
+			found = nodes[n];
+	}
+	errno = saved;
+	return found;
 }
 
 /* The lines of the status file as they would be with what the machine has pinned. */

@@ -146,10 +146,17 @@ static bool fopen_ours(const char *text, const char *mode, FILE **stream)
 	enum path_kind kind = path_look(AT_FDCWD, text, &path);
 	int flags = mode ? flags_of(mode) : -1, fd;
 
-	if (kind == PATH_OTHER || flags < 0)
+	if (flags < 0)
 		return false;
+	if (kind == PATH_OTHER && path_is_link(AT_FDCWD, text))
+		kind = path_follow(AT_FDCWD, text, &path);
 	switch (kind) {
-	case PATH_MOVED: *stream = NEXT(fopen64)(path.text, mode); break;
+	case PATH_OTHER: return false;
+	case PATH_MOVED: *stream = NEXT(fopen64)(path.real, mode); break;
+	case PATH_DESCRIPTOR:
+		fd = open(text, flags);
+		*stream = fd < 0 ? NULL : fdopen(fd, mode);
+		break;
 	case PATH_STATUS:
 		fd = path_open_status(path.text, flags);
 		*stream = fd < 0 ? NULL : NEXT(fdopen)(fd, mode);

@@ -13,15 +13,14 @@
 #define SHIM_VARIABLE "IOMMUZZ_SHIM"
 
 enum shim_call {
-	SHIM_HELLO,  /* argument[0]: 1 from a program that has just started; [1]: thread id, 0: any
-		      */
-	SHIM_OPEN,   /* path; argument[0]: flags */
-	SHIM_EXISTS, /* path; result: 0 or -ENOENT */
-	SHIM_IOCTL,  /* fd; argument[0]: command, [1]: argument */
-	SHIM_READ,   /* fd; argument[0]: address, [1]: count, [2]: position or -1 */
-	SHIM_WRITE,  /* the same */
-	SHIM_MMAP,   /* fd; argument[0]: address, [1]: length, [2]: protection | flags << 32, [3]:
-			offset */
+	SHIM_HELLO, /* argument[0]: 1 from a program that has just started; [1]: thread id, 0: any
+		     */
+	SHIM_OPEN,  /* path; argument[0]: flags */
+	SHIM_IOCTL, /* fd; argument[0]: command, [1]: argument */
+	SHIM_READ,  /* fd; argument[0]: address, [1]: count, [2]: position or -1 */
+	SHIM_WRITE, /* the same */
+	SHIM_MMAP,  /* fd; argument[0]: address, [1]: length, [2]: protection | flags << 32, [3]:
+		       offset */
 	SHIM_KIND, /* fd; result: enum shim_kind; value: [0] SHIM_IS_* and flags of the open file <<
 		      32, [1] size of a dma-buf; name */
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
@@ -92,7 +91,7 @@ struct shim_shared {
 	uint32_t observed;		  /* the server wants to hear of all memory that goes */
 	uint32_t backtraces;		  /* whether requests say where they come from */
 	uint64_t root_device, root_inode; /* where the nodes are: not behind chroot */
-	char tree[64];			  /* a folder that stands for /sys/kernel/debug; "": none */
+	char tree[64];			  /* a folder that has dev/ and sys/kernel/debug/ */
 };
 
 struct shim_taken {

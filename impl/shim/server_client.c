@@ -126,25 +126,16 @@ static int64_t serve_knob(struct shim_client *client, struct shim_knob *knob,
 	}
 }
 
-/* Which node that is, and whether the user may open it: /dev/vfio/vfio everybody may. */
-static int serve_node(const struct shim_client *client, const char *path, uint32_t uid)
-{
-	int node = sim_node(client->task, path);
-
-	return node == NODE_IOMMU && !shim_may_open(client, uid) ? -EACCES : node;
-}
-
 static int64_t serve_open(struct shim_client *client, const struct shim_request *request)
 {
 	int64_t fd;
 
-	client->flags = (uint32_t)request->argument[0] & (O_ACCMODE | O_SYNC | O_ASYNC);
+	client->flags =
+		(uint32_t)request->argument[0] & (O_ACCMODE | O_SYNC | O_ASYNC | O_NOFOLLOW);
 	fd = shim_knob_open(client, request->path);
 
-	if (fd != -ENXIO)
-		return fd;
-	fd = serve_node(client, request->path, request->euid);
-	return fd < 0 ? fd : sim_open(client->task, request->path);
+	/* Whether the user may open a node the library has asked the host. */
+	return fd == -ENXIO ? sim_open(client->task, request->path) : fd;
 }
 
 /* Calls on a descriptor: ours is 0 when nothing of ours is behind it. */
@@ -246,11 +237,6 @@ static void serve_call(
 	case SHIM_STATUS: reply->result = serve_status(client, request->argument[0], reply); break;
 	case SHIM_SETTLE: shim_file_closed(client); break;
 	case SHIM_CLOSES: shim_file_closes(client, request->device, request->inode); break;
-	case SHIM_EXISTS:
-		reply->result = serve_node(client, request->path, request->uid);
-		if (reply->result > 0)
-			reply->result = 0;
-		break;
 	default: serve_memory(client, request);
 	}
 }

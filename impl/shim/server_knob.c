@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Fault injection as programs ask for it: fail-nth and make-it-fail below /proc, and the attributes
- * below /sys/kernel/debug, which are files in a folder. Specification 14.
+/* Fault injection as programs ask for it: fail-nth and make-it-fail below /proc. Specification 14.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "impl/shim/server_private.h"
@@ -198,75 +195,4 @@ void shim_knob_note(struct shim_client *client)
 	}
 	if (!left && client->server->options.fail_random)
 		__atomic_store_n(&client->arm, draw_distance(client), __ATOMIC_RELEASE);
-}
-
-/* What debugfs has in a kernel with fault injection. */
-static const char *const folders[] = {
-	"failslab", "fail_page_alloc", "fail_usercopy", "fail_futex", "fail_iommufd"};
-static const struct {
-	const char *name, *text;
-} attributes[] = {
-	{"cache-filter", "N\n"},
-	{"ignore-gfp-highmem", "Y\n"},
-	{"ignore-gfp-wait", "Y\n"},
-	{"interval", "0\n"},
-	{"min-order", "1\n"},
-	{"probability", "0\n"},
-	{"space", "0\n"},
-	{"task-filter", "N\n"},
-	{"times", "1\n"},
-	{"verbose", "2\n"},
-};
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-static bool make_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-	bool good = file && fputs(text, file) >= 0;
-
-	if (file && fclose(file))
-		good = false;
-	return good && !chmod(path, 0666);
-}
-
-bool shim_tree_make(struct shim_server *server)
-{
-	char *tree = server->shared->tree, path[sizeof(server->shared->tree) + 64];
-	const char *parent = getenv("TMPDIR");
-
-	if (!parent || strlen(parent) > 40)
-		parent = "/tmp";
-	snprintf(tree, sizeof(server->shared->tree), "%s/iommuzz-XXXXXX", parent);
-	if (!mkdtemp(tree) || chmod(tree, 0755))
-		return false;
-	for (size_t f = 0; f < COUNT(folders); f++) {
-		snprintf(path, sizeof(path), "%s/%s", tree, folders[f]);
-		if (mkdir(path, 0755))
-			return false;
-		for (size_t a = 0; a < COUNT(attributes); a++) {
-			snprintf(path, sizeof(path), "%s/%s/%s", tree, folders[f],
-				attributes[a].name);
-			if (!make_file(path, attributes[a].text))
-				return false;
-		}
-	}
-	return true;
-}
-
-void shim_tree_remove(struct shim_server *server)
-{
-	const char *tree = server->shared->tree;
-	char path[sizeof(server->shared->tree) + 64];
-
-	for (size_t f = 0; f < COUNT(folders); f++) {
-		for (size_t a = 0; a < COUNT(attributes); a++) {
-			snprintf(path, sizeof(path), "%s/%s/%s", tree, folders[f],
-				attributes[a].name);
-			unlink(path);
-		}
-		snprintf(path, sizeof(path), "%s/%s", tree, folders[f]);
-		rmdir(path);
-	}
-	rmdir(tree);
 }

@@ -96,7 +96,8 @@ struct shim_server {
 	char address[64];
 	struct shim_shared *shared;
 	int listener, epoll, wake, shared_fd;
-	int spare; /* given up for a moment to turn a thread away when the table is full */
+	int tree_lock; /* the folder that stands for parts of /dev and /sys, locked */
+	int spare;     /* given up for a moment to turn a thread away when the table is full */
 	enum shim_watch wake_watch;
 	pthread_t acceptor, watcher;
 	struct task *watcher_task, *owner_task;
@@ -143,8 +144,14 @@ void shim_knob_start(struct shim_client *client);
 /* Before and behind each call of the client's task. */
 void shim_knob_apply(struct shim_client *client);
 void shim_knob_note(struct shim_client *client);
-/* Makes the folder that stands for /sys/kernel/debug, and removes it. */
+
+/* -- server_tree.c -- */
+/*
+ * Makes the folder in which the host has the nodes and attributes that programs see, under the name
+ * in server->shared->tree, and removes those of servers that were killed. False: errno says why.
+ */
 bool shim_tree_make(struct shim_server *server);
+/* Removes it with all that is in it. */
 void shim_tree_remove(struct shim_server *server);
 
 /* -- server_observe.c -- */
@@ -180,7 +187,5 @@ uint32_t shim_count_mappings(void *server, uint64_t device, uint64_t inode);
 void shim_process_end(struct shim_process *process, struct task *task);
 uint64_t shim_memlock(void *process);
 uint32_t shim_capabilities(void *client);
-/* Whether a user may open device nodes: they are those of whoever has started the server. */
-bool shim_may_open(const struct shim_client *client, uint32_t uid);
 
 #endif

@@ -206,8 +206,3 @@ uint32_t shim_capabilities(void *owner)
 	}
 	return result;
 }
-
-bool shim_may_open(const struct shim_client *client, uint32_t uid)
-{
-	return uid == geteuid() || effective(client->tid) >> CAP_DAC_OVERRIDE & 1;
-}
