@@ -73,4 +73,11 @@ bool memory_peek(void *to, const void *from, size_t count);
 void memory_leaves(void);
 void memory_stays(void);
 
+/* -- preload_region.c -- */
+/* Whether pages of a driver are mapped in the range. errno stays. */
+bool region_touches(const void *address, size_t length);
+/* What a kernel answers to madvise, or to mremap, of those: an errno; 0: they may. */
+int region_refuses_advice(int advice);
+int region_refuses_move(size_t old_length, size_t length, int flags);
+
 #endif

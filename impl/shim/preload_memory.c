@@ -96,7 +96,12 @@ SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags,
 {
 	va_list arguments;
 	void *fixed = NULL, *moved;
+	int refused = region_refuses_move(old_length, length, flags);
 
+	if (refused && region_touches(old, old_length ? old_length : 1)) {
+		errno = refused;
+		return MAP_FAILED;
+	}
 	if (flags & MREMAP_FIXED) {
 		va_start(arguments, flags);
 		fixed = va_arg(arguments, void *);
@@ -114,6 +119,12 @@ SHIM_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags,
 
 SHIM_EXPORT int madvise(void *address, size_t length, int advice)
 {
+	int refused = region_refuses_advice(advice);
+
+	if (refused && region_touches(address, length)) {
+		errno = refused;
+		return -1;
+	}
 	if (advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE)
 		memory_goes(address, length);
 	return NEXT(madvise)(address, length, advice);

@@ -52,6 +52,9 @@ enum shim_trait {
 	SHIM_IS_CONTAINER = 16, /* the node is /dev/vfio/vfio */
 };
 
+/* How /proc/PID/maps names a driver's pages (impl/sim/mm/real_region.c makes them). */
+#define SHIM_REGION "/memfd:iommufd (deleted)"
+
 #define SHIM_FRAMES 24
 #define SHIM_PATH   128
 
