@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* iommuzz shim: a program with the in-process implementation behind its /dev/iommu. */
 #define _GNU_SOURCE
-#include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,20 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "impl/shim/program.h"
 #include "impl/shim/protocol.h"
 #include "impl/shim/server.h"
 #include "impl/sim/bugs.h"
 #include "tools/shim_report.h"
 #include "tools/shim_trace.h"
 #include "tools/tool.h"
-
-#if defined(__x86_64__)
-#define OWN_MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define OWN_MACHINE EM_AARCH64
-#else
-#define OWN_MACHINE start.elf.e_machine
-#endif
 
 #define TOOL_STATIC 125 /* the program cannot be served */
 
@@ -145,83 +138,21 @@ static char *find_library(void)
 	return access(path, R_OK) ? NULL : tool_copy(path);
 }
 
-/* The file that execvp would run: NULL when there is none, which exec itself tells. */
-static char *find_program(const char *name)
+/* Whether the program can be served; otherwise says why not. One that is not there exec tells of.
+ */
+static bool can_be_served(const char *program)
 {
-	const char *path = getenv("PATH");
-	char file[4096];
+	char file[PATH_MAX], named[PATH_MAX];
+	enum program_kind kind =
+		program_find(program, file) ? program_look(file, named) : PROGRAM_SERVED;
 
-	if (strchr(name, '/'))
-		return tool_copy(name);
-	for (path = path ? path : "/bin:/usr/bin"; *path; path += *path == ':') {
-		size_t length = strcspn(path, ":");
-
-		snprintf(
-			file, sizeof(file), "%.*s%s%s", (int)length, path, length ? "/" : "", name);
-		if (!access(file, X_OK))
-			return tool_copy(file);
-		path += length;
-	}
-	return NULL;
-}
-
-/* Whether a program of this machine's kind has a loader, which preloads; true in doubt. */
-static bool has_loader(FILE *file, const Elf64_Ehdr *header)
-{
-	for (unsigned n = 0; n < header->e_phnum; n++) {
-		Elf64_Phdr part;
-
-		if (fseek(file, (long)(header->e_phoff + (uint64_t)n * header->e_phentsize),
-			    SEEK_SET) ||
-			fread(&part, sizeof(part), 1, file) != 1)
-			return true;
-		if (part.p_type == PT_INTERP)
-			return true;
-	}
-	return false;
-}
-
-/* What a script names behind #!, in line; NULL: it is none. */
-static char *interpreter(char *line)
-{
-	if (strncmp(line, "#!", 2) != 0)
-		return NULL;
-	line += 2 + strspn(line + 2, " \t");
-	line[strcspn(line, " \t\r\n")] = 0;
-	return *line ? line : NULL;
-}
-
-/* Whether the file can be served; otherwise says why not. */
-static bool can_be_served(const char *name, unsigned depth)
-{
-	union {
-		Elf64_Ehdr elf;
-		char line[256];
-	} start = {.line = ""};
-	FILE *file = fopen(name, "re");
-	const char *next;
-	bool good = true;
-
-	if (!file)
-		return true;
-	if (fread(start.line, 1, sizeof(start.line) - 1, file) >= sizeof(start.elf) &&
-		!memcmp(start.line, ELFMAG, SELFMAG)) {
-		if (start.elf.e_ident[EI_CLASS] != ELFCLASS64 ||
-			start.elf.e_machine != OWN_MACHINE) {
-			tool_error("shim: %s is a program for another machine than iommuzz itself",
-				name);
-			good = false;
-		} else if (!has_loader(file, &start.elf)) {
-			tool_error("shim: %s is statically linked: only programs that a dynamic "
-				   "loader starts can be served",
-				name);
-			good = false;
-		}
-	} else if (depth < 4 && (next = interpreter(start.line)) != NULL) {
-		good = can_be_served(next, depth + 1);
-	}
-	fclose(file);
-	return good;
+	if (kind == PROGRAM_FOREIGN)
+		tool_error("shim: %s is a program for another machine than iommuzz itself", named);
+	if (kind == PROGRAM_STATIC)
+		tool_error("shim: %s is statically linked: only programs that a dynamic loader "
+			   "starts can be served",
+			named);
+	return kind == PROGRAM_SERVED;
 }
 
 static void preload(const struct shim *shim, const struct shim_server *server)
@@ -496,7 +427,6 @@ static int run_shim(const struct command *command, int argc, char **argv)
 	int end = own_words(argc, argv), option, code = TOOL_STATIC;
 	struct options options;
 	const char *value;
-	char *program;
 
 	options_init(&options, command, end, argv);
 	while ((option = options_next(&options, &value)) != OPTIONS_END) {
@@ -517,10 +447,8 @@ static int run_shim(const struct command *command, int argc, char **argv)
 		tool_error("libiommuzz_shim.so is not beside the command");
 		return TOOL_BROKEN;
 	}
-	program = find_program(shim.program[0]);
-	if (!program || can_be_served(program, 0))
+	if (can_be_served(shim.program[0]))
 		code = run_program(&shim);
-	free(program);
 	free(shim.library);
 	return code;
 }

@@ -73,6 +73,8 @@ printf 'int main(void) { return 0; }\n' >"$work/static.c"
 if gcc -static -o "$work/static" "$work/static.c" 2>"$work/err"; then
 	is 125 shim -- "$work/static" && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q 'statically linked' "$work/err"
 	ok $? "a statically linked program is refused in one line"
+	shim -- sh -c "'$work/static'; '$work/static'" && [ "$(grep -c "$work/static is statically linked: it is not served" "$work/err")" -eq 2 ]
+	ok $? "one that a program executes runs unserved, and that is said"
 	printf '#!%s\n' "$work/static" >"$work/script" && chmod +x "$work/script"
 	is 125 shim -- "$work/script"
 	ok $? "also behind a script"

@@ -5,14 +5,17 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "impl/shim/preload.h"
+#include "impl/shim/program.h"
 
 #define VARIABLE_MAX 1024
 
@@ -71,6 +74,37 @@ static char *const *complete(char *const *environment, char **to)
 	return to;
 }
 
+/* The program will run, but nobody will hear of it; NULL: none was found. */
+static void tell_unserved(const char *file)
+{
+	char named[PATH_MAX], text[PATH_MAX + 64];
+	int saved = errno, length;
+
+	if (kept.address[0] && file && program_look(file, named) == PROGRAM_STATIC) {
+		length = snprintf(text, sizeof(text),
+			"iommuzz shim: %s is statically linked: it is not served\n", named);
+		NEXT(syscall)(SYS_write, STDERR_FILENO, text, length);
+	}
+	errno = saved;
+}
+
+static void tell_unserved_name(const char *name)
+{
+	char file[PATH_MAX];
+	int saved = errno;
+
+	tell_unserved(name && program_find(name, file) ? file : NULL);
+	errno = saved;
+}
+
+static void tell_unserved_fd(int fd)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
+	tell_unserved(file);
+}
+
 /* CALL, an exec, with ENVIRONMENT completed. */
 #define EXEC(environment, call)                                                                    \
 	({                                                                                         \
@@ -87,32 +121,41 @@ static char *const *complete(char *const *environment, char **to)
 
 SHIM_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
+	tell_unserved(path);
 	return EXEC(environment, NEXT(execve)(path, arguments, completed));
 }
 
 SHIM_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
+	tell_unserved_name(file);
 	return EXEC(environment, NEXT(execvpe)(file, arguments, completed));
 }
 
 SHIM_EXPORT int execv(const char *path, char *const arguments[])
 {
+	tell_unserved(path);
 	return EXEC(environ, NEXT(execve)(path, arguments, completed));
 }
 
 SHIM_EXPORT int execvp(const char *file, char *const arguments[])
 {
+	tell_unserved_name(file);
 	return EXEC(environ, NEXT(execvpe)(file, arguments, completed));
 }
 
 SHIM_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
+	tell_unserved_fd(fd);
 	return EXEC(environment, NEXT(fexecve)(fd, arguments, completed));
 }
 
 SHIM_EXPORT int execveat(int directory, const char *path, char *const arguments[],
 	char *const environment[], int flags)
 {
+	if (*path)
+		tell_unserved(path);
+	else
+		tell_unserved_fd(directory);
 	return EXEC(environment, NEXT(execveat)(directory, path, arguments, completed, flags));
 }
 
@@ -175,6 +218,7 @@ SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file
 {
 	char *room[count(environment) + 3];
 
+	tell_unserved(path);
 	return NEXT(posix_spawn)(
 		pid, path, actions, attributes, arguments, complete(environment, room));
 }
@@ -185,6 +229,7 @@ SHIM_EXPORT int posix_spawnp(pid_t *pid, const char *file,
 {
 	char *room[count(environment) + 3];
 
+	tell_unserved_name(file);
 	return NEXT(posix_spawnp)(
 		pid, file, actions, attributes, arguments, complete(environment, room));
 }
