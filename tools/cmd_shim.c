@@ -267,7 +267,6 @@ static bool start_listeners(struct shim *shim, struct listeners *listeners,
 {
 	struct shim_trace_options options = {.path = shim->trace,
 		.kernel = shim->options.kernel,
-		.seed = shim->options.seed,
 		.vfio_container = shim->options.vfio_container,
 		.noiommu = shim->options.noiommu,
 		.description = description};

@@ -17,9 +17,13 @@
 struct shim_trace *shim_trace_start(
 	const struct shim_trace_options *options, char *message, size_t room)
 {
-	FILE *file = fopen(options->path, "we");
-	struct shim_trace *trace = file ? calloc(1, sizeof(*trace)) : NULL;
+	struct shim_trace *trace;
+	FILE *file;
 
+	if (!trace_check_name(options->path, message, room))
+		return NULL;
+	file = fopen(options->path, "we");
+	trace = file ? calloc(1, sizeof(*trace)) : NULL;
 	if (trace)
 		trace->lines = open_memstream(&trace->text, &trace->size);
 	if (!trace || !trace->lines) {

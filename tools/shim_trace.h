@@ -13,9 +13,8 @@ struct shim_trace;
 
 /* The strings are the caller's, and stay. */
 struct shim_trace_options {
-	const char *path; /* NAME.prog */
-	uint16_t kernel;  /* 0: newest */
-	uint32_t seed;
+	const char *path;	      /* NAME.prog */
+	uint16_t kernel;	      /* 0: newest */
 	bool vfio_container, noiommu; /* the machine has them */
 	const char *description;      /* one line */
 };

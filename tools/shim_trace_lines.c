@@ -129,18 +129,38 @@ static int id_length(const char *name)
 	return (int)(length > 5 && !strcmp(name + length - 5, ".prog") ? length - 5 : length);
 }
 
+static const char *file_name(const char *path)
+{
+	return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+}
+
+bool trace_check_name(const char *path, char *message, size_t room)
+{
+	const char *name = file_name(path);
+	struct parse_error error;
+	struct prog_text text;
+	char header[300];
+	int length = snprintf(header, sizeof(header), "#: id %.*s\n", id_length(name), name);
+	bool good = length < (int)sizeof(header);
+
+	prog_text_init(&text);
+	good = good && prog_parse(&text, header, (size_t)length, &error);
+	prog_text_free(&text);
+	if (!good)
+		snprintf(message, room, "%s: expected NAME.prog, NAME one that a program can have",
+			path);
+	return good;
+}
+
 static void write_header(struct shim_trace *trace, FILE *out)
 {
-	const char *path = trace->options.path;
-	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	const char *name = file_name(trace->options.path);
 
 	fprintf(out, "# %s\n#: id %.*s\n#: sim pages=%" PRIu64 "P", trace->options.description,
 		id_length(name), name, trace_places_settle(&trace->places));
 	if (trace->options.kernel)
 		fprintf(out, " kernel=%u.%u", trace->options.kernel >> 8,
 			trace->options.kernel & 0xff);
-	if (trace->options.seed)
-		fprintf(out, " seed=%u", trace->options.seed);
 	if (trace->process_count)
 		fprintf(out, " memlock=%" PRIu64, trace->first_memlock);
 	if (trace->process_count && trace->first_capabilities != SIM_CAP_ALL)

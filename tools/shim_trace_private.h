@@ -114,6 +114,8 @@ void trace_print_address(FILE *out, uint64_t address);
 void trace_put_moves(struct shim_trace *trace, const uint16_t *offsets, unsigned count);
 /* READ|WRITE, 0 */
 void trace_print_protection(FILE *out, unsigned protection);
+/* False: no program can have the file's name; *message says so. */
+bool trace_check_name(const char *path, char *message, size_t room);
 /* The call of the program is written: from here the trace cannot go back. */
 void trace_complete(struct shim_trace *trace);
 /* The trace ends with the last call that is complete; says why, at once. */

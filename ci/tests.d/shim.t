@@ -98,6 +98,17 @@ is 1 "$iommuzz" check "$work/wrong.prog" >"$work/out"
 ok $? "control: a trace with another result fails"
 shim --trace "$work/threads.prog" -- "$programs/shim_threads" && "$iommuzz" check "$work/threads.prog" >"$work/out"
 ok $? "threads are traced one call at a time"
+is 2 shim --trace "$work/no/such.prog" -- "$programs/shim_careless" tidy && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" -eq 1 ] &&
+	grep -q 'no/such.prog: cannot be written: No such file' "$work/err"
+ok $? "a trace that cannot be written is told in one line, before the program runs"
+is 2 shim --trace "$work/a name.prog" -- "$programs/shim_careless" tidy && grep -q 'expected NAME.prog' "$work/err"
+ok $? "and so is one that no program can be named after"
+is 2 shim --trace /dev/full -- "$programs/shim_careless" tidy && [ "$(wc -l <"$work/err")" -eq 1 ] &&
+	grep -q '/dev/full: cannot be written: No space left' "$work/err" && is 3 shim --trace /dev/full -- "$programs/shim_careless"
+ok $? "without room it is told at the end; the program's own failure is the exit code"
+is 0 shim --trace "$work/many.prog" -- "$programs/shim_many" && grep -q '^ok .*5000 calls' "$work/out" && [ "$(wc -l <"$work/err")" -eq 1 ] &&
+	grep -q 'at most 4096 calls; the trace ends after call' "$work/err" && "$iommuzz" check "$work/many.prog" >"$work/out"
+ok $? "a trace that is full says so at once, and what it has replays"
 
 shim --report -- "$programs/shim_careless"
 grep -q 'leave_an_ioas+' "$work/err" && grep -q 'use_after_destroy' "$work/err" &&
