@@ -136,6 +136,14 @@ static void print_unshown(
 			result->unshown);
 }
 
+static void print_undecided(
+	const struct report *report, const struct test *test, const struct test_result *result)
+{
+	if (result->undecided)
+		fprintf(report->out, "# %s: schedules not decided by the model %" PRIu64 "\n",
+			test->id, result->undecided);
+}
+
 static void tap_test(struct report *report, const struct test *test,
 	const struct test_result *result, const char *log)
 {
@@ -155,6 +163,7 @@ static void tap_test(struct report *report, const struct test *test,
 		print_again(report, test, result);
 	}
 	print_unshown(report, test, result);
+	print_undecided(report, test, result);
 	print_log(log, report->out);
 }
 

@@ -18,6 +18,8 @@ ok $? "none was given up"
 	[ "$(grep -c ': complete for bound 2: .*; nothing found$' "$work/out")" -eq "$(find conformance/race -name '*.prog' | wc -l)" ] &&
 	! grep -q 'not decided by the model' "$work/out"
 ok $? "the model decides each of them"
+"$iommuzz" check --jobs "$(nproc)" conformance/race >"$work/out" && ! grep 'not decided by the model' "$work/out" >"$work/err"
+ok $? "and each of a thousand random schedules"
 "$iommuzz" explore --quiet --check-determinism --schedule random --runs 100 conformance/race >"$work/out" 2>&1 &&
 	! grep -q 'not decided by the model' "$work/out"
 ok $? "the same schedule, the same run: 100 random ones of each program, twice"
