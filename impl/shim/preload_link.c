@@ -28,7 +28,6 @@
 struct connection {
 	int socket; /* -1: none */
 	pid_t pid;  /* whose it is */
-	bool busy;
 };
 
 static struct {
@@ -44,7 +43,7 @@ static struct {
 	int *marker;
 	/* Of all threads that cannot have one of their own, since the table is full. */
 	struct connection reserve;
-	pid_t reserve_user; /* atomic: the thread that uses it, 0: nobody */
+	bool reserve_taken; /* atomic: some thread uses it */
 } state = {.reserve = {.socket = -1}};
 
 static _Thread_local struct connection mine
@@ -162,7 +161,7 @@ static void forget_parent(void)
 	}
 	mine = (struct connection){.socket = -1};
 	state.reserve = mine;
-	__atomic_store_n(&state.reserve_user, 0, __ATOMIC_RELAXED);
+	__atomic_clear(&state.reserve_taken, __ATOMIC_RELAXED);
 	if (state.marker)
 		__atomic_store_n(state.marker, 1, __ATOMIC_RELAXED);
 }
@@ -207,9 +206,8 @@ static int connect_socket(void)
 	if (socket_fd < 0)
 		return -1;
 	memcpy(address.sun_path + 1, state.address, state.address_length);
-	if (connect(socket_fd, (const struct sockaddr *)&address,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
-				state.address_length))) {
+	if (NEXT(syscall)(SYS_connect, socket_fd, &address,
+		    offsetof(struct sockaddr_un, sun_path) + 1 + state.address_length)) {
 		link_close_real(socket_fd);
 		return -1;
 	}
@@ -264,7 +262,8 @@ static bool receive(const struct connection *connection, struct shim_reply *repl
 			.msg_iovlen = 1,
 			.msg_control = &control,
 			.msg_controllen = sizeof(control)};
-		count = recvmsg(connection->socket, &message, MSG_CMSG_CLOEXEC);
+		count = NEXT(syscall)(
+			SYS_recvmsg, connection->socket, &message, MSG_CMSG_CLOEXEC);
 	} while (count < 0 && errno == EINTR);
 	*fd = descriptor_of(&message);
 	return count == (ssize_t)sizeof(*reply);
@@ -275,7 +274,8 @@ static bool transmit(const struct connection *connection, const void *bytes, siz
 	ssize_t sent;
 
 	do
-		sent = send(connection->socket, bytes, count, MSG_NOSIGNAL);
+		sent = NEXT(syscall)(
+			SYS_sendto, connection->socket, bytes, count, MSG_NOSIGNAL, NULL, 0);
 	while (sent < 0 && errno == EINTR);
 	return sent == (ssize_t)count;
 }
@@ -370,33 +370,22 @@ static void take_backtrace(struct shim_request *request)
 	request->frames = count > 0 ? (uint32_t)count : 0;
 }
 
-/* False: the thread itself uses it, in what its signal handler has interrupted, or there is none.
- */
-static bool take_reserve(void)
+static void take_reserve(void)
 {
-	pid_t self = thread_id(), user = 0;
-
-	while (!__atomic_compare_exchange_n(
-		&state.reserve_user, &user, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		if (user == self)
-			return false;
-		user = 0;
+	while (__atomic_test_and_set(&state.reserve_taken, __ATOMIC_ACQUIRE))
 		sched_yield();
-	}
-	return true;
 }
 
 static void release_reserve(void)
 {
-	__atomic_store_n(&state.reserve_user, 0, __ATOMIC_RELEASE);
+	__atomic_clear(&state.reserve_taken, __ATOMIC_RELEASE);
 }
 
 static bool call_by_reserve(struct shim_request *request, struct shim_reply *reply)
 {
 	bool done;
 
-	if (!take_reserve())
-		return false;
+	take_reserve();
 	request->thread = (uint32_t)thread_id();
 	done = state.reserve.socket >= 0 && exchange(&state.reserve, request, reply);
 	if (!done)
@@ -411,9 +400,10 @@ static bool call_by_reserve(struct shim_request *request, struct shim_reply *rep
  */
 static void make_reserve(void)
 {
-	if (state.reserve.socket >= 0 || !take_reserve())
+	if (state.reserve.socket >= 0)
 		return;
-	if (state.reserve.socket < 0 && !introduce(&state.reserve, false, 0) && !mine.busy) {
+	take_reserve();
+	if (state.reserve.socket < 0 && !introduce(&state.reserve, false, 0)) {
 		state.reserve = mine;
 		mine.socket = -1;
 	}
@@ -426,36 +416,52 @@ static bool call_by_own(struct connection *connection, struct shim_request *requ
 {
 	bool done;
 
-	connection->busy = true;
 	*made = connection->socket >= 0 || introduce(connection, false, thread_id());
 	if (*made && connection == &mine)
 		pthread_setspecific(state.ending, &mine);
 	done = *made && exchange(connection, request, reply);
-	connection->busy = false;
 	if (!done || connection != &mine)
 		disconnect(connection);
 	return done;
 }
 
-bool link_call(struct shim_request *request, struct shim_reply *reply)
+static bool call(struct shim_request *request, struct shim_reply *reply)
 {
 	struct connection other = {.socket = -1};
-	int saved = errno;
-	bool done, made, guest;
+	bool done, made, guest = is_guest();
 
-	if (!link_there())
-		return false;
-	guest = is_guest();
-	request->uid = getuid();
-	request->euid = geteuid();
-	if (link_wants_backtraces())
-		take_backtrace(request);
-	/* A signal handler that interrupts a call of its thread needs one of its own, too. */
-	done = call_by_own(guest || mine.busy ? &other : &mine, request, reply, &made);
+	done = call_by_own(guest ? &other : &mine, request, reply, &made);
 	if (!done && !made && !guest)
 		done = call_by_reserve(request, reply);
 	if (done && !guest && (request->call == SHIM_OPEN || (reply->ours && request->inode)))
 		make_reserve();
+	return done;
+}
+
+/* Handlers and cancellation wait for the end of a call, as they do in a kernel. */
+static uint64_t block_signals(uint64_t mask)
+{
+	uint64_t before = 0;
+
+	NEXT(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &before, sizeof(mask));
+	return before;
+}
+
+bool link_call(struct shim_request *request, struct shim_reply *reply)
+{
+	int saved = errno;
+	uint64_t mask;
+	bool done;
+
+	if (!link_there())
+		return false;
+	request->uid = getuid();
+	request->euid = geteuid();
+	if (link_wants_backtraces())
+		take_backtrace(request);
+	mask = block_signals(UINT64_MAX);
+	done = call(request, reply);
+	block_signals(mask);
 	errno = saved;
 	return done;
 }
