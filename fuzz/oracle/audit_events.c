@@ -15,12 +15,9 @@ static bool count_groups(struct audit *audit, const struct fault_queue *fault,
 	const struct device *device, uint32_t *count)
 {
 	const struct fault_group *group = fault->first;
-	uint32_t cookie = 0;
-	void *found;
+	uint32_t next = 0;
 
-	while (group || (cookie = idr_next(&fault->outstanding, cookie + 1, &found))) {
-		if (!group)
-			group = found;
+	while (group || (group = fault_outstanding(fault, &next))) {
 		if (group->device == device) {
 			++*count;
 			if (!is_attached(group, fault))
@@ -29,7 +26,7 @@ static bool count_groups(struct audit *audit, const struct fault_queue *fault,
 					"attachment that is gone",
 					fault->queue.object.id, device->object.id);
 		}
-		group = cookie ? NULL : group->next;
+		group = next ? NULL : group->next;
 	}
 	return true;
 }

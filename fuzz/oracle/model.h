@@ -722,6 +722,7 @@ struct model_fault {
 	struct model_context *context;
 	struct model_lock mutex;	      /* (12.1) */
 	struct model_array queued, delivered; /* struct model_request */
+	bool has_zero; /* an answer has named cookie 0, which can be given out from then on */
 };
 
 /* The last descriptor is closed. */

@@ -91,7 +91,7 @@ void model_fault_abandon(struct model *model, const struct model_hwpt *hwpt,
 /* The lowest cookie that nothing waits with. */
 static uint32_t free_cookie(const struct model_fault *fault)
 {
-	uint32_t cookie = 1, i = 0;
+	uint32_t cookie = fault->has_zero ? 0 : 1, i = 0;
 
 	while (i < fault->delivered.count) {
 		const struct model_request *request = model_array_at(&fault->delivered, i);
@@ -156,6 +156,8 @@ static int answer(struct model *model, struct model_fault *fault, uint64_t at)
 		return rc;
 	if (response.code > IOMMUFD_PAGE_RESP_INVALID)
 		return -EINVAL;
+	if (!response.cookie && fault->delivered.count)
+		fault->has_zero = true;
 	for (uint32_t i = 0; i < fault->delivered.count; i++) {
 		const struct model_request *request = model_array_at(&fault->delivered, i);
 

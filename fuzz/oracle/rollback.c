@@ -128,8 +128,8 @@ static void hash_ioas(struct state *state, const struct ioas *ioas)
 static void hash_faults(struct state *state, const struct fault_queue *fault)
 {
 	uint64_t *part = &state->parts[PART_EVENTS];
-	uint32_t cookie = 0;
-	void *group;
+	const struct fault_group *group;
+	uint32_t next = 0;
 
 	for (const struct fault_group *queued = fault->first; queued && state->size <= LARGE_GRAPH;
 		queued = queued->next) {
@@ -137,10 +137,9 @@ static void hash_faults(struct state *state, const struct fault_queue *fault)
 		mix(part, queued->record.grpid | (uint64_t)queued->record.dev_id << 32);
 		mix(part, queued->record.addr);
 	}
-	while (state->size <= LARGE_GRAPH &&
-		(cookie = idr_next(&fault->outstanding, cookie + 1, &group))) {
+	while (state->size <= LARGE_GRAPH && (group = fault_outstanding(fault, &next))) {
 		state->size++;
-		mix(part, cookie | (uint64_t)((struct fault_group *)group)->record.grpid << 32);
+		mix(part, (next - 1) | (uint64_t)group->record.grpid << 32);
 	}
 }
 

@@ -31,10 +31,17 @@ struct fault_group {
 
 struct fault_queue {
 	struct event_queue queue;
-	struct mutex mutex;		    /* reading, answering; alone it guards `outstanding` */
+	struct mutex mutex; /* reading, answering; alone it guards what follows `newest` */
 	struct fault_group *first, *newest; /* under queue.lock; only holders of the mutex remove */
-	struct idr outstanding;		    /* struct fault_group by cookie */
+	struct idr outstanding;		    /* struct fault_group by cookie, from 1 on */
+	/* Cookie 0 is not given out before an answer has named it while others were waited for. */
+	struct fault_group *zero;
+	bool zero_free;
 };
+
+/* What waits for its answer, in the order of cookies; *next is first 0, and then one more than the
+ * cookie of what was returned. NULL: no more. With the mutex, or a machine at rest. */
+struct fault_group *fault_outstanding(const struct fault_queue *fault, uint32_t *next);
 
 /* An event, or the header that stands for those that were lost. */
 struct vevent {

@@ -60,8 +60,49 @@ static void group_answer(
 	sim_free(task, group, sizeof(*group));
 }
 
+struct fault_group *fault_outstanding(const struct fault_queue *fault, uint32_t *next)
+{
+	void *group = NULL;
+	uint32_t cookie;
+
+	if (!*next) {
+		*next = 1;
+		if (fault->zero)
+			return fault->zero;
+	}
+	cookie = idr_next(&fault->outstanding, *next, &group);
+	*next = cookie + 1;
+	return cookie ? group : NULL;
+}
+
+static int64_t cookie_alloc(struct task *task, struct fault_queue *fault, struct fault_group *group)
+{
+	if (!fault->zero_free)
+		return idr_alloc(task, &fault->outstanding, group);
+	fault->zero_free = false;
+	fault->zero = group;
+	return 0;
+}
+
+static struct fault_group *cookie_find(const struct fault_queue *fault, uint32_t cookie)
+{
+	return cookie ? idr_find(&fault->outstanding, cookie) : fault->zero;
+}
+
+static void cookie_free(struct fault_queue *fault, uint32_t cookie)
+{
+	if (cookie) {
+		if (idr_find(&fault->outstanding, cookie))
+			idr_remove(&fault->outstanding, cookie);
+	} else if (fault->zero || fault->outstanding.used) {
+		fault->zero = NULL;
+		fault->zero_free = true;
+	}
+}
+
 void fault_queue_destroy(struct task *task, struct fault_queue *fault)
 {
+	uint32_t next = 0;
 	void *group;
 
 	while (fault->first) {
@@ -69,8 +110,7 @@ void fault_queue_destroy(struct task *task, struct fault_queue *fault)
 		fault->first = fault->first->next;
 		group_answer(task, group, IOMMUFD_PAGE_RESP_INVALID);
 	}
-	for (uint32_t cookie = 1; (cookie = idr_next(&fault->outstanding, cookie, &group));
-		cookie++)
+	while ((group = fault_outstanding(fault, &next)))
 		group_answer(task, group, IOMMUFD_PAGE_RESP_INVALID);
 	idr_destroy(task, &fault->outstanding);
 	object_free(task, &fault->queue.object);
@@ -138,13 +178,13 @@ static struct fault_group *take_queued(
 static void answer_delivered(
 	struct task *task, struct fault_queue *fault, const struct attachment_end *end)
 {
-	void *group;
+	struct fault_group *group;
+	uint32_t next = 0;
 
-	for (uint32_t cookie = 1; (cookie = idr_next(&fault->outstanding, cookie, &group));
-		cookie++) {
+	while ((group = fault_outstanding(fault, &next))) {
 		if (!came_through(group, end))
 			continue;
-		idr_remove(&fault->outstanding, cookie);
+		cookie_free(fault, next - 1);
 		group_answer(task, group, IOMMUFD_PAGE_RESP_INVALID);
 	}
 }
@@ -202,8 +242,7 @@ static int deliver(
 	int64_t cookie;
 	int rc;
 
-	cookie = fault_here(task, FAULT_ALLOC) ? -ENOMEM
-					       : idr_alloc(task, &fault->outstanding, group);
+	cookie = fault_here(task, FAULT_ALLOC) ? -ENOMEM : cookie_alloc(task, fault, group);
 	if (cookie < 0)
 		return (int)cookie;
 	record.cookie = (uint32_t)cookie;
@@ -211,7 +250,7 @@ static int deliver(
 	if (rc && SIM_BUG(task, FAULT_READ_LOST))
 		remove_first(task, fault);
 	else if (rc)
-		idr_remove(&fault->outstanding, record.cookie);
+		cookie_free(fault, record.cookie);
 	else
 		remove_first(task, fault);
 	return rc;
@@ -256,13 +295,15 @@ static int answer(struct task *task, struct fault_queue *fault, uint64_t at)
 	if (response.code != IOMMUFD_PAGE_RESP_SUCCESS &&
 		response.code != IOMMUFD_PAGE_RESP_INVALID && !SIM_BUG(task, FAULT_ANSWER_CODE))
 		return -EINVAL;
-	group = idr_find(&fault->outstanding, response.cookie);
-	if (!group)
+	group = cookie_find(fault, response.cookie);
+	if (!group) {
+		cookie_free(fault, response.cookie);
 		return SIM_BUG(task, FAULT_ANSWER_COOKIE) ? -ENOENT : -EINVAL;
+	}
 	if (SIM_BUG(task, FAULT_WRITE_UNLOCKED))
 		schedule_point(task, SCHEDULE_ACCESS);
 	if (!SIM_BUG(task, FAULT_COOKIE_KEPT)) {
-		idr_remove(&fault->outstanding, response.cookie);
+		cookie_free(fault, response.cookie);
 		group_answer(task, group, response.code);
 	}
 	return 0;

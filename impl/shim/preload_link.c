@@ -183,9 +183,13 @@ static bool is_guest(void)
  */
 static int move_up(int socket, const struct rlimit *limit)
 {
+	rlim_t high = SHIM_OWN_MAX - OWN_ROOM;
 	int lowest = (int)(limit->rlim_cur < SHIM_OWN_MAX ? limit->rlim_cur : SHIM_OWN_MAX);
-	int moved = NEXT(fcntl)(socket, F_DUPFD_CLOEXEC, lowest);
+	int moved;
 
+	if (limit->rlim_cur < high && limit->rlim_max > high)
+		lowest = (int)high;
+	moved = NEXT(fcntl)(socket, F_DUPFD_CLOEXEC, lowest);
 	if (moved < 0 || moved >= SHIM_OWN_MAX) {
 		if (moved >= 0)
 			link_close_real(moved);
@@ -262,8 +266,7 @@ static bool receive(const struct connection *connection, struct shim_reply *repl
 			.msg_iovlen = 1,
 			.msg_control = &control,
 			.msg_controllen = sizeof(control)};
-		count = NEXT(syscall)(
-			SYS_recvmsg, connection->socket, &message, MSG_CMSG_CLOEXEC);
+		count = NEXT(syscall)(SYS_recvmsg, connection->socket, &message, MSG_CMSG_CLOEXEC);
 	} while (count < 0 && errno == EINTR);
 	*fd = descriptor_of(&message);
 	return count == (ssize_t)sizeof(*reply);

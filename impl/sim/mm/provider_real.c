@@ -91,8 +91,8 @@ static bool parse(const char *line, struct mapping *mapping)
 		.writable = modes[1] == 'w',
 		.shared = modes[3] == 's',
 		.huge = !strncmp(line + name, "/anon_hugepage", 14)};
-	/* Mappings of the kernel's own have no pages that could be pinned. */
-	if (!strncmp(line + name, "[v", 2))
+	/* Of the kernel's own mappings only the vdso has pages that could be pinned. */
+	if (!strncmp(line + name, "[v", 2) && strncmp(line + name, "[vdso]", 6) != 0)
 		mapping->readable = mapping->writable = false;
 	return true;
 }
@@ -221,6 +221,50 @@ static uint64_t count_present(const struct mm *mm, uint64_t va, uint64_t count)
 	return done;
 }
 
+#define PAGEMAP_OF_FILE (UINT64_C(1) << 61)
+
+/* Whether a private mapping of a file still shows the file's page. */
+static bool is_of_file(const struct mm *mm, const struct mapping *mapping, uint64_t va)
+{
+	uint64_t entry = 0;
+	char path[64];
+	int fd;
+
+	if (mapping->shared || !mapping->inode)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%ld/pagemap", (long)pid_of(mm));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &entry, sizeof(entry), (off_t)(va / SIM_PAGE_SIZE * sizeof(entry))) !=
+		sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry & PAGEMAP_OF_FILE;
+}
+
+/* A pin of a private mapping of a file makes the page the process's own; a write does here. */
+static void make_own(
+	const struct mm *mm, const struct mapping *mapping, uint64_t va, uint64_t count)
+{
+	char path[64];
+	uint8_t byte;
+	int fd;
+
+	if (mapping->shared || !mapping->inode)
+		return;
+	snprintf(path, sizeof(path), "/proc/%ld/mem", (long)pid_of(mm));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	for (uint64_t end = va + (count << SIM_PAGE_SHIFT); va < end; va += SIM_PAGE_SIZE) {
+		if (is_of_file(mm, mapping, va) && pread(fd, &byte, 1, (off_t)va) == 1 &&
+			pwrite(fd, &byte, 1, (off_t)va) != 1)
+			break;
+	}
+	close(fd);
+}
+
 /* Pins what of one mapping lies in the range; the number pinned. */
 static uint64_t pin_mapping(struct sim *sim, struct mm *mm, const struct mapping *mapping,
 	uint64_t va, uint64_t count, bool write, struct page **pages)
@@ -234,6 +278,7 @@ static uint64_t pin_mapping(struct sim *sim, struct mm *mm, const struct mapping
 	wanted = wanted < count ? wanted : count;
 	if (mapping->readable)
 		wanted = count_present(mm, va, wanted);
+	make_own(mm, mapping, va, wanted);
 	memory = wanted ? memory_behind(sim, mm, mapping, va, true, &index) : NULL;
 	if (!memory || memory->region || (write && memory->unpinnable))
 		return 0;
@@ -275,28 +320,6 @@ int64_t real_pin(struct sim *sim, struct mm *mm, uint64_t va, uint64_t count, bo
 	fclose(mappings.list);
 	sim->physical.pins += done;
 	return (int64_t)done;
-}
-
-#define PAGEMAP_OF_FILE (UINT64_C(1) << 61)
-
-/* Whether a private mapping of a file still shows the file's page. */
-static bool is_of_file(const struct mm *mm, const struct mapping *mapping, uint64_t va)
-{
-	uint64_t entry = 0;
-	char path[64];
-	int fd;
-
-	if (mapping->shared || !mapping->inode)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%ld/pagemap", (long)pid_of(mm));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (pread(fd, &entry, sizeof(entry), (off_t)(va / SIM_PAGE_SIZE * sizeof(entry))) !=
-		sizeof(entry))
-		entry = 0;
-	close(fd);
-	return entry & PAGEMAP_OF_FILE;
 }
 
 static struct memory *file_behind(
