@@ -44,7 +44,7 @@ bool interleave_check(
 /* Another program: results that were right for the last one are forgotten. */
 void interleave_forget(struct interleave *interleave);
 /* Runs of the model in one search at most; by default INTERLEAVE_RUNS. */
-#define INTERLEAVE_RUNS 25000u
+#define INTERLEAVE_RUNS 26000u
 void interleave_set_limit(struct interleave *interleave, uint32_t runs);
 /* Searches that were given up; runs of the model in all searches. */
 uint64_t interleave_undecided(const struct interleave *interleave);

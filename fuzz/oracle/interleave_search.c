@@ -4,8 +4,8 @@
  * took that lock in the same call, and the start of a call when it started there. Of the threads
  * that can go on, the one whose step came first in the implementation goes first.
  *
- * The hint is seldom wrong more than once or twice, but may be so at the beginning: depth first
- * alone would try every end of a wrong beginning. So orders that depart from it once come first,
+ * The hint is seldom wrong more than once or twice, but may be so at the beginning, of which depth
+ * first tries every end. Where that takes long, orders that depart from the hint once are tried,
  * then those that do so twice, then all.
  */
 #include "fuzz/oracle/interleave_search.h"
@@ -13,8 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TWICE_RUNS 4000u /* of orders that depart twice; how many there are grows with the square  \
-			  */
+/* How many departures from the hint orders may have, and how many of these are tried at most. */
+static const struct stage {
+	uint32_t departures, runs;
+} stages[] = {{UINT32_MAX, 1000}, {1, 1000}, {2, 4000}, {UINT32_MAX, UINT32_MAX}};
+#define STAGES (sizeof(stages) / sizeof(*stages))
 
 struct mark {
 	uint64_t when;
@@ -35,9 +38,9 @@ struct search {
 	uint32_t first_mark[SCHEDULER_THREADS + 1];
 	struct node *path;
 	uint32_t length, room, at;
-	uint32_t departures, runs; /* that an order may have now; begun with that many */
+	uint32_t stage, runs; /* of stages; begun in it */
 	bool started, broken;
-	bool cut;  /* an order had more */
+	bool cut;  /* an order of this stage would have departed once more */
 	bool ends; /* a mark is the end of a call, and stands for all its steps */
 };
 
@@ -95,7 +98,7 @@ static void sort_marks(struct search *search)
 static void begin(struct search *search, bool ends)
 {
 	search->mark_count = search->length = search->runs = 0;
-	search->departures = 1;
+	search->stage = 0;
 	search->started = search->broken = search->cut = false;
 	search->ends = ends;
 }
@@ -219,7 +222,7 @@ static unsigned likeliest(const struct search *search, struct scheduler *schedul
 
 /* -- depth first -- */
 
-/* The next order with no more departures than it may have; false: there is none. */
+/* The next order of the stage; false: there is none. */
 static bool next_order(struct search *search)
 {
 	uint32_t departures = 0;
@@ -232,7 +235,7 @@ static bool next_order(struct search *search)
 		departures -= node->departs;
 		if (!node->untried)
 			continue;
-		if (departures == search->departures) {
+		if (departures == stages[search->stage].departures) {
 			search->cut = true;
 			continue;
 		}
@@ -244,12 +247,12 @@ static bool next_order(struct search *search)
 	return false;
 }
 
-/* All orders with so many are done: those with more from the beginning. False: there are none. */
-static bool widen(struct search *search)
+/* The stage is over: the next one from the beginning. False: all orders there are were tried. */
+static bool next_stage(struct search *search, bool complete)
 {
-	if (search->departures == UINT32_MAX || !search->cut)
+	if (complete || search->stage + 1 == STAGES)
 		return false;
-	search->departures = search->departures == 1 ? 2 : UINT32_MAX;
+	search->stage++;
 	search->length = search->runs = 0;
 	search->cut = false;
 	return true;
@@ -262,12 +265,10 @@ static bool search_next(struct strategy *strategy, struct scheduler *scheduler)
 
 	if (search->broken)
 		return false;
-	if (!more && search->departures == 2 && search->runs == TWICE_RUNS) {
-		search->cut = true;
-		more = widen(search);
-	} else if (!more) {
-		more = next_order(search) || widen(search);
-	}
+	if (!more && search->runs < stages[search->stage].runs)
+		more = next_order(search) || next_stage(search, !search->cut);
+	else if (!more)
+		more = next_stage(search, false);
 	search->runs++;
 	search->started = true;
 	search->at = 0;
