@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -41,6 +42,7 @@ static struct {
 	/* A page with a word that a child by fork does not inherit: who finds it is that process,
 	 * or runs in its memory. NULL: no page. */
 	int *marker;
+	bool guest; /* it has its parent's table of descriptors */
 	/* Of all threads that cannot have one of their own, since the table is full. */
 	struct connection reserve;
 	bool reserve_taken; /* atomic: some thread uses it */
@@ -151,11 +153,13 @@ static void make_marker(void)
 /* A child has copies of its parent's connections, which only the parent may use. */
 static void forget_parent(void)
 {
-	pid_t pid = getpid();
+	pid_t pid = getpid(), parent = __atomic_exchange_n(&state.pid, pid, __ATOMIC_RELAXED);
 
-	if (__atomic_exchange_n(&state.pid, pid, __ATOMIC_RELAXED) == pid)
+	if (parent == pid)
 		return;
-	for (int fd = 0; fd < SHIM_OWN_MAX; fd++) {
+	/* After clone with CLONE_FILES they are the parent's. */
+	state.guest = !NEXT(syscall)(SYS_kcmp, pid, parent, KCMP_FILES, 0, 0);
+	for (int fd = 0; !state.guest && fd < SHIM_OWN_MAX; fd++) {
 		if (__atomic_exchange_n(&state.own[fd], 0, __ATOMIC_RELAXED))
 			link_close_real(fd);
 	}
@@ -166,15 +170,18 @@ static void forget_parent(void)
 		__atomic_store_n(state.marker, 1, __ATOMIC_RELAXED);
 }
 
-/* Whether this is a child of vfork, in the memory of a parent whose connections it must leave. */
+/*
+ * Whether this is a child in its parent's memory or with its parent's descriptors: it leaves the
+ * parent's connections alone, and what it opens would outlive it.
+ */
 static bool is_guest(void)
 {
 	if (__atomic_load_n(&state.pid, __ATOMIC_RELAXED) == getpid())
-		return false;
+		return state.guest;
 	if (state.marker && __atomic_load_n(state.marker, __ATOMIC_RELAXED))
 		return true;
 	forget_parent();
-	return false;
+	return state.guest;
 }
 
 /*

@@ -27,15 +27,21 @@ struct path {
 	int fd;		     /* DESCRIPTOR */
 };
 
-/* What text, relative to the open folder (or AT_FDCWD), is. path is filled in unless OTHER. */
+/*
+ * What text, relative to the open folder (or AT_FDCWD), is. path, the caller's, is filled in unless
+ * OTHER. Links are not followed; NULL, what is too long, and what is behind a chroot are OTHER.
+ */
 enum path_kind path_look(int folder, const char *text, struct path *path);
-/* The same for a path of the host that is not there: what the links in it lead to. */
+/*
+ * The same for a path of the host that is not there: what the links in it lead to. OTHER: nothing
+ * of ours, or more than 40 of them.
+ */
 enum path_kind path_follow(int folder, const char *text, struct path *path);
-/* Whether the last part of a path is a link on the host. */
+/* Whether the last part of a path, as in path_look, is a link on the host. */
 bool path_is_link(int folder, const char *text);
 /* Whether that, absolute, is the path of a device node that can be served. */
 bool path_is_node(const char *path);
-/* The path of the node whose inode the host's is that of, NULL: of none. */
+/* The path of the node for which the host's inode stands, as a constant. NULL: for none. */
 const char *path_node_of(const struct stat *status);
 /* Takes away, in place, the folder in which the host has what stands at other places. */
 void path_strip(char *path);

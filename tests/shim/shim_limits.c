@@ -4,12 +4,13 @@
 #include "tests/shim/client.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #define THREADS	 16
-#define CHILDREN 50
+#define CHILDREN 20
 #define LIMIT	 100
 
 static int fd;
@@ -21,12 +22,18 @@ static void handler(int signal)
 	handled = new_ioas(fd) != 0;
 }
 
+/* What it is given when something fails, else NULL. */
+static void *call_once(void *wrong)
+{
+	uint32_t id = new_ioas(fd);
+
+	return !id || destroy(fd, id) ? wrong : NULL;
+}
+
 static void *work(void *wrong)
 {
-	for (unsigned round = 0; round < 20; round++) {
-		uint32_t id = new_ioas(fd);
-
-		if (!id || destroy(fd, id))
+	for (unsigned round = 0; round < 10; round++) {
+		if (call_once(wrong))
 			return wrong;
 	}
 	return NULL;
@@ -84,7 +91,7 @@ __attribute__((noinline)) static bool vfork_works(void)
 	pid_t child = vfork();
 
 	if (!child)
-		_exit(work(&fd) != NULL);
+		_exit(call_once(&fd) != NULL);
 	return !status_of(child);
 }
 
@@ -98,6 +105,27 @@ static void test_vfork(void)
 	tap_ok(good == CHILDREN && !work(&fd), "children of vfork, and their parent after them");
 }
 
+static int run(void *argument)
+{
+	return call_once(argument) != NULL;
+}
+
+static void test_clone(void)
+{
+	static const int flags[] = {
+		0, CLONE_FILES, CLONE_VM, CLONE_FILES | CLONE_VM, CLONE_VM | CLONE_VFORK};
+	static char stack[65536] __attribute__((aligned(16)));
+	unsigned good = 0;
+
+	for (unsigned n = 0; n < sizeof(flags) / sizeof(*flags); n++) {
+		pid_t child = clone(run, stack + sizeof(stack), flags[n] | SIGCHLD, &fd);
+
+		good += !status_of(child) && !work(&fd);
+	}
+	tap_ok(good == sizeof(flags) / sizeof(*flags),
+		"whatever a child shares, it and its parent go on");
+}
+
 int main(void)
 {
 	struct rlimit limit = {LIMIT, LIMIT};
@@ -107,6 +135,7 @@ int main(void)
 	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	tap_ok(!work(&fd), "a context");
 	test_vfork();
+	test_clone();
 	test_full();
 	return tap_end();
 }
