@@ -18,7 +18,8 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Other files are read into pages that no second file view shares in these programs. */
+/* Other files are read into pages that no second file view shares in these programs. Who may not
+ * follow the link goes by the name. */
 static bool is_memory_file(int pid, const struct trace_region *mapping)
 {
 	struct statfs filesystem;
@@ -26,8 +27,19 @@ static bool is_memory_file(int pid, const struct trace_region *mapping)
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
 		(unsigned long long)mapping->first, (unsigned long long)mapping->end);
-	return !statfs(path, &filesystem) &&
-	       (filesystem.f_type == TMPFS_MAGIC || filesystem.f_type == HUGETLBFS_MAGIC);
+	if (statfs(path, &filesystem))
+		return mapping->memory;
+	return filesystem.f_type == TMPFS_MAGIC || filesystem.f_type == HUGETLBFS_MAGIC;
+}
+
+static bool names_memory(const char *path)
+{
+	static const char *const starts[] = {"/memfd:", "/dev/shm/", "/dev/zero", "/SYSV"};
+
+	for (unsigned n = 0; n < sizeof(starts) / sizeof(*starts); n++)
+		if (!strncmp(path, starts[n], strlen(starts[n])))
+			return true;
+	return false;
 }
 
 /* One line of /proc/PID/maps. */
@@ -36,9 +48,10 @@ static bool read_mapping(const char *line, struct trace_region *mapping)
 	unsigned long long first, end, offset, inode;
 	unsigned device_major, device_minor;
 	char modes[5];
+	int name = 0;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu", &first, &end, modes, &offset,
-		    &device_major, &device_minor, &inode) != 7)
+	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &first, &end, modes, &offset,
+		    &device_major, &device_minor, &inode, &name) != 7)
 		return false;
 	*mapping = (struct trace_region){.first = first,
 		.end = end,
@@ -48,7 +61,8 @@ static bool read_mapping(const char *line, struct trace_region *mapping)
 		.device_major = device_major,
 		.device_minor = device_minor,
 		.inode = inode,
-		.offset = inode ? offset : 0};
+		.offset = inode ? offset : 0,
+		.memory = name && names_memory(line + name)};
 	return true;
 }
 

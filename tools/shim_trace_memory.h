@@ -22,7 +22,8 @@ struct trace_region {
 	bool shared;
 	uint64_t inode, offset; /* of a file of memory, 0: none */
 	uint32_t device_major, device_minor;
-	bool gone; /* nothing is mapped there */
+	bool memory; /* the name of what is mapped is that of a file of memory */
+	bool gone;   /* nothing is mapped there */
 };
 
 /* The mappings of a process, in order, as they are during one call. */

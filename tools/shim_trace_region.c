@@ -58,6 +58,25 @@ unsigned trace_memory_file(
 	return trace_descriptor(trace, process, key);
 }
 
+/* A file that cannot be looked at reaches as far as what is mapped of it. */
+static unsigned hidden_file(
+	struct trace_call *call, const struct trace_region *mapping, struct shim_key key)
+{
+	uint64_t end = mapping->offset + (mapping->end - mapping->first);
+	struct trace_name *name = trace_find_descriptor(call->trace, 0, key);
+
+	if (!mapping->memory)
+		return 0;
+	if (!name)
+		name = new_memory_file(call->trace, key, end, false);
+	if (name->length < end) {
+		name->length = end;
+		trace_line(call->trace, 0, CALL_ID_ftruncate, "ftruncate o%u size=%" PRIu64,
+			name->number, end);
+	}
+	return trace_descriptor(call->trace, call->process, key);
+}
+
 static unsigned file_of_region(struct trace_call *call, const struct trace_region *region)
 {
 	struct shim_key key = {makedev(region->device_major, region->device_minor), region->inode};
@@ -68,6 +87,8 @@ static unsigned file_of_region(struct trace_call *call, const struct trace_regio
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, call->seen->pid,
 		mapping.first, mapping.end);
+	if (access(path, F_OK))
+		return hidden_file(call, &mapping, key);
 	return trace_memory_file(call->trace, call->process, path, key);
 }
 
