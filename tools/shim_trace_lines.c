@@ -156,8 +156,10 @@ static void write_header(struct shim_trace *trace, FILE *out)
 {
 	const char *name = file_name(trace->options.path);
 
-	fprintf(out, "# %s\n#: id %.*s\n#: sim pages=%" PRIu64 "P", trace->options.description,
-		id_length(name), name, trace_places_settle(&trace->places));
+	/* DMABUF_GET of a kernel does not return the descriptor. */
+	fprintf(out, "# %s\n#: id %.*s%s\n#: sim pages=%" PRIu64 "P", trace->options.description,
+		id_length(name), name, trace->dmabuf ? "\n#: needs inproc" : "",
+		trace_places_settle(&trace->places));
 	if (trace->options.kernel)
 		fprintf(out, " kernel=%u.%u", trace->options.kernel >> 8,
 			trace->options.kernel & 0xff);
