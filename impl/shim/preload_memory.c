@@ -125,8 +125,10 @@ SHIM_EXPORT int madvise(void *address, size_t length, int advice)
 		errno = refused;
 		return -1;
 	}
-	if (advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE)
+	if (advice == MADV_DONTNEED || advice == MADV_FREE)
 		memory_goes(address, length);
+	if (advice == MADV_REMOVE && length)
+		tell(SHIM_GOES, (uintptr_t)address, length, 1);
 	return NEXT(madvise)(address, length, advice);
 }
 

@@ -24,8 +24,9 @@ enum shim_call {
 	SHIM_KIND, /* fd; result: enum shim_kind; value: [0] SHIM_IS_* and flags of the open file <<
 		      32, [1] size of a dma-buf; name */
 	SHIM_SETTLE, /* a descriptor was closed: returns when that has had its effect */
-	SHIM_GOES,   /* argument[0]: address, [1]: length of memory that is about to go */
-	SHIM_MOVED,  /* argument[0]: from, [1]: to, [2]: length */
+	SHIM_GOES,  /* argument[0]: address, [1]: length of memory that is about to go, [2]: 1: with
+		       the bytes of the files that are mapped there */
+	SHIM_MOVED, /* argument[0]: from, [1]: to, [2]: length */
 	SHIM_LEAVES, /* argument[0]: a pid, 0: itself, -1: everybody; all memory is about to go */
 	SHIM_STAYED, /* it did not: exec failed */
 	SHIM_STATUS, /* argument[0]: pid; result: whether known; value: VmLck and VmPin in KiB */

@@ -129,6 +129,7 @@ static bool make_sim(struct shim_server *server)
 		.seed = server->options.seed,
 		.bug = server->options.bug,
 		.dmabuf_descriptor = true,
+		.scattered = true,
 		.vfio_container = server->options.vfio_container,
 		.noiommu = server->options.noiommu,
 		.events = {.context = server, .report = warned},

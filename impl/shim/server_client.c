@@ -189,7 +189,11 @@ static void serve_memory(struct shim_client *client, const struct shim_request *
 	struct mm *mm = host_mm(client->process->process);
 
 	switch (request->call) {
-	case SHIM_GOES: host_memory_goes(client->task, mm, argument[0], argument[1]); break;
+	case SHIM_GOES:
+		host_memory_goes(client->task, mm, argument[0], argument[1]);
+		if (argument[2])
+			host_files_go(client->task, mm, argument[0], argument[1]);
+		break;
 	case SHIM_MOVED:
 		host_memory_moved(client->task, mm, argument[0], argument[1], argument[2]);
 		break;

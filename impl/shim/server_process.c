@@ -197,9 +197,9 @@ uint32_t shim_capabilities(void *owner)
 	uint64_t has = effective(client->tid), own = effective(0);
 	uint32_t result = 0;
 
-	/* A container's root is root of the machine while it has dropped nothing. */
-	if (!geteuid() && own && (has & own) == own)
-		return SIM_CAP_ALL;
+	/* A container's root is root of the machine: what it never had it has not dropped. */
+	if (!geteuid() && has)
+		has |= ~own;
 	for (unsigned n = 0; n < sizeof(known) / sizeof(*known); n++) {
 		if (has >> known[n].number & 1)
 			result |= known[n].bit;

@@ -59,6 +59,8 @@ struct mm *host_mm(const struct process *process);
  * +length) is unmapped or replaced; all of it may go (exec, exit); it did not.
  */
 void host_memory_goes(struct task *task, struct mm *mm, uint64_t address, uint64_t length);
+/* The same of the bytes of the files that are mapped there and shared. */
+void host_files_go(struct task *task, struct mm *mm, uint64_t address, uint64_t length);
 void host_memory_leaves(struct task *task, struct mm *mm);
 void host_memory_stays(struct task *task, struct mm *mm);
 /* Pages of the range that are pinned and the process's own. */

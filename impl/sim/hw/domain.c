@@ -3,6 +3,7 @@
 
 #include "impl/abi/catalogue.h"
 #include "impl/sim/hw/iommu_private.h"
+#include "impl/sim/mm/mm.h"
 
 struct iommu_domain *iommu_domain_create(
 	struct task *task, const struct iommu_domain_config *config)
@@ -83,6 +84,13 @@ static int map_locked(struct task *task, struct iommu_domain *domain,
 	return table_map(task->sim, &domain->table, range, sizes);
 }
 
+static bool is_huge(const struct sim *sim, uint64_t phys)
+{
+	const struct page *page = page_at(sim, phys);
+
+	return page && page->compound;
+}
+
 int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uint64_t phys,
 	uint64_t length, uint32_t protection, uint64_t largest)
 {
@@ -100,7 +108,7 @@ int iommu_map(struct task *task, struct iommu_domain *domain, uint64_t iova, uin
 		return -ERANGE;
 	if ((iova | phys | length) & (smallest - 1))
 		return -ENXIO;
-	if (task->sim->config.scattered)
+	if (task->sim->config.scattered && !is_huge(task->sim, phys))
 		largest = SIM_PAGE_SIZE;
 	if (largest && largest >= smallest)
 		sizes &= largest * 2 - 1;

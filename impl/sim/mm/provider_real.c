@@ -272,6 +272,7 @@ static uint64_t pin_mapping(struct sim *sim, struct mm *mm, const struct mapping
 	uint64_t n, wanted = (mapping->end - va) >> SIM_PAGE_SHIFT;
 	struct memory *memory;
 	uint64_t index;
+	bool huge;
 
 	if (!(write ? mapping->writable : mapping->readable || mapping->writable))
 		return 0;
@@ -282,11 +283,13 @@ static uint64_t pin_mapping(struct sim *sim, struct mm *mm, const struct mapping
 	memory = wanted ? memory_behind(sim, mm, mapping, va, true, &index) : NULL;
 	if (!memory || memory->region || (write && memory->unpinnable))
 		return 0;
+	huge = memory->huge || real_is_huge(pid_of(mm), mapping);
 	for (n = 0; n < wanted; n++) {
 		struct page *page = real_page(sim, memory, index + n);
 
 		if (!page)
 			break;
+		page->compound = huge;
 		if (memory == mm->real)
 			page->bytes = (uint8_t *)(uintptr_t)(va + (n << SIM_PAGE_SHIFT));
 		page->pins++;
@@ -327,6 +330,25 @@ static struct memory *file_behind(
 {
 	*index = (va - mapping->first + mapping->offset) >> SIM_PAGE_SHIFT;
 	return real_file_find(sim, mapping->device, mapping->inode);
+}
+
+struct memory *real_file_at(
+	struct sim *sim, struct mm *mm, uint64_t va, uint64_t end, uint64_t *index, uint64_t *count)
+{
+	struct memory *memory = NULL;
+	const struct mapping *mapping;
+	struct mappings mappings;
+
+	*count = 0;
+	if (!mappings_open(mm, &mappings))
+		return NULL;
+	mapping = mapping_of(&mappings, va);
+	if (mapping) {
+		*count = ((mapping->end < end ? mapping->end : end) - va) >> SIM_PAGE_SHIFT;
+		memory = mapping->shared ? file_behind(sim, mapping, va, index) : NULL;
+	}
+	fclose(mappings.list);
+	return memory;
 }
 
 bool real_look_up(struct sim *sim, struct mm *mm, uint64_t va, struct page **page, bool *huge)

@@ -30,6 +30,10 @@ size_t real_file_transfer(
 /* -- provider_real.c -- */
 /* The page of memory at index, made if there is none; NULL: host memory. It lives while pinned. */
 struct page *real_page(struct sim *sim, struct memory *memory, uint64_t index);
+/* What is known of the file whose shared mapping has va, NULL: nothing; and the place there.
+ * *count: pages of [va, end) that the mapping has, 0 where there is none. */
+struct memory *real_file_at(struct sim *sim, struct mm *mm, uint64_t va, uint64_t end,
+	uint64_t *index, uint64_t *count);
 /* The page stands nowhere any more. */
 void real_page_leave(struct sim *sim, struct page *page);
 

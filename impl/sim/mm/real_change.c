@@ -106,6 +106,25 @@ void host_memory_goes(struct task *task, struct mm *mm, uint64_t address, uint64
 	up_write(task, &mm->lock);
 }
 
+void host_files_go(struct task *task, struct mm *mm, uint64_t address, uint64_t length)
+{
+	uint64_t va = address & ~(SIM_PAGE_SIZE - 1), end, index, count;
+	struct sim *sim = task->sim;
+
+	if (__builtin_add_overflow(va, (length + SIM_PAGE_SIZE - 1) & ~(SIM_PAGE_SIZE - 1), &end))
+		return;
+	sim_enter(sim, &sim->memory_lock);
+	for (; va < end; va += count << SIM_PAGE_SHIFT) {
+		struct memory *memory = real_file_at(sim, mm, va, end, &index, &count);
+
+		if (!count)
+			break;
+		if (memory)
+			detach_range(sim, memory, index, count, NULL);
+	}
+	sim_leave(sim, &sim->memory_lock);
+}
+
 uint32_t host_memory_pins(const struct mm *mm, uint64_t address, uint64_t length)
 {
 	uint64_t index = address >> SIM_PAGE_SHIFT, end = (address + length) >> SIM_PAGE_SHIFT;
