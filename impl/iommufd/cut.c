@@ -102,6 +102,10 @@ static int cut_at(struct task *task, struct ioas *ioas, uint64_t last)
 	rc = cut_alloc(task, area, &cut);
 	if (rc)
 		return rc;
+	if (SIM_BUG(task, CUT_UNLOCKED)) {
+		up_write(task, &ioas->iova_rwsem);
+		down_write(task, &ioas->iova_rwsem);
+	}
 	pages = area->pages;
 	mutex_lock(task, &pages->mutex);
 	rc = cut_area(task, ioas, area, last + 1, &cut);

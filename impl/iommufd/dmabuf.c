@@ -113,6 +113,10 @@ static void pages_revoke(struct task *task, struct pages *pages)
 		pages->mappings = mapping->next;
 		sim_free(task, mapping, sizeof(*mapping));
 	}
+	if (SIM_BUG(task, REVOKED_LATE)) {
+		mutex_unlock(task, &pages->mutex);
+		mutex_lock(task, &pages->mutex);
+	}
 	pages->revoked = true;
 	mutex_unlock(task, &pages->mutex);
 }
@@ -158,6 +162,10 @@ int dmabuf_attach(struct task *task, struct pages *pages)
 	if (dmabuf->revoked && !SIM_BUG(task, REVOKED_ATTACHED)) {
 		rc = -ENODEV;
 	} else {
+		if (SIM_BUG(task, DMABUF_ATTACH_UNLOCKED)) {
+			mutex_unlock(task, &dmabuf->lock);
+			mutex_lock(task, &dmabuf->lock);
+		}
 		pages->dmabuf = dmabuf;
 		pages->next_attached = dmabuf->attached;
 		dmabuf->attached = pages;

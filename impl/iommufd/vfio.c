@@ -10,6 +10,10 @@ struct ioas *compat_ioas_get(struct task *task, struct iommufd_context *context)
 
 	spin_lock(task, &context->objects_lock);
 	ioas = context->compat_ioas;
+	if (SIM_BUG(task, COMPAT_LOOKUP_UNLOCKED)) {
+		spin_unlock(task, &context->objects_lock);
+		spin_lock(task, &context->objects_lock);
+	}
 	if (ioas && !object_lock_counters(task, &ioas->object))
 		ioas = NULL;
 	spin_unlock(task, &context->objects_lock);
