@@ -39,7 +39,8 @@ endif()
 if(IOMMUZZ_LTO)
 	# Fat objects: only the command is optimised across files, all else links as fast as ever.
 	add_compile_options(-O3 -flto=auto -ffat-lto-objects)
-	add_link_options(-fno-lto)
+	# Not beside -flto=auto: gcc takes no notice of that once it has seen -fno-lto.
+	add_link_options($<IF:$<STREQUAL:$<TARGET_PROPERTY:NAME>,iommuzz>,-flto=auto,-fno-lto>)
 	# The generic tuning copies and clears small structs with string instructions, which start slowly.
 	include(CheckCCompilerFlag)
 	check_c_compiler_flag(-mtune=znver3 IOMMUZZ_HAS_TUNING)

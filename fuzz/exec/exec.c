@@ -434,22 +434,18 @@ static void trace_image(struct exec *exec, struct exec_thread *thread, struct tr
 	const struct row_plan *plan, const struct call_row *row, const struct call_outcome *outcome,
 	unsigned process)
 {
-	uint8_t image[CALL_STRUCT_MAX];
-
 	if (row == &call_rows[CALL_ID_IOMMU_IOAS_NOIOMMU_GET_PA]) {
 		trace_physical(exec, entry, outcome);
 		return;
 	}
-	if (!plan->has_descriptors || outcome->image_size > sizeof(image)) {
-		trace_set_image(&exec->trace, entry, outcome->image, outcome->image_size);
-		return;
-	}
-	memcpy(image, outcome->image, outcome->image_size);
-	for (unsigned f = 0; f < row->field_count; f++) {
+	trace_set_image(&exec->trace, entry, outcome->image, outcome->image_size);
+	uint8_t *image = exec->trace.bytes + entry->image;
+
+	for (unsigned f = 0; plan->has_descriptors && f < row->field_count; f++) {
 		const struct field *field = &row->fields[f];
 
 		if (!field->width || !resource_is_descriptor((enum resource)field->resource) ||
-			field->offset + field->width > outcome->image_size)
+			field->offset + field->width > entry->image_size)
 			continue;
 		uint64_t fd = field_get(field, image);
 		if (field->direction == FIELD_OUT && outcome->result >= 0)
@@ -458,7 +454,6 @@ static void trace_image(struct exec *exec, struct exec_thread *thread, struct tr
 			fd = descriptor_name(exec, process, fd);
 		field_set(field, image, fd);
 	}
-	trace_set_image(&exec->trace, entry, image, outcome->image_size);
 }
 
 static void keep_outputs(struct exec *exec, uint32_t i, const struct row_plan *plan,

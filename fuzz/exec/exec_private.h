@@ -171,12 +171,15 @@ static inline void image_set(const struct field *field, uint8_t *image, uint64_t
 
 static inline uint64_t image_get(const struct field *field, const uint8_t *image)
 {
-	uint32_t word;
+	uint64_t number = 0;
 
-	if (field->width != 4 || field->is_signed)
-		return field_get(field, image);
-	memcpy(&word, image + field->offset, sizeof(word));
-	return word;
+	if (field->width == 8)
+		memcpy(&number, image + field->offset, 8);
+	else if (field->width == 4 && !field->is_signed)
+		memcpy(&number, image + field->offset, 4);
+	else
+		number = field_get(field, image);
+	return number;
 }
 
 /* exec_resolve.c: the call with handles, image and literals, in frames[depth]. False when memory is

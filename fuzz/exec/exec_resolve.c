@@ -84,14 +84,14 @@ static bool set_fields(struct exec *exec, struct frame *frame, const struct fiel
 	for (unsigned f = 0; f < field_count && f < value_count; f++) {
 		const struct field *field = &fields[f];
 		const struct value *value = &values[f];
-		uint64_t number;
+		uint64_t number = value->number;
 
 		if (value->kind == VALUE_UNSET || !field->width)
 			continue;
 		if (is_literal(value)) {
 			if (!place_literal(exec, frame, field, value, depth, &number))
 				return false;
-		} else {
+		} else if (value->kind != VALUE_NUMBER) {
 			number = exec_value(exec, value);
 		}
 		image_set(field, image->bytes + offset, number);
@@ -323,7 +323,7 @@ bool exec_resolve(
 	resolved->thread = (uint8_t)thread->number;
 	resolved->process = call->process;
 	resolved->depth = (uint8_t)thread->depth;
-	resolved->early = is_early(exec, call);
+	resolved->early = exec->config.threads && is_early(exec, call);
 	/* In a callback only a named user copy fails: of the other points the model does not know
 	 * the pass. */
 	bool counted =

@@ -258,15 +258,14 @@ struct sim *target_inproc_sim(struct target *target)
 	return target->sim;
 }
 
-bool target_inproc_report(struct target *target, struct inproc_report *report, uint32_t *all)
+const struct inproc_report *target_inproc_report(struct target *target, uint32_t *all)
 {
 	*all = target->reports;
 	if (!target->reports)
-		return false;
-	*report = target->report;
+		return NULL;
 	target->reports = 0;
 	target->warnings_seen = sim_warnings(target->sim);
-	return true;
+	return &target->report;
 }
 
 /* -- system calls -- */
@@ -280,11 +279,9 @@ static int64_t call_open_node(const struct running *run)
 	uint32_t number = arguments.path & 0xff;
 	switch (arguments.path & ~UINT32_C(0xff)) {
 	case 0:
-		snprintf(path, sizeof(path), "%s",
-			number == CALL_OPEN_IOMMU	? "/dev/iommu"
-			: number == CALL_OPEN_CONTAINER ? "/dev/vfio/vfio"
-							: "/dev/none");
-		break;
+		return sim_open(run->task, number == CALL_OPEN_IOMMU	   ? "/dev/iommu"
+					   : number == CALL_OPEN_CONTAINER ? "/dev/vfio/vfio"
+									   : "/dev/none");
 	case CALL_OPEN_GROUP: snprintf(path, sizeof(path), "/dev/vfio/%u", number); break;
 	case CALL_OPEN_NOIOMMU_GROUP:
 		snprintf(path, sizeof(path), "/dev/vfio/noiommu-%u", number);
@@ -594,7 +591,7 @@ static void run_call(
 	};
 
 	*outcome = (struct call_outcome){0};
-	if (!run.task || !sim_process(target->sim, call->process)) {
+	if (!run.task) {
 		outcome->result = -ESRCH;
 		return;
 	}

@@ -20,9 +20,9 @@ struct inproc_report {
 };
 
 /*
- * The first report since the last time, for the caller to judge. False when there was none. `all`
- * is filled with how many there were.
+ * The first report since the last time, for the caller to judge, valid until the next call. NULL
+ * when there was none. `all` is filled with how many there were.
  */
-bool target_inproc_report(struct target *target, struct inproc_report *report, uint32_t *all);
+const struct inproc_report *target_inproc_report(struct target *target, uint32_t *all);
 
 #endif

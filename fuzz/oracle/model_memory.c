@@ -5,6 +5,8 @@
  */
 #include "fuzz/oracle/model.h"
 
+static const uint8_t zeros[MODEL_PAGE];
+
 /* ---- pages ---- */
 
 struct model_page *model_page_new(struct model *model, uint64_t index)
@@ -214,7 +216,6 @@ void model_backing_resize(struct model *model, struct model_backing *backing, ui
 		return;
 	slot_remove(model, &backing->slots, (size + MODEL_PAGE - 1) / MODEL_PAGE, UINT64_MAX);
 	if (tail) {
-		static const uint8_t zeros[4096];
 		struct model_page *page =
 			model_backing_page(model, backing, size / MODEL_PAGE, false);
 
@@ -242,15 +243,14 @@ static bool is_readable(struct model_mm *mm, uint64_t address)
 	return vma && vma->prot;
 }
 
-void model_store(struct model *model, struct model_page *page, uint64_t offset, const void *bytes,
-	uint64_t count)
+/* Tells of a store before it is done, at every address where the process sees the page. */
+static void report_store(struct model *model, const struct model_page *page, uint64_t offset,
+	const void *bytes, uint64_t count)
 {
 	struct model_mm *mm = model->process->mm;
 	struct model_slot *slot;
-	uint8_t old[4096];
+	const uint8_t *old = page->content ? page->content + offset : zeros;
 
-	model_page_read(page, offset, old, count);
-	model_page_write(model, page, offset, bytes, count);
 	if (!model->events.memory || !model->process->alive)
 		return;
 	slot = slot_find(&mm->slots, page->index);
@@ -267,6 +267,13 @@ void model_store(struct model *model, struct model_page *page, uint64_t offset, 
 		if (vma->shared || !slot_find(&mm->slots, address / MODEL_PAGE))
 			report_at(model, address + offset, old, bytes, count);
 	}
+}
+
+void model_store(struct model *model, struct model_page *page, uint64_t offset, const void *bytes,
+	uint64_t count)
+{
+	report_store(model, page, offset, bytes, count);
+	model_page_write(model, page, offset, bytes, count);
 }
 
 /* ---- VMAs ---- */

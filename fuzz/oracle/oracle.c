@@ -167,9 +167,8 @@ void oracle_machine_begin(struct oracle_run *run)
 	run->number = 0;
 	run->driver_ran = false;
 	/* What the last program left when it ended with a finding is not this one's. */
-	struct inproc_report stale;
 	uint32_t all;
-	target_inproc_report(exec_target(run->pair.impl), &stale, &all);
+	target_inproc_report(exec_target(run->pair.impl), &all);
 	if (run->audit)
 		audit_begin(run->audit, sim);
 	if (run->isolation)
@@ -197,17 +196,16 @@ static bool is_drivers_fault(
 bool oracle_machine_step(
 	struct oracle_run *run, uint32_t call, bool in_kernel, struct finding *finding)
 {
-	struct inproc_report report;
+	const struct inproc_report *report;
 	uint32_t all;
 
 	if (!(run->oracles & ORACLE_MACHINE))
 		return true;
-	if (!target_inproc_report(exec_target(run->pair.impl), &report, &all))
+	report = target_inproc_report(exec_target(run->pair.impl), &all);
+	if (!report || is_drivers_fault(run, report, in_kernel))
 		return true;
-	if (is_drivers_fault(run, &report, in_kernel))
-		return true;
-	return finding_set(finding, ORACLE_MACHINE, call, report.rule, "%s%s%s",
-		report.is_warning ? "kernel warning: " : "", report.message,
+	return finding_set(finding, ORACLE_MACHINE, call, report->rule, "%s%s%s",
+		report->is_warning ? "kernel warning: " : "", report->message,
 		all > 1 ? " (and more)" : "");
 }
 

@@ -184,8 +184,8 @@ static uint64_t power_number(uint8_t byte)
 	}
 }
 
-static void decode_bytes(struct decoder *decoder, const struct field *field, uint32_t index,
-	uint32_t count, unsigned depth)
+__attribute__((noinline)) static void decode_bytes(struct decoder *decoder,
+	const struct field *field, uint32_t index, uint32_t count, unsigned depth)
 {
 	struct prog *prog = decoder->prog;
 	const uint8_t *bytes = decoder->at;
@@ -241,8 +241,8 @@ static void decode_array(struct decoder *decoder, const struct field *field, uin
 }
 
 /* Tags 0x40 to 0x5f for handles, bytes and literals. */
-static void decode_long(struct decoder *decoder, const struct field *field, uint32_t index,
-	uint8_t tag, unsigned depth)
+__attribute__((noinline)) static void decode_long(struct decoder *decoder,
+	const struct field *field, uint32_t index, uint8_t tag, unsigned depth)
 {
 	struct value *value = &decoder->prog->values[index];
 	uint32_t back;
@@ -288,7 +288,9 @@ static void decode_long(struct decoder *decoder, const struct field *field, uint
 	}
 }
 
-static uint64_t decode_number(struct decoder *decoder, const struct field *field, uint8_t tag)
+/* Out of line, as all of the rarer tags: what decodes the usual ones stays small. */
+__attribute__((noinline)) static uint64_t decode_number(
+	struct decoder *decoder, const struct field *field, uint8_t tag)
 {
 	switch (tag) {
 	case TAG_NUMBER_2: return take(decoder, 2);

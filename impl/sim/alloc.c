@@ -102,7 +102,7 @@ static struct arena_chunk *chunk_create(size_t size)
 }
 
 /* The next chunk that a reset kept, or a new one. */
-static bool chunk_next(struct arena *arena)
+__attribute__((noinline)) static bool chunk_next(struct arena *arena)
 {
 	struct arena_chunk *chunk = arena->chunk ? arena->chunk->next : arena->first;
 	size_t size;

@@ -42,7 +42,7 @@ enum sim_capability { /* bits of a process's capability set */
  */
 struct sim_events {
 	void *context;
-	/* User memory of the running task changed: [address, +count) held old, now holds bytes. */
+	/* User memory of the running task changes: [address, +count) holds old, will hold bytes. */
 	void (*memory)(void *context, uint64_t address, const void *old, const void *bytes,
 		uint32_t count);
 	/*

@@ -253,18 +253,14 @@ static void report_change(struct task *task, const struct page *page, size_t off
 bool page_store(struct sim *sim, struct task *report, struct page *page, size_t offset,
 	const void *from, size_t count, uint64_t known_va)
 {
-	uint8_t old[SIM_PAGE_SIZE];
 	uint8_t *bytes = page_bytes(sim, page);
 
 	if (!bytes)
 		return false;
-	if (!report || !sim->config.events.memory) {
-		memcpy(bytes + offset, from, count);
-		return true;
-	}
-	memcpy(old, bytes + offset, count);
+	/* Before the store, while what was there needs no copy. */
+	if (report && sim->config.events.memory)
+		report_change(report, page, offset, bytes + offset, from, count, known_va);
 	memcpy(bytes + offset, from, count);
-	report_change(report, page, offset, old, from, count, known_va);
 	return true;
 }
 

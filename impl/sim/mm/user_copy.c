@@ -42,6 +42,19 @@ static inline size_t within_page(uint64_t va, size_t count)
 	return count < rest ? count : rest;
 }
 
+/* Most loads: within a page that is remembered. */
+static inline bool load_known(struct mm *mm, uint64_t from, void *to, size_t count)
+{
+	uint64_t offset = from % SIM_PAGE_SIZE;
+	const struct translation *cached = mm_translation(mm, from);
+
+	if (count > SIM_PAGE_SIZE - offset || cached->va != from - offset ||
+		cached->epoch != mm->sim->physical.epoch || !cached->page->bytes)
+		return false;
+	memcpy(to, cached->page->bytes + offset, count);
+	return true;
+}
+
 static size_t load(struct mm *mm, uint64_t from, void *to, size_t count)
 {
 	struct sim *sim = mm->sim;
@@ -50,6 +63,8 @@ static size_t load(struct mm *mm, uint64_t from, void *to, size_t count)
 	if (mm->provider == MM_REAL)
 		return real_read(mm, from, to, count);
 	sim_enter(sim, &sim->memory_lock);
+	if (load_known(mm, from, to, count))
+		done = count;
 	while (done < count) {
 		uint64_t va = from + done;
 		size_t part = within_page(va, count - done);
@@ -67,7 +82,8 @@ static size_t load(struct mm *mm, uint64_t from, void *to, size_t count)
 	return done;
 }
 
-static size_t store_real(
+/* Out of line: its page of stack would cost every store in builds with AddressSanitizer. */
+__attribute__((noinline)) static size_t store_real(
 	struct mm *mm, struct task *report, uint64_t to, const void *from, size_t count)
 {
 	const struct sim_events *events = &mm->sim->config.events;
