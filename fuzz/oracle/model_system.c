@@ -97,6 +97,7 @@ static uint32_t ready_of(const struct model_file *file)
 	switch (file->kind) {
 	case MODEL_FILE_FAULT: return model_fault_poll(file->fault);
 	case MODEL_FILE_VEVENTQ: return model_veventq_poll(file->veventq);
+	case MODEL_FILE_DMABUF: return CALL_POLL_IN | CALL_POLL_OUT;
 	default: return READY_FILE;
 	}
 }

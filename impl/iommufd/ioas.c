@@ -101,7 +101,8 @@ void ioas_destroy(struct task *task, struct ioas *ioas)
 	ranges_free(task, &ioas->allowed);
 	ranges_free(task, &ioas->reserved);
 	sim_free(task, ioas->domains, ioas->domain_room * sizeof(*ioas->domains));
-	sim_free(task, ioas->accesses, ioas->access_room * sizeof(*ioas->accesses));
+	if (!SIM_BUG(task, IOAS_ACCESSES_KEPT))
+		sim_free(task, ioas->accesses, ioas->access_room * sizeof(*ioas->accesses));
 	object_free(task, &ioas->object);
 }
 

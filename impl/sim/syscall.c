@@ -15,6 +15,7 @@
 
 /* What a file without a poll method is always ready for: IN, OUT, RDNORM, WRNORM. */
 #define POLL_DEFAULT UINT32_C(0x145)
+#define POLL_DMABUF  UINT32_C(0x5) /* without fences: IN, OUT */
 
 int64_t syscall_leave(struct task *task, int64_t result)
 {
@@ -229,6 +230,8 @@ int64_t sim_poll(struct task *task, int fd, uint32_t events)
 		ready = fault_file_poll(task, file);
 	else if (file->kind == FILE_VEVENTQ)
 		ready = veventq_file_poll(task, file);
+	else if (file->kind == FILE_DMABUF)
+		ready = POLL_DMABUF;
 	file_put(task, file);
 	return syscall_leave(task, events & ready);
 }
