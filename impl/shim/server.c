@@ -184,6 +184,7 @@ struct shim_server *shim_server_start(const struct shim_options *options)
 	server->options = *options;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_mutex_init(&server->observed, NULL);
+	pthread_mutex_init(&server->listed, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	if (!make_shared(server) || !shim_tree_make(server) || !make_sim(server) ||
 		!listen_at(server) || !start_threads(server))
@@ -235,6 +236,7 @@ void shim_server_stop(struct shim_server *server)
 	munmap(server->shared, sizeof(*server->shared));
 	pthread_mutex_destroy(&server->lock);
 	pthread_mutex_destroy(&server->observed);
+	pthread_mutex_destroy(&server->listed);
 	pthread_cond_destroy(&server->changed);
 	free(server);
 }

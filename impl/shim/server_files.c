@@ -320,7 +320,9 @@ static struct shim_process *next_dead(struct shim_server *server)
 
 	for (link = &server->processes; (process = *link) != NULL; link = &process->next) {
 		if (process->dead && !process->connections) {
+			pthread_mutex_lock(&server->listed);
 			*link = process->next;
+			pthread_mutex_unlock(&server->listed);
 			return process;
 		}
 	}

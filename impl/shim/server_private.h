@@ -101,13 +101,14 @@ struct shim_server {
 	enum shim_watch wake_watch;
 	pthread_t acceptor, watcher;
 	struct task *watcher_task, *owner_task;
-	pthread_mutex_t lock; /* all below; nothing of the sim is called with it */
+	pthread_mutex_t lock; /* all below; before those of the sim */
 	pthread_mutex_t
 		observed; /* calls come one at a time when there is an observer; before lock */
-	unsigned failed;  /* atomic: threads whose failure came */
+	pthread_mutex_t listed; /* behind lock and those of the sim, which asks for mappings */
+	unsigned failed;	/* atomic: threads whose failure came */
 	pthread_cond_t changed; /* fewer connections, or releases */
 	struct shim_file *files;
-	struct shim_process *processes;
+	struct shim_process *processes; /* changed with both locks, read with either */
 	struct shim_client *clients;
 	unsigned connections, releasing;
 	uint64_t connections_made;

@@ -32,8 +32,10 @@ static struct shim_process *process_new_for(struct shim_server *server, pid_t pi
 		free(process);
 		return NULL;
 	}
+	pthread_mutex_lock(&server->listed);
 	process->next = server->processes;
 	server->processes = process;
+	pthread_mutex_unlock(&server->listed);
 	return process;
 }
 
@@ -117,10 +119,10 @@ uint32_t shim_count_mappings(void *owner, uint64_t device, uint64_t inode)
 	const struct shim_process *process;
 	uint32_t count = 0;
 
-	pthread_mutex_lock(&server->lock);
+	pthread_mutex_lock(&server->listed);
 	for (process = server->processes; process; process = process->next)
 		count += count_in(process->pid, device, inode);
-	pthread_mutex_unlock(&server->lock);
+	pthread_mutex_unlock(&server->listed);
 	return count;
 }
 
