@@ -16,7 +16,7 @@ is() { # STATUS COMMAND...
 	[ $? -eq "$expected" ]
 }
 
-for name in limits memory threads waits; do
+for name in limits memory replace threads waits; do
 	shim -- "$programs/shim_$name" && ! grep -q '^not ok' "$work/out"
 	ok $? "shim_$name"
 done

@@ -12,7 +12,7 @@ ci/build tsan iommuzz iommuzz_shim shim_clients >"$work/out" 2>&1 || {
 }
 export TSAN_OPTIONS=symbolize=0:exitcode=66
 quiet() { ! grep -q ThreadSanitizer "$@"; }
-for name in threads memory waits; do
+for name in threads memory waits limits container replace; do
 	timeout 300 build/tsan/iommuzz shim -- "build/tsan/tests/shim/shim_$name" >"$work/out" 2>"$work/err" &&
 		quiet "$work/err"
 	ok $? "shim_$name"
@@ -32,5 +32,8 @@ ok $? "and nothing is reported"
 ok $? "all of them"
 grep -q __tsan_func_entry build/tsan/iommuzz
 ok $? "control: the server has ThreadSanitizer in it"
+timeout 300 build/tsan/iommuzz shim --bug replace-looks-early -- build/tsan/tests/shim/shim_replace >"$work/out" 2>"$work/err"
+! quiet "$work/err"
+ok $? "control: an access that is looked at without its lock is reported"
 echo "1..$number"
 exit "$failures"
