@@ -13,7 +13,7 @@ ci/build tsan iommuzz iommuzz_shim shim_clients >"$work/out" 2>&1 || {
 export TSAN_OPTIONS=symbolize=0:exitcode=66
 quiet() { ! grep -q ThreadSanitizer "$@"; }
 for name in threads memory waits limits container replace; do
-	timeout 300 build/tsan/iommuzz shim -- "build/tsan/tests/shim/shim_$name" >"$work/out" 2>"$work/err" &&
+	timeout 300 build/tsan/iommuzz shim --devices vfio -- "build/tsan/tests/shim/shim_$name" >"$work/out" 2>"$work/err" &&
 		quiet "$work/err"
 	ok $? "shim_$name"
 done
