@@ -41,3 +41,16 @@ void event_file_release(struct task *task, struct file *file)
 	}
 	file_put(task, context);
 }
+
+void event_queue_wake(struct task *task, struct event_queue *queue)
+{
+	__atomic_add_fetch(&queue->wakes, 1, __ATOMIC_RELEASE);
+	wake_up_all(task, &queue->readers);
+}
+
+uint32_t event_file_wakes(const struct file *file)
+{
+	const struct event_queue *queue = file->object;
+
+	return __atomic_load_n(&queue->wakes, __ATOMIC_ACQUIRE);
+}

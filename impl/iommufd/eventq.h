@@ -16,6 +16,7 @@ struct event_queue {
 	struct iommufd_context *context;
 	struct spinlock lock;	   /* the list of what is to be read */
 	struct wait_queue readers; /* woken at each enqueue, 5.1 */
+	uint32_t wakes;		   /* atomic: how often */
 	bool open;		   /* its file is there, and has a user */
 };
 
@@ -39,6 +40,8 @@ struct fault_queue {
 	bool zero_free;
 };
 
+/* Wakes who waits for events of the queue, who has not to be there. Nothing locked. */
+void event_queue_wake(struct task *task, struct event_queue *queue);
 /* What waits for its answer, in the order of cookies; *next is first 0, and then one more than the
  * cookie of what was returned. NULL: no more. With the mutex, or a machine at rest. */
 struct fault_group *fault_outstanding(const struct fault_queue *fault, uint32_t *next);

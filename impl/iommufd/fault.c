@@ -373,7 +373,7 @@ static void enqueue(struct task *task, struct fault_queue *fault, struct fault_g
 		fault->newest = group;
 	spin_unlock(task, &fault->queue.lock);
 	/* The attachment keeps the queue until the caller lets go of it. */
-	wake_up_all(task, &fault->queue.readers);
+	event_queue_wake(task, &fault->queue);
 }
 
 /* A page request of a device; dropped when nobody wants it. The DEVICE is referenced. */

@@ -193,7 +193,7 @@ static int report(
 	struct vevent *event, *left;
 
 	if (is_full(task, veventq) && !SIM_BUG(task, VEVENTQ_ONE_MORE)) {
-		wake_up_all(task, &veventq->queue.readers);
+		event_queue_wake(task, &veventq->queue);
 		return 0;
 	}
 	/* Outside of the spinlock; the queue may be full when it is there. */
@@ -203,7 +203,7 @@ static int report(
 	spin_lock(task, &veventq->queue.lock);
 	left = append_or_lose(task, veventq, event);
 	spin_unlock(task, &veventq->queue.lock);
-	wake_up_all(task, &veventq->queue.readers);
+	event_queue_wake(task, &veventq->queue);
 	sim_free(task, left, sizeof(*left));
 	return event ? 0 : -ENOMEM;
 }

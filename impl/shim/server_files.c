@@ -103,12 +103,18 @@ void shim_update(struct shim_client *client)
 	struct shim_server *server = client->server;
 	struct file *before = client->target;
 	struct shim_file *file;
+	uint32_t wakes;
 
 	pthread_mutex_lock(&server->lock);
 	for (file = server->files; file; file = file->next) {
 		if (!file->polled)
 			continue;
 		client->target = file->file;
+		wakes = event_file_wakes(file->file);
+		/* Another event wakes those, too, who know of the first (EPOLLET). */
+		if (file->readable && wakes != file->wakes)
+			set_readable(file, false);
+		file->wakes = wakes;
 		set_readable(file, sim_poll(client->task, client->target_fd, POLLIN) == POLLIN);
 	}
 	client->target = before;

@@ -30,6 +30,7 @@ struct shim_file {
 	int end;
 	bool polled;			   /* has events to wait for */
 	bool readable;			   /* a byte is in the pipe */
+	uint32_t wakes;			   /* of its queue, that the pipe's readers know of */
 	int fd;				   /* as which a program got it */
 	uint32_t flags;			   /* of open: those that never change */
 	const struct shim_client *closing; /* is about to close a descriptor of it */

@@ -85,6 +85,8 @@ uint32_t fault_file_poll(struct task *task, struct file *file);
 /* Reported events, as fault_file_read: -EINVAL too little room for the first, -EFAULT. 5.3 */
 int64_t veventq_file_read(struct task *task, struct file *file, uint64_t at, uint64_t length);
 uint32_t veventq_file_poll(struct task *task, struct file *file);
+/* How often who waits for events of the file was woken; of both kinds of queues. */
+uint32_t event_file_wakes(const struct file *file);
 /* Makes a fresh context and its file; NULL: no memory. 1.1/2: the node decides how it accounts. */
 struct file *iommufd_file_open(struct task *task, enum file_node node);
 /* Sets up what all contexts of a machine share. sim_create and sim_reset call it before there is a
