@@ -41,6 +41,18 @@ static void test_places(void)
 	tap_ok(!unmap(fd, ioas, APERTURE, 4 * PAGE) && !status_kib("VmPin"), "unpinned");
 }
 
+static void test_removed(void)
+{
+	char *a = pages(4, MAP_SHARED);
+
+	tap_ok(!map(fd, ioas, a, 4 * PAGE, APERTURE) && !madvise(a, PAGE, MADV_REMOVE) &&
+			check_map(fd, hwpt, a, PAGE, APERTURE) == -EINVAL &&
+			!check_map(fd, hwpt, a + PAGE, PAGE, APERTURE + PAGE),
+		"what MADV_REMOVE took from a file is another page");
+	unmap(fd, ioas, APERTURE, 4 * PAGE);
+	munmap(a, 4 * PAGE);
+}
+
 static void test_heap(void)
 {
 	char *block = malloc(64 * PAGE);
@@ -128,6 +140,7 @@ int main(void)
 	tap_begin();
 	tap_ok(fd == 3 && ioas && new_device(fd, ioas, &hwpt), "the first descriptor, a device");
 	test_places();
+	test_removed();
 	test_heap();
 	test_files();
 	test_bad_addresses();
