@@ -98,6 +98,17 @@ static void set_readable(struct shim_file *file, bool readable)
 	close(writer);
 }
 
+/* It is readable all the time. */
+static void write_again(struct shim_file *file)
+{
+	char byte;
+
+	file->readable = false;
+	set_readable(file, true);
+	while (read(file->end, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
 void shim_update(struct shim_client *client)
 {
 	struct shim_server *server = client->server;
@@ -113,7 +124,7 @@ void shim_update(struct shim_client *client)
 		wakes = event_file_wakes(file->file);
 		/* Another event wakes those, too, who know of the first (EPOLLET). */
 		if (file->readable && wakes != file->wakes)
-			set_readable(file, false);
+			write_again(file);
 		file->wakes = wakes;
 		set_readable(file, sim_poll(client->task, client->target_fd, POLLIN) == POLLIN);
 	}
