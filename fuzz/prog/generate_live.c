@@ -559,12 +559,12 @@ static void strangers(struct builder *b)
 void builder_rare(struct builder *b)
 {
 	size_t count = sizeof(scenes) / sizeof(scenes[0]);
-	size_t pick = random_below(b->random, count + count / 2);
+	size_t pick = random_below(b->random, count + count * 2 / 3);
 	struct prog_text text;
 	struct parse_error error;
 
 	if (pick >= count) {
-		(random_chance(b->random, 2, 3) ? frame : strangers)(b);
+		(random_chance(b->random, 3, 4) ? frame : strangers)(b);
 		return;
 	}
 	prog_text_init(&text);

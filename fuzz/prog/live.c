@@ -138,6 +138,15 @@ static bool queue_may_scatter(const struct prog *prog, const struct call *call)
 	       iova.number + (length - 1) >= iova.number;
 }
 
+/* Such memory can be read where the processor has no protection keys, and cannot where it has. */
+static bool only_executes(const struct prog *prog, const struct call *call)
+{
+	uint64_t prot;
+
+	return !number_in(prog, call, "prot", &prot) ||
+	       (prot & (CALL_PROT_READ | CALL_PROT_WRITE | CALL_PROT_EXEC)) == CALL_PROT_EXEC;
+}
+
 static const char *system_obstacle(const struct prog *prog, uint32_t index)
 {
 	const struct call *call = &prog->calls[index];
@@ -148,7 +157,13 @@ static const char *system_obstacle(const struct prog *prog, uint32_t index)
 		return number_in(prog, call, "path", &number) && number == CALL_OPEN_IOMMU
 			       ? NULL
 			       : "opens a node other than /dev/iommu";
+	case CALL_ID_mprotect:
+		return only_executes(prog, call)
+			       ? "memory that can only be executed, which depends on the processor"
+			       : NULL;
 	case CALL_ID_mmap:
+		if (only_executes(prog, call))
+			return "memory that can only be executed, which depends on the processor";
 		return number_in(prog, call, "flags", &number) && !(number & CALL_MAP_HUGETLB)
 			       ? NULL
 			       : "huge pages, which depend on the machine";
@@ -213,7 +228,13 @@ static void mend_call(struct prog *prog, uint32_t index)
 	call->thread = 0;
 	switch ((enum call_id)call->row) {
 	case CALL_ID_open: call_set(prog, index, "path", value_number(CALL_OPEN_IOMMU)); break;
+	case CALL_ID_mprotect:
+		number_in(prog, call, "prot", &number);
+		call_set(prog, index, "prot", value_number(number | CALL_PROT_READ));
+		break;
 	case CALL_ID_mmap:
+		if (only_executes(prog, call))
+			call_set(prog, index, "prot", value_number(CALL_PROT_READ));
 		number_in(prog, call, "flags", &number);
 		call_set(prog, index, "flags", value_number(number & ~(uint64_t)CALL_MAP_HUGETLB));
 		break;
