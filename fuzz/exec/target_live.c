@@ -23,6 +23,8 @@
 
 #define PARKED_MAX    64
 #define USER_UID      1000
+#define PINNED_LOOKS  20
+#define PINNED_PAUSE  1000   /* us */
 #define TEMP_DEFAULT  65536u /* bytes of scratch buffer (10.26) */
 #define PINNED_LENGTH (UINT64_C(2) << 20)
 
@@ -302,13 +304,18 @@ static void restore_temp_limit(struct live_process *process)
 	close(fd);
 }
 
-/* The harness's own process outlives programs, and with it what is wrong for good. */
+/* The harness's own process outlives programs, and with it what is wrong for good. What a kernel
+ * gives back a moment after the last descriptor is not. */
 static void note_pinned(struct live_process *process)
 {
-	struct call_memory_usage usage;
+	struct call_memory_usage usage = {.vm_pinned = process->pinned};
 
-	if (process->pins_moved && !live_memory_usage((uint8_t *)&usage, 0))
-		process->pinned = usage.vm_pinned;
+	for (unsigned look = 0; process->pins_moved && look < PINNED_LOOKS; look++) {
+		if (live_memory_usage((uint8_t *)&usage, 0) || usage.vm_pinned == process->pinned)
+			break;
+		usleep(PINNED_PAUSE);
+	}
+	process->pinned = usage.vm_pinned;
 	process->pins_moved = false;
 }
 

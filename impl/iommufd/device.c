@@ -334,7 +334,9 @@ static int automatic_new(struct task *task, struct change *change, struct ioas *
 		object_publish(task, ioas->context, &hwpt->object);
 	rc = attach_new(task, change, hwpt);
 	if (rc) {
-		hwpt_abort(task, hwpt);
+		/* Who has replaced it meanwhile has yet to drop it. */
+		if (object_abandon(task, ioas->context, &hwpt->object))
+			hwpt_abort(task, hwpt);
 		return rc;
 	}
 	object_publish(task, ioas->context, &hwpt->object);

@@ -63,6 +63,7 @@ struct iommufd_object {
 	uint32_t wait_count;
 	uint32_t origin; /* task_origin of who made it */
 	uint8_t type;	 /* enum object_type */
+	bool abandoned;	 /* could not be made; its last user destroys it */
 };
 
 /* What all contexts of one machine share; lies inside struct sim. iommufd_start sets it up. */
@@ -436,6 +437,13 @@ void object_drop_user(struct task *task, struct iommufd_object *object);
 /* What IOMMU_DESTROY and the last close do: -ENOENT, -EBUSY unless users is 1. No fault point. 2.5
  */
 int object_destroy(struct task *task, struct iommufd_context *context, uint32_t id);
+/*
+ * For an object that could not be made and was never published. True: nobody uses it, the caller
+ * frees it. False: somebody does meanwhile; its id is free, and object_drop_user_and_destroy of the
+ * last one destroys it. Takes the table lock.
+ */
+bool object_abandon(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object);
 /* Drops an edge and destroys the object if that was the last one. 2.7 */
 void object_drop_user_and_destroy(
 	struct task *task, struct iommufd_context *context, struct iommufd_object *object);

@@ -82,6 +82,21 @@ void object_abort(struct task *task, struct iommufd_context *context, struct iom
 	object_free(task, object);
 }
 
+bool object_abandon(
+	struct task *task, struct iommufd_context *context, struct iommufd_object *object)
+{
+	bool unused;
+
+	spin_lock(task, &context->objects_lock);
+	unused = counter_read(&object->users) == 1;
+	if (!unused) {
+		object->abandoned = true;
+		idr_remove(&context->objects, object->id);
+	}
+	spin_unlock(task, &context->objects_lock);
+	return unused;
+}
+
 /* In one step: a creator who waits (object_remove) takes his count without the table lock. */
 static bool wait_count_inc_not_zero(struct iommufd_object *object)
 {
@@ -276,10 +291,11 @@ void object_drop_user_and_destroy(
 	/* One that is still being made cannot be found, and stays. */
 	if (counter_add(task, &object->users, (uint32_t)-1) == 1 &&
 		!SIM_BUG(task, AUTOMATIC_LAST_MISSED))
-		destroy = idr_find(&context->objects, object->id) == object;
+		destroy = object->abandoned || idr_find(&context->objects, object->id) == object;
 	if (destroy) {
 		counter_add(task, &object->users, (uint32_t)-1);
-		idr_remove(&context->objects, object->id);
+		if (!object->abandoned)
+			idr_remove(&context->objects, object->id);
 	}
 	spin_unlock(task, &context->objects_lock);
 	if (destroy && object_wait(task, context, object))
