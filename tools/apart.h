@@ -19,6 +19,8 @@
 /* Beside other threads a DESTROY may sleep for its full bound although nobody uses the object any
  * more (docs/kernel-findings.md). */
 #define APART_WAIT_SECONDS 61
+/* For all threads of a section on a real kernel: behind the time of each call. */
+#define APART_SECTION_SECONDS (APART_CALL_SECONDS + APART_WAIT_SECONDS + 10)
 
 struct apart_limits {
 	unsigned seconds;      /* for the whole */

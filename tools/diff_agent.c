@@ -92,8 +92,10 @@ static void run_programs(const struct work *work)
 	if (work->target == &target_live)
 		target_live_watch(&board->progress, work->call_seconds);
 	exec = exec_open(work->target, work->kernel, &reason);
-	if (exec)
+	if (exec) {
 		exec_set_bug(exec, work->bug);
+		exec_set_scattered(exec, true);
+	}
 	prog_init(&prog);
 	for (; board->at < work->count; board->at++) {
 		struct agent_digest *digest = &board->digests[board->at];

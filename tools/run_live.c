@@ -24,7 +24,7 @@ static void show_program(void *context, FILE *out)
 {
 	const struct task *task = context;
 	const struct prog *prog = &task->text->prog;
-	const struct exec_parallel parallel = {.seed = 1};
+	const struct exec_parallel parallel = {.seed = 1, .seconds = APART_SECTION_SECONDS};
 	const char *reason = NULL;
 	struct exec *exec = exec_open(&target_live, task->run->kernel, &reason);
 	if (exec && prog_has_threads(prog))

@@ -11,7 +11,8 @@
 #include "fuzz/exec/exec.h"
 #include "fuzz/exec/names.h"
 #include "impl/sim/bugs.h"
-#include "tools/embedded.h"
+#include "tools/apart.h"
+include "tools/embedded.h"
 #include "tools/files.h"
 #include "tools/suite_repeat.h"
 #include "tools/suite_sweep.h"
@@ -769,6 +770,7 @@ static bool run_repeatedly(
 		.test = test,
 		.kernel = profile_of(runner->config, &test->text.prog),
 		.repeats = runner->config->repeats,
+		.seconds = runner->config->target == &target_live ? APART_SECTION_SECONDS : 0,
 		.result = result,
 	};
 	const char *reason;

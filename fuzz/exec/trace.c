@@ -203,7 +203,7 @@ static bool images_equal(const uint8_t *a, const uint8_t *b, const struct trace_
 	uint32_t own = entry->own_first, behind = own + entry->own_count;
 
 	if (!entry->own_count || behind > entry->image_size)
-		return !entry->image_size || memcmp(a, b, entry->image_size) == 0;
+		return memcmp(a, b, entry->image_size) == 0;
 	return memcmp(a, b, own) == 0 &&
 	       memcmp(a + behind, b + behind, entry->image_size - behind) == 0;
 }
@@ -214,7 +214,7 @@ static bool results_equal(const struct trace *a, const struct trace_entry *x, co
 	if (x->kind != y->kind || x->depth != y->depth || x->thread != y->thread ||
 		x->call != y->call || x->result != y->result || x->image_size != y->image_size)
 		return false;
-	return images_equal(a->bytes + x->image, b->bytes + y->image, x);
+	return !x->image_size || images_equal(a->bytes + x->image, b->bytes + y->image, x);
 }
 
 static bool entries_equal(const struct trace *a, const struct trace_entry *x, const struct trace *b,
