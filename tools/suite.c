@@ -12,7 +12,7 @@
 #include "fuzz/exec/names.h"
 #include "impl/sim/bugs.h"
 #include "tools/apart.h"
-include "tools/embedded.h"
+#include "tools/embedded.h"
 #include "tools/files.h"
 #include "tools/suite_repeat.h"
 #include "tools/suite_sweep.h"
