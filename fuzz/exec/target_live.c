@@ -23,8 +23,6 @@
 
 #define PARKED_MAX    64
 #define USER_UID      1000
-#define PINNED_LOOKS  20
-#define PINNED_PAUSE  1000   /* us */
 #define TEMP_DEFAULT  65536u /* bytes of scratch buffer (10.26) */
 #define PINNED_LENGTH (UINT64_C(2) << 20)
 
@@ -304,18 +302,14 @@ static void restore_temp_limit(struct live_process *process)
 	close(fd);
 }
 
-/* The harness's own process outlives programs, and with it what is wrong for good. What a kernel
- * gives back a moment after the last descriptor is not. */
+/* The harness's own process outlives programs, and with it what is wrong for good. Nothing of the
+ * program is left: a mapping of an iommufd keeps its pins. */
 static void note_pinned(struct live_process *process)
 {
-	struct call_memory_usage usage = {.vm_pinned = process->pinned};
+	struct call_memory_usage usage;
 
-	for (unsigned look = 0; process->pins_moved && look < PINNED_LOOKS; look++) {
-		if (live_memory_usage((uint8_t *)&usage, 0) || usage.vm_pinned == process->pinned)
-			break;
-		usleep(PINNED_PAUSE);
-	}
-	process->pinned = usage.vm_pinned;
+	if (process->pins_moved && !live_memory_usage((uint8_t *)&usage, 0))
+		process->pinned = usage.vm_pinned;
 	process->pins_moved = false;
 }
 
@@ -392,7 +386,6 @@ static bool live_reset(struct target *target, const struct target_config *config
 	if (!live_become_harness(process) || refuse(config))
 		return false;
 	restore_temp_limit(process);
-	note_pinned(process);
 	process->excuse = NULL;
 	if (process->limits_changed || config->memlock != target->config.memlock) {
 		struct rlimit limit;
@@ -407,6 +400,7 @@ static bool live_reset(struct target *target, const struct target_config *config
 	process->memory.altered |= config->unreadable || target->config.threads;
 	if (!live_memory_reset(&process->memory, config->mem_pages))
 		return false;
+	note_pinned(process);
 	process->memory.altered = config->threads;
 	target->config = *config;
 	return !begin_program(target);
