@@ -78,10 +78,11 @@ static void make_line(struct command_line *line, const struct vm_config *config,
 	 * Warnings belong on the console: they tell of what a guest died. An oops leaves locks
 	 * behind that would hang later tests, so the machine starts anew after one. Whether timers
 	 * tick cannot be checked on a busy host: a late tick would be a panic at boot. Mock devices
-	 * end with a grace period each, which would be most of a program's time.
+	 * end with a grace period each, which would be most of a program's time. Addresses that a
+	 * program names must be free: nothing of the harness lies at random ones.
 	 */
 	snprintf(line->arguments, sizeof(line->arguments),
-		"console=ttyS0 quiet loglevel=5 panic=-1 oops=panic no_timer_check "
+		"console=ttyS0 quiet loglevel=5 panic=-1 oops=panic no_timer_check norandmaps "
 		"rcupdate.rcu_expedited=1 %s",
 		config->no_iommu ? "intel_iommu=off" : "intel_iommu=on iommu=pt");
 	add(line, "-serial", "file:/proc/self/fd/5");
